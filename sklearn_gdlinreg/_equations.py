@@ -1,0 +1,37 @@
+"""The loss of linear regression and its gradients: the oracle of the package.
+
+Conventions
+-----------
+N samples, M features, D outputs. X is (N, M), Y (N, D), W (M, D), b (D,) and
+sample_weight (N,). The loss is a mean over samples and a *sum* over outputs::
+
+    L = (1 / N) sum_i sum_j (X W + b - Y)_ij ** 2 + alpha * sum(W ** 2)
+
+With weights, 1 / N becomes 1 / sum(s) and each sample counts s_i times. One sample, one
+output and many of both are the same lines. They use nothing but operators and methods that
+NumPy, SciPy sparse, Array API and Dask arrays share.
+"""
+
+
+def predict(X, W, b):
+    """Return the predictions X W + b, (N, D)."""
+    return X @ W + b
+
+
+def _mean_weight(X, sample_weight):
+    """Return the weight of each sample in a mean over samples, scalar or (N, 1)."""
+    if sample_weight is None:
+        return 1.0 / X.shape[0]
+    return (sample_weight / sample_weight.sum())[:, None]
+
+
+def loss(X, Y, W, b, sample_weight=None, alpha=0.0):
+    """Return the loss L, a scalar in squared units of Y."""
+    error = predict(X, W, b) - Y
+    return (_mean_weight(X, sample_weight) * error**2).sum() + alpha * (W**2).sum()
+
+
+def gradients(X, Y, W, b, sample_weight=None, alpha=0.0):
+    """Return the gradients of the loss: by W, (M, D), and by b, (D,)."""
+    error = _mean_weight(X, sample_weight) * (predict(X, W, b) - Y)
+    return 2.0 * (X.T @ error) + 2.0 * alpha * W, 2.0 * error.sum(axis=0)

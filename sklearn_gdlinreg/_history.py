@@ -1,0 +1,58 @@
+"""What is recorded each iteration, and why a descent stopped."""
+
+import warnings
+
+from sklearn.exceptions import ConvergenceWarning
+
+
+class History:
+    """The record of one descent.
+
+    Attributes
+    ----------
+    losses : list of float, the loss after each iteration
+    optimality : float, the certificate of the last gradient seen
+    stop_reason : str, "tol", "max_iter" or "precision"
+    """
+
+    def __init__(self, *, max_iter, tol, verbose):
+        self.max_iter, self.tol, self.verbose = max_iter, tol, verbose
+        self.losses = []
+        self.optimality = float("inf")
+        self.stop_reason = "max_iter"
+
+    @property
+    def n_left(self):
+        """How many iterations are still allowed."""
+        return self.max_iter - len(self.losses)
+
+    def record(self, loss, optimality):
+        """Take down the loss after an iteration and its optimality."""
+        self.losses.append(float(loss))
+        if self.verbose:
+            print(
+                f"Iteration {len(self.losses):>6}  loss {loss:<22.15g}  "
+                f"optimality {optimality:.3e}"
+            )
+
+    def warn(self, *, textbook):
+        """Say why the descent ended short of tol, and what to change."""
+        if self.stop_reason == "tol" or self.tol == 0 and textbook:
+            return
+        reached = f"optimality {self.optimality:.2e} is above tol={self.tol:g}"
+        if self.stop_reason == "precision":
+            message = (
+                f"Rounding errors stopped the descent: {reached}. The features are "
+                "too collinear for it; set a larger tol, or alpha > 0."
+            )
+        elif textbook:
+            message = (
+                f"Stopped at max_iter={self.max_iter}: {reached}. Increase max_iter, scale "
+                'the features, or use learning_rate="auto".'
+            )
+        else:
+            message = (
+                f"Stopped at max_iter={self.max_iter}: {reached}. Increase max_iter or tol, "
+                "or set alpha > 0 if features are collinear."
+            )
+        warnings.warn(message, ConvergenceWarning, stacklevel=4)

@@ -1,0 +1,228 @@
+# cython: language_level=3, boundscheck=False, wraparound=False
+# cython: initializedcheck=False, cdivision=True
+"""Compiled passes over rows: everything that touches each entry of X.
+
+Conventions
+-----------
+A row is read as ``z = (x - shift) * unit`` (dense) or ``z = x`` (sparse). ``unit`` holds
+powers of two, so that scaling is exact. N rows, M features, D outputs; V is (M, D) and
+C-contiguous, as every output buffer is. Kernels work on rows ``start`` to ``stop``, take
+their buffers from the caller and *add* to their outputs; they allocate nothing and raise
+nothing. BLAS is column-major: what is (a, b) here is (b, a) there.
+"""
+
+from cython cimport floating
+from scipy.linalg.cython_blas cimport dgemm, dgemv, dsyrk, ssyrk
+
+ctypedef fused work_t:
+    float
+    double
+
+ctypedef fused index_t:
+    int
+    long long
+
+
+cdef inline void standardise(
+    const floating* x, Py_ssize_t stride,      # IN   one row, stride in items
+    const work_t* shift, const work_t* unit,   # IN   (n,)
+    work_t* z, Py_ssize_t n,                   # OUT  (n,)
+) noexcept nogil:
+    cdef Py_ssize_t j
+    if stride == 1:
+        for j in range(n):
+            z[j] = (<work_t> x[j] - shift[j]) * unit[j]
+    else:
+        for j in range(n):
+            z[j] = (<work_t> x[j * stride] - shift[j]) * unit[j]
+
+
+cdef inline void syrk(
+    int n, int k, const work_t* block, work_t* gram
+) noexcept nogil:
+    """The upper triangle of gram (n, n) becomes that of block.T @ block, block (k, n)."""
+    cdef work_t one = 1, zero = 0
+    cdef char lower = b"L", keep = b"N"
+    if work_t is double:
+        dsyrk(&lower, &keep, &n, &k, &one, <double*> block, &n, &zero, gram, &n)
+    else:
+        ssyrk(&lower, &keep, &n, &k, &one, <float*> block, &n, &zero, gram, &n)
+
+
+def add_moments_dense(
+    const floating[:, :] X,        # IN   (N, M)
+    const floating[:, :] Y,        # IN   (N, D)
+    const double[:] root_weight,   # IN   (N,)
+    const work_t[::1] shift,       # IN   (M + D,)
+    const work_t[::1] unit,        # IN   (M + D,)
+    work_t[:, ::1] block,          # TMP  (n_block, M + D + 1)
+    work_t[:, ::1] gram,           # TMP  (M + D + 1, M + D + 1)
+    double[:, ::1] total,          # OUT  (M + D + 1, M + D + 1), upper triangle
+    Py_ssize_t start,
+    Py_ssize_t stop,
+):
+    """Add the weighted second moments of the rows ``[z_x, z_y, 1]``.
+
+    Each block of rows stays in cache while it is shifted and multiplied by its own
+    transpose. Blocks are summed in float64 whatever the type that multiplies them.
+    """
+    cdef Py_ssize_t M = X.shape[1], D = Y.shape[1], P = block.shape[1]
+    cdef Py_ssize_t stride_x = X.strides[1] // <Py_ssize_t> sizeof(floating)
+    cdef Py_ssize_t stride_y = Y.strides[1] // <Py_ssize_t> sizeof(floating)
+    cdef Py_ssize_t i, k, j, c, n_rows
+    cdef work_t root
+    with nogil:
+        i = start
+        while i < stop:
+            n_rows = min(block.shape[0], stop - i)
+            for k in range(n_rows):
+                standardise(&X[i + k, 0], stride_x, &shift[0], &unit[0], &block[k, 0], M)
+                standardise(
+                    &Y[i + k, 0], stride_y, &shift[M], &unit[M], &block[k, M], D
+                )
+                block[k, P - 1] = 1
+                root = <work_t> root_weight[i + k]
+                if root != 1:
+                    for j in range(P):
+                        block[k, j] = block[k, j] * root if root != 0 else 0
+            syrk(<int> P, <int> n_rows, &block[0, 0], &gram[0, 0])
+            for j in range(P):
+                for c in range(j, P):
+                    total[j, c] += gram[j, c]
+            i += n_rows
+
+
+def add_moments_sparse(
+    const floating[::1] data,      # IN   (nnz,)
+    const index_t[::1] indices,    # IN   (nnz,)
+    const index_t[::1] indptr,     # IN   (N + 1,)
+    const floating[:, :] Y,        # IN   (N, D)
+    const double[:] weight,        # IN   (N,)
+    const double[::1] offset,      # IN   (D,), taken from Y
+    double[:, ::1] gram,           # OUT  (M, M), one of the pair [j, l], [l, j]
+    double[:, ::1] cross,          # OUT  (M, D)
+    Py_ssize_t start,
+    Py_ssize_t stop,
+):
+    """Add the weighted products x x' and x (y - offset)' of CSR rows, not centred."""
+    cdef Py_ssize_t D = Y.shape[1], i, a, b, j, d
+    cdef double value
+    with nogil:
+        for i in range(start, stop):
+            for a in range(indptr[i], indptr[i + 1]):
+                j = indices[a]
+                value = weight[i] * data[a]
+                for b in range(a, indptr[i + 1]):
+                    gram[j, indices[b]] += value * data[b]
+                for d in range(D):
+                    cross[j, d] += value * (Y[i, d] - offset[d])
+
+
+def add_residual_dense(
+    const floating[:, :] X,        # IN   (N, M)
+    const floating[:, :] Y,        # IN   (N, D)
+    const double[:] weight,        # IN   (N,)
+    const double[::1] shift,       # IN   (M + D,)
+    const double[::1] unit,        # IN   (M + D,)
+    const double[:, ::1] V,        # IN   (M, D)
+    const double[::1] offset,      # IN   (D,)
+    double[:, ::1] block,          # TMP  (n_block, M)
+    double[:, ::1] residual,       # TMP  (n_block, D)
+    double[:, ::1] gradient,       # OUT  (M, D)  z' (weight * r)
+    double[:, ::1] sums,           # OUT  (2, D)  sum of weight * r, of weight * r ** 2
+    Py_ssize_t start,
+    Py_ssize_t stop,
+):
+    """Add what descent asks of ``r = z_y - offset - z_x V``; X is read once."""
+    cdef Py_ssize_t i, k, d
+    cdef Py_ssize_t stride_x = X.strides[1] // <Py_ssize_t> sizeof(floating)
+    cdef Py_ssize_t stride_y = Y.strides[1] // <Py_ssize_t> sizeof(floating)
+    cdef int M = <int> X.shape[1], D = <int> Y.shape[1], n_rows, unit_stride = 1
+    cdef double one = 1, minus = -1, r, w
+    cdef char no = b"N", yes = b"T"
+    with nogil:
+        i = start
+        while i < stop:
+            n_rows = <int> min(block.shape[0], stop - i)
+            for k in range(n_rows):
+                standardise(&X[i + k, 0], stride_x, &shift[0], &unit[0], &block[k, 0], M)
+                standardise(
+                    &Y[i + k, 0], stride_y, &shift[M], &unit[M], &residual[k, 0], D
+                )
+                for d in range(D):
+                    residual[k, d] -= offset[d]
+            if D == 1:
+                dgemv(&yes, &M, &n_rows, &minus, &block[0, 0], &M,
+                      <double*> &V[0, 0], &unit_stride,
+                      &one, &residual[0, 0], &unit_stride)
+            else:
+                dgemm(&no, &no, &D, &n_rows, &M, &minus, <double*> &V[0, 0], &D,
+                      &block[0, 0], &M, &one, &residual[0, 0], &D)
+            for k in range(n_rows):
+                w = weight[i + k]
+                for d in range(D):
+                    r = residual[k, d]
+                    residual[k, d] = w * r
+                    sums[0, d] += w * r
+                    sums[1, d] += w * r * r
+            if D == 1:
+                dgemv(&no, &M, &n_rows, &one, &block[0, 0], &M,
+                      &residual[0, 0], &unit_stride,
+                      &one, &gradient[0, 0], &unit_stride)
+            else:
+                dgemm(&no, &yes, &D, &M, &n_rows, &one, &residual[0, 0], &D,
+                      &block[0, 0], &M, &one, &gradient[0, 0], &D)
+            i += n_rows
+
+
+def add_residual_sparse(
+    const floating[::1] data,      # IN   (nnz,)
+    const index_t[::1] indices,    # IN   (nnz,)
+    const index_t[::1] indptr,     # IN   (N + 1,)
+    const floating[:, :] Y,        # IN   (N, D)
+    const double[:] weight,        # IN   (N,)
+    const double[:, ::1] V,        # IN   (M, D)
+    const double[::1] offset,      # IN   (D,)
+    double[::1] residual,          # TMP  (D,)
+    double[:, ::1] gradient,       # OUT  (M, D)  x' (weight * r)
+    double[:, ::1] sums,           # OUT  (2, D)  sum of weight * r, of weight * r ** 2
+    Py_ssize_t start,
+    Py_ssize_t stop,
+):
+    """Add what descent asks of ``r = y - offset - x V`` over CSR rows, read once."""
+    cdef Py_ssize_t D = Y.shape[1], i, a, d
+    cdef const double* v
+    cdef double* g
+    cdef double x, r, w
+    with nogil:
+        if D == 1:
+            v = &V[0, 0]
+            g = &gradient[0, 0]
+            for i in range(start, stop):
+                r = Y[i, 0] - offset[0]
+                for a in range(indptr[i], indptr[i + 1]):
+                    r -= data[a] * v[indices[a]]
+                w = weight[i] * r
+                sums[0, 0] += w
+                sums[1, 0] += w * r
+                for a in range(indptr[i], indptr[i + 1]):
+                    g[indices[a]] += data[a] * w
+        else:
+            for i in range(start, stop):
+                for d in range(D):
+                    residual[d] = Y[i, d] - offset[d]
+                for a in range(indptr[i], indptr[i + 1]):
+                    x = data[a]
+                    v = &V[indices[a], 0]
+                    for d in range(D):
+                        residual[d] -= x * v[d]
+                for d in range(D):
+                    r = residual[d]
+                    residual[d] = weight[i] * r
+                    sums[0, d] += residual[d]
+                    sums[1, d] += residual[d] * r
+                for a in range(indptr[i], indptr[i + 1]):
+                    x = data[a]
+                    g = &gradient[indices[a], 0]
+                    for d in range(D):
+                        g[d] += x * residual[d]

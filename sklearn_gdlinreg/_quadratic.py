@@ -1,0 +1,248 @@
+"""What full-batch descent asks of the data: a gradient, and the curvature of a direction.
+
+Descent runs on the centred problem in the coordinates V = scale * W, (M, D), where the
+intercept is already at its best. Two suppliers answer the same calls: Moments, from
+products gathered once, and Passes, from the data each time.
+
+Conventions: N rows, M features, D outputs; "half gradient" is -1/2 dL/dV, so that
+``half_gradient = B - H V`` with H half the Hessian; losses are one an output, (D,).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ._rows import DenseRows, SparseRows
+
+EPS = np.finfo(np.float64).eps
+# A multiply-add of a matrix product is this many times cheaper than one of a pass.
+PRODUCT_ADVANTAGE = 8
+# Moments of wider data would take more memory than most machines spare.
+WIDEST_MOMENTS = {False: 20_000, True: 4_096}
+
+
+@dataclass(frozen=True)
+class Coordinates:
+    """Where the data lie, and the scale in which descent sees them.
+
+    Attributes
+    ----------
+    total : float, the sum of weights
+    centre : ndarray of shape (M,), the mean of z_x; zeros without an intercept
+    deviation : ndarray of shape (M,), the root mean square of z_x about the centre
+    scale : ndarray of shape (M,), V = scale * W; 0 where a feature says nothing
+    ridge : ndarray of shape (M,), the penalty is sum_j ridge_j V_jd ** 2
+    y_centre, null_loss : ndarray of shape (D,), the mean of z_y and its variance about it
+    y_noise : ndarray of shape (D,), what rounding leaves of a loss that is zero
+    shift, unit : ndarray of shape (M + D,), as in Rows
+    centred : bool, whether there is an intercept
+    """
+
+    total: float
+    centre: np.ndarray
+    deviation: np.ndarray
+    scale: np.ndarray
+    ridge: np.ndarray
+    y_centre: np.ndarray
+    null_loss: np.ndarray
+    y_noise: np.ndarray
+    shift: np.ndarray
+    unit: np.ndarray
+    centred: bool
+
+    @classmethod
+    def of(cls, rows, total, mean, square, *, alpha, centred, raw):
+        """Work them out from the means of z and z ** 2, (M + D,) each.
+
+        The scale is the root of the variance plus alpha: with an L2 penalty a rare
+        feature does not spoil the conditioning. With ``raw`` it is 1.
+        """
+        M = rows.n_features
+        variance = square
+        if centred:
+            variance = np.maximum(square - mean**2, 0.0)
+            # What rounding leaves of a constant: in the sums, and in the data themselves.
+            in_data = np.finfo(rows.X.dtype).eps * np.abs(rows.shift * rows.unit)
+            in_sums = 64 * EPS * square
+            variance[variance <= in_sums + (4 * in_data) ** 2] = 0.0
+        penalty = alpha * rows.unit[:M] ** 2
+        scale = np.ones(M) if raw else np.sqrt(variance[:M] + penalty)
+        return cls(
+            total=total,
+            centre=mean[:M] * centred,
+            deviation=np.sqrt(variance[:M]),
+            scale=scale,
+            ridge=penalty * _inverse(scale) ** 2,
+            y_centre=mean[M:] * centred,
+            null_loss=variance[M:],
+            y_noise=(8 * EPS) ** 2 * square[M:],
+            shift=rows.shift,
+            unit=rows.unit,
+            centred=centred,
+        )
+
+    @property
+    def inverse_scale(self):
+        """1 / scale, (M, 1); 0 where a feature says nothing."""
+        return _inverse(self.scale)[:, None]
+
+    @property
+    def loss_unit(self):
+        """What a loss of z_y is multiplied by to be one of y, (D,)."""
+        return self.unit[len(self.centre) :] ** -2.0
+
+    @property
+    def mean(self):
+        """The means of X and Y in their own units, (M,) and (D,); for raw coordinates."""
+        M = len(self.centre)
+        return self.shift[:M] + self.centre, self.shift[M:] + self.y_centre
+
+    def to_model(self, V):
+        """Return W, (M, D), and b, (D,), in the units of X and Y."""
+        M = len(self.centre)
+        W_z = V * self.inverse_scale
+        W = self.unit[:M, None] * W_z / self.unit[M:]
+        b = (self.y_centre - self.centre @ W_z) / self.unit[M:]
+        # The shift may be large against what is left of it here.
+        shift = self.shift.astype(np.longdouble)
+        return W, (b + (shift[M:] - shift[:M] @ W)).astype(np.float64)
+
+    def from_model(self, W):
+        """Return the V of coefficients W, (M, D), in the units of X and Y."""
+        M = len(self.centre)
+        return W * self.unit[M:] / self.unit[:M, None] * self.scale[:, None]
+
+
+def _inverse(values):
+    """1 / values, 0 where a value is 0."""
+    return np.divide(1.0, values, out=np.zeros_like(values), where=values > 0)
+
+
+class Moments:
+    """Gradient and curvature from the moments of the data: O(M ** 2 D) whatever N is.
+
+    Parameters
+    ----------
+    second : ndarray of shape (M + D, M + D), the mean of z z'
+    coordinates : Coordinates
+    """
+
+    name = "moments"
+
+    def __init__(self, second, coordinates):
+        M = len(coordinates.centre)
+        centre = np.r_[coordinates.centre, coordinates.y_centre]
+        inverse = coordinates.inverse_scale
+        covariance = second[:M] - np.outer(centre[:M], centre)
+        self.null_loss = coordinates.null_loss
+        self.B = covariance[:, M:] * inverse
+        self.H = covariance[:, :M] * inverse * inverse.T
+        self.H[np.diag_indices(M)] += coordinates.ridge
+        self.shape = self.B.shape
+        self.work = M * M * self.shape[1]
+
+    def gradient(self, V):
+        """Return the half gradient at V, (M, D), and the losses, (D,)."""
+        G = self.B - self.H @ V
+        return G, np.maximum(self.null_loss - (V * (self.B + G)).sum(axis=0), 0.0)
+
+    def curvature(self, P):
+        """Return H P, (M, D), and the curvatures p' H p of its columns, (D,)."""
+        HP = self.H @ P
+        return HP, (P * HP).sum(axis=0)
+
+
+class Passes:
+    """Gradient and curvature from one pass over the data each.
+
+    Parameters
+    ----------
+    rows : DenseRows or SparseRows
+    coordinates : Coordinates
+    precise : bool
+        Whether gradients are computed in the widest float there is.
+    """
+
+    name = "passes"
+
+    def __init__(self, rows, coordinates, *, precise=False):
+        self.rows, self.coordinates = rows, coordinates
+        self.residual = rows.precise_residual if precise else rows.residual
+        entries = rows.X.nnz if isinstance(rows, SparseRows) else rows.X.size
+        self.shape = (rows.n_features, rows.n_outputs)
+        self.work = 2 * entries * rows.n_outputs
+
+    def _reduce(self, sums, V):
+        """Centre and scale the sums of a pass; V takes part through the penalty."""
+        c = self.coordinates
+        products, first, second = (part / c.total for part in sums)
+        G = (products - np.multiply.outer(c.centre, first)) * c.inverse_scale
+        losses = second - first**2 if c.centred else second
+        G = np.asarray(G, dtype=np.float64) - c.ridge[:, None] * V
+        losses = np.asarray(losses, dtype=np.float64) + c.ridge @ V**2
+        return G, np.maximum(losses, 0.0)
+
+    def gradient(self, V):
+        """Return the half gradient at V, (M, D), and the losses, (D,)."""
+        c = self.coordinates
+        w = V * c.inverse_scale
+        sums = self.residual(w, c.y_centre - c.centre @ w)
+        return self._reduce(sums, V)
+
+    def curvature(self, P):
+        """Return H P, (M, D), and the curvatures p' H p of its columns, (D,)."""
+        c = self.coordinates
+        w = P * c.inverse_scale
+        # With no targets the residual is -X p, and the half gradient -H p.
+        sums = self.rows.residual(w, -c.centre @ w, homogeneous=True)
+        minus_HP, curvatures = self._reduce(sums, P)
+        return -minus_HP, curvatures
+
+
+def read(X, Y, sample_weight, *, alpha, fit_intercept, raw, n_steps):
+    """Look at the data once; return coordinates and suppliers, the cheapest first.
+
+    Parameters
+    ----------
+    X : ndarray or CSR of shape (N, M), float32 or float64
+    Y : ndarray of shape (N, D), of the type of X
+    sample_weight : ndarray of shape (N,) or None
+    alpha : float, the L2 penalty
+    fit_intercept : bool
+    raw : bool
+        Whether descent runs in the coordinates of X itself, as the textbook's does.
+    n_steps : int
+        How many iterations to expect, for the choice.
+
+    Returns
+    -------
+    coordinates : Coordinates
+    moments : Moments or None, where passes are cheaper
+    passes : Passes
+    """
+    sparse = not isinstance(X, np.ndarray)
+    if sparse:
+        rows = SparseRows(X, Y, sample_weight)
+    else:
+        rows = DenseRows(X, Y, sample_weight, centred=fit_intercept, scaled=not raw)
+    by_moments = _moments_are_cheaper(X, Y.shape[1], sparse, n_steps)
+    if by_moments:
+        total, mean, second = rows.moments()
+        square = np.diag(second).copy()
+    else:
+        total, mean, square = rows.column_moments()
+    coordinates = Coordinates.of(
+        rows, total, mean, square, alpha=alpha, centred=fit_intercept, raw=raw
+    )
+    moments = Moments(second, coordinates) if by_moments else None
+    return coordinates, moments, Passes(rows, coordinates)
+
+
+def _moments_are_cheaper(X, n_outputs, sparse, n_steps):
+    """Compare the multiply-adds of both suppliers, each at its own rate."""
+    (N, M), entries = X.shape, X.nnz if sparse else X.size
+    if M > WIDEST_MOMENTS[sparse]:
+        return False
+    n_steps = min(n_steps, 4 * M)
+    gather = entries**2 / max(N, 1) if sparse else N * M**2 / PRODUCT_ADVANTAGE
+    return gather + n_steps * M**2 * n_outputs < n_steps * 2 * entries * (1 + n_outputs)

@@ -1,0 +1,99 @@
+"""How long a textbook step is: the schedules, and the longest one that is stable."""
+
+import math
+from numbers import Real
+
+import numpy as np
+from scipy.sparse.linalg import LinearOperator, eigsh
+
+# An adaptive rate is cut by this, and given up below this share of the first one.
+ADAPTIVE_CUT = 5.0
+ADAPTIVE_END = 1e-6
+# Up to this many features all eigenvalues cost less than finding one of them.
+DENSE_EIGENVALUES = 64
+
+
+class Schedule:
+    """The learning rate of each update.
+
+    Parameters
+    ----------
+    spec : {"constant", "invscaling", "adaptive"} or callable
+        "invscaling" divides by sqrt(t + 1). "adaptive" divides by 5 whenever
+        ``n_iter_no_change`` epochs in a row fail to lower the best loss by ``tol``,
+        relatively. A callable maps t to a factor. t counts the updates made, from 0.
+    learning_rate : float, the first rate
+    tol, n_iter_no_change : as in GDLinearRegression
+    """
+
+    def __init__(self, spec, learning_rate, *, tol, n_iter_no_change):
+        self.spec, self.learning_rate = spec, learning_rate
+        self.tol, self.patience = tol, n_iter_no_change
+        self.rate = learning_rate
+        self._best, self._n_worse = math.inf, 0
+
+    def update(self, t, loss):
+        """Return the rate of update t, made at this loss; None when it is time to end."""
+        if callable(self.spec):
+            self.rate = self.learning_rate * self._factor(t)
+        elif self.spec == "invscaling":
+            self.rate = self.learning_rate / math.sqrt(t + 1)
+        elif self.spec == "adaptive":
+            self._adapt(loss)
+            if self.rate < ADAPTIVE_END * self.learning_rate:
+                return None
+        return self.rate
+
+    def _factor(self, t):
+        factor = self.spec(t)
+        if not (isinstance(factor, Real) and math.isfinite(factor) and factor >= 0):
+            raise ValueError(
+                "The 'schedule' callable of GDLinearRegression must return a float in the "
+                f"range [0.0, inf). Got {factor!r} for t={t} instead."
+            )
+        return factor
+
+    def _adapt(self, loss):
+        if loss < self._best * (1.0 - self.tol):
+            self._n_worse = 0
+        else:
+            self._n_worse += 1
+        self._best = min(self._best, loss)
+        if self._n_worse >= self.patience:
+            self.rate /= ADAPTIVE_CUT
+            self._n_worse = 0
+
+
+def largest_stable_step(supplier, mean, *, fit_intercept, momentum=0.0, nesterov=False):
+    """Return the longest constant full-batch step that does not diverge.
+
+    Descent on a quadratic is stable in every direction iff it is along the largest
+    curvature ``2 lambda`` of the loss: up to ``1 / lambda`` without momentum, times
+    ``1 + momentum`` with it, over ``1 + 2 momentum`` where it is Nesterov's (the root of
+    the iteration's characteristic polynomial at -1).
+
+    Parameters
+    ----------
+    supplier : Moments or Passes, in raw coordinates
+    mean : ndarray of shape (M,), the mean of X; unused without an intercept
+    """
+    M = len(mean)
+
+    def times(p):
+        """Half the Hessian in (W, b) times p, from that of the centred problem."""
+        p = p.reshape(-1)
+        P = np.ascontiguousarray(np.broadcast_to(p[:M, None], supplier.shape))
+        HP = supplier.curvature(P)[0][:, 0]
+        if not fit_intercept:
+            return HP
+        mean_prediction = mean @ p[:M] + p[M]
+        return np.append(HP + mean * mean_prediction, mean_prediction)
+
+    size = M + fit_intercept
+    if size <= DENSE_EIGENVALUES:
+        largest = np.linalg.eigvalsh(np.stack([times(e) for e in np.eye(size)]))[-1]
+    else:
+        operator = LinearOperator((size, size), times, dtype=np.float64)
+        largest = eigsh(operator, 1, v0=np.ones(size), return_eigenvectors=False)[0]
+    factor = (1 + momentum) / (1 + 2 * momentum * nesterov)
+    return factor / largest if largest > 0 else math.inf

@@ -1,0 +1,145 @@
+"""The textbook's descent: W - rate * dL/dW, b - rate * dL/db, and nothing else.
+
+It runs in the coordinates of X itself. The gradient comes from the centred problem of
+`_quadratic` by algebra, so that moments serve here too; each iterate is that of the plain
+loop, to rounding.
+
+Conventions: M features, D outputs; W (M, D), b (D,).
+"""
+
+import math
+
+import numpy as np
+
+from ._steps import largest_stable_step
+
+# A loss that grows this many times in a row, by a step above the limit, will not recover.
+GROWTHS = 3
+
+
+class _Problem:
+    """The loss and its gradients in (W, b).
+
+    Parameters
+    ----------
+    supplier : Moments or Passes, in raw coordinates
+    coordinates : Coordinates, raw
+    """
+
+    def __init__(self, supplier, coordinates):
+        self.supplier, self.coordinates = supplier, coordinates
+        self.mean, self.y_mean = coordinates.mean
+        deviation = np.sqrt(coordinates.deviation**2 + coordinates.ridge)
+        self.standard = np.divide(
+            1.0, deviation, out=np.zeros_like(deviation), where=deviation > 0
+        )[:, None]
+
+    def gradients(self, W, b):
+        """Return dL/dW, dL/db, L and the optimality at (W, b)."""
+        G, losses = self.supplier.gradient(W)
+        mean_residual = np.zeros_like(b)
+        if self.coordinates.centred:
+            mean_residual = self.y_mean - self.mean @ W - b
+        losses = losses + mean_residual**2
+        squares = ((self.standard * G) ** 2).sum(axis=0) + mean_residual**2
+        exact = losses <= self.coordinates.y_noise
+        optimal = np.sqrt(np.where(exact, 0.0, squares) / np.where(exact, 1.0, losses)).max()
+        gradient_W = -2.0 * (G + np.multiply.outer(self.mean, mean_residual))
+        return gradient_W, -2.0 * mean_residual, float(losses.sum()), float(optimal)
+
+
+class _GrowthWatch:
+    """Raise when the loss grows and the step is why.
+
+    Momentum lets a stable descent grow for a while, so growth alone proves nothing: the
+    step is held against the longest stable one, worked out when it is first needed. An
+    adaptive schedule shortens such a step by itself, unless the loss overflows first.
+    """
+
+    def __init__(self, problem, schedule, momentum):
+        self.problem, self.schedule, self.momentum = problem, schedule, momentum
+        self.last, self.n_growths, self.limit = math.inf, 0, None
+
+    def see(self, epoch, loss):
+        """Take note of the loss after an epoch."""
+        self.n_growths = self.n_growths + 1 if loss > self.last else 0
+        self.last = loss
+        if not math.isfinite(loss):
+            self._raise(epoch)
+        if self.n_growths >= GROWTHS and self.schedule.spec != "adaptive":
+            if self.schedule.rate > self._limit():
+                self._raise(epoch)
+            self.n_growths = 0
+
+    def _limit(self):
+        if self.limit is None:
+            self.limit = largest_stable_step(
+                self.problem.supplier,
+                self.problem.mean,
+                fit_intercept=self.problem.coordinates.centred,
+                **self.momentum,
+            )
+        return self.limit
+
+    def _raise(self, epoch):
+        limit = self._limit()
+        # Four digits, rounded down: the step that is named must itself be stable.
+        digit = 10.0 ** (math.floor(math.log10(limit)) - 3)
+        raise ValueError(
+            f"learning_rate={self.schedule.learning_rate:g} makes the loss grow without "
+            f"bound (epoch {epoch}); the largest stable full-batch step for these data is "
+            f"{math.floor(limit / digit) * digit:.4g}. Use a smaller one, or "
+            'learning_rate="auto".'
+        )
+
+
+def textbook_steps(W, b, coordinates, moments, passes, schedule, history, **momentum):
+    """Descend by the textbook's update, with MLPRegressor's momentum.
+
+    Parameters
+    ----------
+    W, b : ndarray of shape (M, D) and (D,), where to start
+    coordinates, moments, passes : as `_quadratic.read` gives them, raw
+    schedule : Schedule
+    history : History
+    **momentum : ``momentum``, float, and ``nesterov``, bool
+
+    Returns
+    -------
+    W, b : ndarray of shape (M, D) and (D,)
+    engine : str, the supplier that ran
+    """
+    supplier = passes if moments is None else moments
+    problem = _Problem(supplier, coordinates)
+    watch = _GrowthWatch(problem, schedule, momentum)
+    with np.errstate(over="ignore", invalid="ignore"):
+        W, b = _descend(W, b, problem, watch, schedule, history, **momentum)
+        history.optimality = _Problem(passes, coordinates).gradients(W, b)[-1]
+    return W, b, supplier.name
+
+
+def _descend(W, b, problem, watch, schedule, history, *, momentum, nesterov):
+    """Run the loop; return W and b."""
+    velocity_W, velocity_b = np.zeros_like(W), np.zeros_like(b)
+    for t in range(history.max_iter + 1):
+        gradient_W, gradient_b, loss, optimal = problem.gradients(W, b)
+        if t:
+            history.record(loss, optimal)
+        watch.see(t, loss)
+        if optimal <= history.tol:
+            history.stop_reason = "tol"
+            break
+        if history.n_left == 0:
+            break
+        rate = schedule.update(t, loss)
+        if rate is None:
+            history.stop_reason = "learning_rate"
+            break
+        velocity_W = momentum * velocity_W - rate * gradient_W
+        velocity_b = momentum * velocity_b - rate * gradient_b
+        # Nesterov's looks one momentum step ahead.
+        ahead = momentum if nesterov else 1.0
+        own = rate if nesterov else 0.0
+        W = W + ahead * velocity_W - own * gradient_W
+        b = b + ahead * velocity_b - own * gradient_b
+    return W, b
