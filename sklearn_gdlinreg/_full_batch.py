@@ -15,31 +15,51 @@ from ._quadratic import EPS, Passes
 ROUNDING = 64 * EPS
 # Work, in multiply-adds, below which an iteration costs no more than its bookkeeping.
 FREE_WORK = 2**17
+# A correction this small against the solution: the one before it was right to three digits.
+SMALL = 1e-3
+# Steps longer than this come from curvatures so flat that conjugacy needs care, and that a
+# small gradient may leave a loss that is not.
+FLAT_STEP = 1e2
 # The earlier moves that are kept may take this many float64 values: 16 MB.
 KEPT_ITEMS = 2**21
 
 
-def optimality(G, losses, coordinates):
-    """Return the scale-free gradient of each output, (D,): 0 at the optimum.
+def _dot(A, B):
+    """Return the inner products of the columns of A and B, (D,)."""
+    return np.einsum("md,md->d", A, B)
 
-    It is ||X'r|| / (||x_j|| ||r||), the norm of the vector of correlations between the
-    residual and the standardised features, penalty included: LSQR's rule (Paige &
-    Saunders, 1982) or a stricter one, as no column is longer than X. An exact fit, whose
-    residual is rounding error, is optimal.
+
+def optimality(G, losses, coordinates):
+    """Return how far each output is from its optimum, scale-free, (D,); 0 there.
+
+    It is the smaller of LSQR's two measures (Paige & Saunders, 1982). One is the scale-free
+    gradient ||X'r|| / (||x_j|| ||r||): the norm of the vector of correlations between the
+    residual and the standardised features, penalty included. LSQR divides by the norm of X
+    and not by that of a column, so this is as strict or stricter. The other is ||r|| / ||y||
+    about the mean, which is what vanishes where the fit is exact.
     """
-    norms = np.sqrt((G * G).sum(axis=0))
     exact = losses <= coordinates.y_noise
-    return np.where(exact, 0.0, norms / np.sqrt(np.where(exact, 1.0, losses)))
+    some_loss = np.where(exact, 1.0, losses)
+    fits = some_loss / np.maximum(coordinates.null_loss, some_loss)
+    return np.sqrt(np.where(exact, 0.0, np.minimum(_dot(G, G) / some_loss, fits)))
 
 
 @dataclass
 class _Point:
-    """Where a descent is: V and G (M, D), losses and the last exact step (D,)."""
+    """Where a descent is.
+
+    Attributes
+    ----------
+    V, G : ndarray of shape (M, D), the half gradient at V
+    losses, step : ndarray of shape (D,), the losses at V and the last exact steps
+    longest : float, the longest step on the way here; its inverse is the least curvature
+    """
 
     V: np.ndarray
     G: np.ndarray
     losses: np.ndarray
     step: np.ndarray
+    longest: float = 0.0
 
 
 class _Moves:
@@ -57,13 +77,19 @@ class _Moves:
         self._moves = np.empty((n_outputs, self.room, n_features))
         self._images = np.empty_like(self._moves)
 
-    def direction(self, G):
-        """Return G less its components along the kept moves, (M, D)."""
-        if self.n_kept == 0:
-            return G.copy()
-        moves, images = self._moves[:, : self.n_kept], self._images[:, : self.n_kept]
-        along = images @ G.T[:, :, None]
-        return G - (moves.transpose(0, 2, 1) @ along)[:, :, 0].T
+    def direction(self, G, *, twice):
+        """Return G less its components along the kept moves, (M, D).
+
+        Where moves are nearly flat, one sweep leaves too much; twice is enough (Giraud,
+        Langou & Rozloznik, 2005).
+        """
+        P = G
+        if self.n_kept:
+            moves, images = self._moves[:, : self.n_kept], self._images[:, : self.n_kept]
+            for _ in range(1 + twice):
+                along = images @ P.T[:, :, None]
+                P = P - (along.transpose(0, 2, 1) @ moves)[:, 0].T
+        return P
 
     def keep(self, P, HP, inverse_curvature):
         """Keep the move P, whose image is HP."""
@@ -72,42 +98,6 @@ class _Moves:
         self._moves[:, self.n_kept] = P.T
         self._images[:, self.n_kept] = (HP * inverse_curvature).T
         self.n_kept += 1
-
-
-def _cycle(supplier, V, G, losses, target, coordinates, history):
-    """Descend from V, whose half gradient is G, until the target or a dead end.
-
-    Each step is exact, for each output, along the gradient made conjugate to the moves
-    before it. The gradient is carried along, not asked for again.
-    """
-    M, D = V.shape
-    moves = _Moves(M, D, history.n_left)
-    loss_unit = coordinates.loss_unit
-    small_loss = target**2 * coordinates.null_loss + coordinates.y_noise
-    small_square = (EPS * EPS) * (G * G).sum(axis=0)
-    step = np.zeros(D)
-    # Features that are kept conjugate run out; then rounding is all that is left.
-    n_steps = min(history.n_left, M) if moves.room == M else history.n_left
-    live = (losses > small_loss) & ((G * G).sum(axis=0) > target**2 * losses)
-    for _ in range(n_steps):
-        if not live.any():
-            break
-        P = moves.direction(G) * live
-        HP, curvature = supplier.curvature(P)
-        ahead = (P * G).sum(axis=0)
-        live &= (curvature > 0) & (ahead > 0)
-        inverse = np.divide(1.0, curvature, out=np.zeros(D), where=live)
-        step = ahead * inverse
-        V = V + step * P
-        G = G - step * HP
-        losses = np.maximum(losses - step * ahead, 0.0)
-        moves.keep(P, HP, inverse)
-        square = (G * G).sum(axis=0)
-        live &= (
-            (losses > small_loss) & (square > target**2 * losses) & (square > small_square)
-        )
-        history.record(losses @ loss_unit, optimality(G, losses, coordinates).max())
-    return V, step
 
 
 def exact_steps(V, coordinates, moments, passes, history):
@@ -151,10 +141,14 @@ def _refine(supplier, truth, point, every_digit, coordinates, history):
         point = _cycle(supplier, point, target, coordinates, history)
         change = np.linalg.norm(point.V - V)
         point.G, point.losses = truth.gradient(point.V)
-        optimal = optimality(point.G, point.losses, coordinates)
-        history.optimality = float(optimal.max())
-        fits = point.losses <= tol**2 * coordinates.null_loss
-        if not every_digit and (fits | (optimal <= tol)).all():
+        history.correct(point.losses @ coordinates.loss_unit)
+        history.optimality = float(optimality(point.G, point.losses, coordinates).max())
+        # Along a direction too flat for the supplier a small gradient proves nothing: moments
+        # cannot tell, and passes must find the next correction small.
+        sure = point.longest < 1.0 / supplier.flat
+        if not sure and supplier.name == "passes":
+            sure = change <= SMALL * np.linalg.norm(point.V)
+        if history.optimality <= tol and sure and not every_digit:
             history.stop_reason = "tol"
             return point
         if history.n_left == 0 or not change < 0.5 * last_change:
@@ -169,27 +163,36 @@ def _cycle(supplier, point, target, coordinates, history):
     before it. The gradient is carried along, not asked for again.
     """
     V, G, losses, step = point.V, point.G, point.losses, point.step
+    longest = point.longest
     M, D = V.shape
     moves = _Moves(M, D, history.n_left)
-    exact_fit = target**2 * coordinates.null_loss
-    negligible = EPS * EPS * (G * G).sum(axis=0)
-    live = (losses > exact_fit) & (optimality(G, losses, coordinates) > target)
+    exact_fit = target**2 * coordinates.null_loss + coordinates.y_noise
+    square = _dot(G, G)
+    negligible = EPS**2 * square
+
+    def unfinished():
+        # The loss exceeds its optimum by about the squared gradient times the longest step.
+        enough = target**2 * losses * min(1.0, FLAT_STEP / max(longest, 1.0))
+        return (losses > exact_fit) & (square > np.maximum(enough, negligible))
+
+    live = unfinished()
     # Where all moves are kept, they span everything after M steps.
     for _ in range(min(history.n_left, M) if moves.room == M else history.n_left):
-        P = moves.direction(G) * live
+        P = moves.direction(G, twice=longest > FLAT_STEP) * live
         HP, curvature = supplier.curvature(P)
-        ahead = (P * G).sum(axis=0)
+        ahead = _dot(P, G)
         live &= (curvature > 0) & (ahead > 0)
         if not live.any():
             break
         inverse = np.divide(1.0, curvature, out=np.zeros(D), where=live)
         advance = ahead * inverse
         step = np.where(live, advance, step)
+        longest = max(longest, advance.max())
         V = V + advance * P
         G = G - advance * HP
         losses = np.maximum(losses - advance * ahead, 0.0)
         moves.keep(P, HP, inverse)
-        optimal = optimality(G, losses, coordinates)
-        history.record(losses @ coordinates.loss_unit, optimal.max())
-        live &= (losses > exact_fit) & (optimal > target) & ((G * G).sum(axis=0) > negligible)
-    return _Point(V, G, losses, step)
+        history.record(losses @ coordinates.loss_unit)
+        square = _dot(G, G)
+        live &= unfinished()
+    return _Point(V, G, losses, step, longest)

@@ -11,7 +11,7 @@ class History:
     Attributes
     ----------
     losses : list of float, the loss after each iteration
-    optimality : float, the certificate of the last gradient seen
+    optimality : float, the certificate at the end
     stop_reason : str, "tol", "max_iter" or "precision"
     """
 
@@ -26,14 +26,15 @@ class History:
         """How many iterations are still allowed."""
         return self.max_iter - len(self.losses)
 
-    def record(self, loss, optimality):
-        """Take down the loss after an iteration and its optimality."""
+    def record(self, loss):
+        """Take down the loss after an iteration."""
         self.losses.append(float(loss))
         if self.verbose:
-            print(
-                f"Iteration {len(self.losses):>6}  loss {loss:<22.15g}  "
-                f"optimality {optimality:.3e}"
-            )
+            print(f"Iteration {len(self.losses):>6}  loss {loss:.15g}")
+
+    def correct(self, loss):
+        """Replace the last loss, carried along, by what the data say."""
+        self.losses[-1:] = [float(loss)] * bool(self.losses)
 
     def warn(self, *, textbook):
         """Say why the descent ended short of tol, and what to change."""

@@ -12,7 +12,7 @@ nothing. BLAS is column-major: what is (a, b) here is (b, a) there.
 """
 
 from cython cimport floating
-from scipy.linalg.cython_blas cimport dgemm, dgemv, dsyrk, ssyrk
+from scipy.linalg.cython_blas cimport dgemm, dsyrk, ssyrk
 
 ctypedef fused work_t:
     float
@@ -137,7 +137,7 @@ def add_residual_dense(
     cdef Py_ssize_t i, k, d
     cdef Py_ssize_t stride_x = X.strides[1] // <Py_ssize_t> sizeof(floating)
     cdef Py_ssize_t stride_y = Y.strides[1] // <Py_ssize_t> sizeof(floating)
-    cdef int M = <int> X.shape[1], D = <int> Y.shape[1], n_rows, unit_stride = 1
+    cdef int M = <int> X.shape[1], D = <int> Y.shape[1], n_rows
     cdef double one = 1, minus = -1, r, w
     cdef char no = b"N", yes = b"T"
     with nogil:
@@ -151,13 +151,8 @@ def add_residual_dense(
                 )
                 for d in range(D):
                     residual[k, d] -= offset[d]
-            if D == 1:
-                dgemv(&yes, &M, &n_rows, &minus, &block[0, 0], &M,
-                      <double*> &V[0, 0], &unit_stride,
-                      &one, &residual[0, 0], &unit_stride)
-            else:
-                dgemm(&no, &no, &D, &n_rows, &M, &minus, <double*> &V[0, 0], &D,
-                      &block[0, 0], &M, &one, &residual[0, 0], &D)
+            dgemm(&no, &no, &D, &n_rows, &M, &minus, <double*> &V[0, 0], &D,
+                  &block[0, 0], &M, &one, &residual[0, 0], &D)
             for k in range(n_rows):
                 w = weight[i + k]
                 for d in range(D):
@@ -165,13 +160,8 @@ def add_residual_dense(
                     residual[k, d] = w * r
                     sums[0, d] += w * r
                     sums[1, d] += w * r * r
-            if D == 1:
-                dgemv(&no, &M, &n_rows, &one, &block[0, 0], &M,
-                      &residual[0, 0], &unit_stride,
-                      &one, &gradient[0, 0], &unit_stride)
-            else:
-                dgemm(&no, &yes, &D, &M, &n_rows, &one, &residual[0, 0], &D,
-                      &block[0, 0], &M, &one, &gradient[0, 0], &D)
+            dgemm(&no, &yes, &D, &M, &n_rows, &one, &residual[0, 0], &D,
+                  &block[0, 0], &M, &one, &gradient[0, 0], &D)
             i += n_rows
 
 

@@ -125,19 +125,28 @@ class Moments:
     ----------
     second : ndarray of shape (M + D, M + D), the mean of z z'
     coordinates : Coordinates
+    eps : float
+        The relative rounding error of the products in ``second``.
+
+    Attributes
+    ----------
+    flat : float
+        Curvatures of a unit move below this are known to less than half their digits.
     """
 
     name = "moments"
 
-    def __init__(self, second, coordinates):
+    def __init__(self, second, coordinates, eps):
         M = len(coordinates.centre)
+        # A matrix of rounding errors of size eps has a norm of about eps * sqrt(M).
+        self.flat = np.sqrt(eps * M)
         centre = np.r_[coordinates.centre, coordinates.y_centre]
         inverse = coordinates.inverse_scale
         covariance = second[:M] - np.outer(centre[:M], centre)
         self.null_loss = coordinates.null_loss
         self.B = covariance[:, M:] * inverse
         self.H = covariance[:, :M] * inverse * inverse.T
-        self.H[np.diag_indices(M)] += coordinates.ridge
+        self.H.flat[:: M + 1] += coordinates.ridge
         self.shape = self.B.shape
         self.work = M * M * self.shape[1]
 
@@ -149,7 +158,7 @@ class Moments:
     def curvature(self, P):
         """Return H P, (M, D), and the curvatures p' H p of its columns, (D,)."""
         HP = self.H @ P
-        return HP, (P * HP).sum(axis=0)
+        return HP, np.einsum("md,md->d", P, HP)
 
 
 class Passes:
@@ -164,6 +173,8 @@ class Passes:
     """
 
     name = "passes"
+    # The curvature is a squared length, and X p itself is known to eps.
+    flat = EPS
 
     def __init__(self, rows, coordinates, *, precise=False):
         self.rows, self.coordinates = rows, coordinates
@@ -234,7 +245,8 @@ def read(X, Y, sample_weight, *, alpha, fit_intercept, raw, n_steps):
     coordinates = Coordinates.of(
         rows, total, mean, square, alpha=alpha, centred=fit_intercept, raw=raw
     )
-    moments = Moments(second, coordinates) if by_moments else None
+    eps = EPS if sparse else np.finfo(X.dtype).eps
+    moments = Moments(second, coordinates, eps) if by_moments else None
     return coordinates, moments, Passes(rows, coordinates)
 
 

@@ -124,7 +124,7 @@ def _descend(W, b, problem, watch, schedule, history, *, momentum, nesterov):
     for t in range(history.max_iter + 1):
         gradient_W, gradient_b, loss, optimal = problem.gradients(W, b)
         if t:
-            history.record(loss, optimal)
+            history.record(loss)
         watch.see(t, loss)
         if optimal <= history.tol:
             history.stop_reason = "tol"

@@ -65,8 +65,8 @@ CONSTRAINTS = {
 
 def check_parameters(estimator):
     """Raise InvalidParameterError for the first parameter that is not allowed."""
-    for name, value in estimator.get_params(deep=False).items():
-        accepts, allowed = CONSTRAINTS[name]
+    for name, (accepts, allowed) in CONSTRAINTS.items():
+        value = getattr(estimator, name)
         if not accepts(value):
             raise InvalidParameterError(
                 f"The {name!r} parameter of {type(estimator).__name__} must be {allowed}. "
