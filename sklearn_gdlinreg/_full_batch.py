@@ -163,7 +163,7 @@ def _cycle(supplier, point, target, coordinates, history):
     before it. The gradient is carried along, not asked for again.
     """
     V, G, losses, step = point.V, point.G, point.losses, point.step
-    longest = point.longest
+    longest, loss_unit = point.longest, coordinates.loss_unit
     M, D = V.shape
     moves = _Moves(M, D, history.n_left)
     exact_fit = target**2 * coordinates.null_loss + coordinates.y_noise
@@ -172,27 +172,29 @@ def _cycle(supplier, point, target, coordinates, history):
 
     def unfinished():
         # The loss exceeds its optimum by about the squared gradient times the longest step.
-        enough = target**2 * losses * min(1.0, FLAT_STEP / max(longest, 1.0))
+        enough = target**2 * min(1.0, FLAT_STEP / max(longest, 1.0)) * losses
         return (losses > exact_fit) & (square > np.maximum(enough, negligible))
 
     live = unfinished()
     # Where all moves are kept, they span everything after M steps.
     for _ in range(min(history.n_left, M) if moves.room == M else history.n_left):
-        P = moves.direction(G, twice=longest > FLAT_STEP) * live
+        P = moves.direction(G, twice=longest > FLAT_STEP)
+        if not live.all():
+            P = P * live
         HP, curvature = supplier.curvature(P)
         ahead = _dot(P, G)
-        live &= (curvature > 0) & (ahead > 0)
+        live &= np.minimum(curvature, ahead) > 0
         if not live.any():
             break
         inverse = np.divide(1.0, curvature, out=np.zeros(D), where=live)
         advance = ahead * inverse
         step = np.where(live, advance, step)
-        longest = max(longest, advance.max())
+        longest = max(longest, float(advance.max()))
         V = V + advance * P
         G = G - advance * HP
         losses = np.maximum(losses - advance * ahead, 0.0)
         moves.keep(P, HP, inverse)
-        history.record(losses @ coordinates.loss_unit)
+        history.record(losses @ loss_unit)
         square = _dot(G, G)
         live &= unfinished()
     return _Point(V, G, losses, step, longest)

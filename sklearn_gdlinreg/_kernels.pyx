@@ -4,8 +4,8 @@
 
 Conventions
 -----------
-A row is read as ``z = (x - shift) * unit`` (dense) or ``z = x`` (sparse). ``unit`` holds
-powers of two, so that scaling is exact. N rows, M features, D outputs; V is (M, D) and
+A row is read as ``z = (x - shift) * unit`` (dense moments), where ``unit`` holds powers of
+two so that scaling is exact, ``z = x - shift`` (dense residuals) or ``z = x`` (sparse). N rows, M features, D outputs; V is (M, D) and
 C-contiguous, as every output buffer is. Kernels work on rows ``start`` to ``stop``, take
 their buffers from the caller and *add* to their outputs; they allocate nothing and raise
 nothing. BLAS is column-major: what is (a, b) here is (b, a) there.
@@ -35,6 +35,20 @@ cdef inline void standardise(
     else:
         for j in range(n):
             z[j] = (<work_t> x[j * stride] - shift[j]) * unit[j]
+
+
+cdef inline void centre(
+    const floating* x, Py_ssize_t stride,      # IN   one row, stride in items
+    const double* shift,                       # IN   (n,)
+    double* z, Py_ssize_t n,                   # OUT  (n,)
+) noexcept nogil:
+    cdef Py_ssize_t j
+    if stride == 1:
+        for j in range(n):
+            z[j] = <double> x[j] - shift[j]
+    else:
+        for j in range(n):
+            z[j] = <double> x[j * stride] - shift[j]
 
 
 cdef inline void syrk(
@@ -123,7 +137,6 @@ def add_residual_dense(
     const floating[:, :] Y,        # IN   (N, D)
     const double[:] weight,        # IN   (N,)
     const double[::1] shift,       # IN   (M + D,)
-    const double[::1] unit,        # IN   (M + D,)
     const double[:, ::1] V,        # IN   (M, D)
     const double[::1] offset,      # IN   (D,)
     double[:, ::1] block,          # TMP  (n_block, M)
@@ -145,10 +158,8 @@ def add_residual_dense(
         while i < stop:
             n_rows = <int> min(block.shape[0], stop - i)
             for k in range(n_rows):
-                standardise(&X[i + k, 0], stride_x, &shift[0], &unit[0], &block[k, 0], M)
-                standardise(
-                    &Y[i + k, 0], stride_y, &shift[M], &unit[M], &residual[k, 0], D
-                )
+                centre(&X[i + k, 0], stride_x, &shift[0], &block[k, 0], M)
+                centre(&Y[i + k, 0], stride_y, &shift[M], &residual[k, 0], D)
                 for d in range(D):
                     residual[k, d] -= offset[d]
             dgemm(&no, &no, &D, &n_rows, &M, &minus, <double*> &V[0, 0], &D,

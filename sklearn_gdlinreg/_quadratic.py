@@ -89,7 +89,7 @@ class Coordinates:
     @property
     def loss_unit(self):
         """What a loss of z_y is multiplied by to be one of y, (D,)."""
-        return self.unit[len(self.centre) :] ** -2.0
+        return 1.0 / self.unit[len(self.centre) :] ** 2
 
     @property
     def mean(self):
@@ -140,9 +140,9 @@ class Moments:
         M = len(coordinates.centre)
         # A matrix of rounding errors of size eps has a norm of about eps * sqrt(M).
         self.flat = np.sqrt(eps * M)
-        centre = np.r_[coordinates.centre, coordinates.y_centre]
+        centre = np.append(coordinates.centre, coordinates.y_centre)
         inverse = coordinates.inverse_scale
-        covariance = second[:M] - np.outer(centre[:M], centre)
+        covariance = second[:M] - centre[:M, None] * centre
         self.null_loss = coordinates.null_loss
         self.B = covariance[:, M:] * inverse
         self.H = covariance[:, :M] * inverse * inverse.T
@@ -187,7 +187,7 @@ class Passes:
         """Centre and scale the sums of a pass; V takes part through the penalty."""
         c = self.coordinates
         products, first, second = (part / c.total for part in sums)
-        G = (products - np.multiply.outer(c.centre, first)) * c.inverse_scale
+        G = (products - c.centre[:, None] * first) * c.inverse_scale
         losses = second - first**2 if c.centred else second
         G = np.asarray(G, dtype=np.float64) - c.ridge[:, None] * V
         losses = np.asarray(losses, dtype=np.float64) + c.ridge @ V**2

@@ -68,6 +68,11 @@ def _short(values):
     return np.ldexp(np.rint(np.ldexp(mantissa, 20)), exponent - 20)
 
 
+def _constant(value, shape, dtype=np.float64):
+    """Return an array of one value, which takes the memory of one; read only by habit."""
+    return np.ndarray(shape, dtype, np.array(value, dtype), strides=(0,) * len(shape))
+
+
 class Rows:
     """What dense and sparse rows share.
 
@@ -82,9 +87,9 @@ class Rows:
         self.X, self.Y = X, Y
         (self.n_rows, self.n_features), self.n_outputs = X.shape, Y.shape[1]
         if sample_weight is None:
-            sample_weight = np.broadcast_to(1.0, self.n_rows)
+            sample_weight = _constant(1.0, (self.n_rows,))
         self.weight = sample_weight
-        self._no_targets = np.broadcast_to(np.zeros(1, X.dtype), Y.shape)
+        self._no_targets = _constant(0.0, Y.shape, X.dtype)
 
     def _raise_non_finite(self):
         """Say which input holds a nan or an infinity, or overflows."""
@@ -127,7 +132,7 @@ class DenseRows(Rows):
         rows = slice(None, None, max(1, self.n_rows // n_wanted))
         if self.weight.strides[0]:
             rows = np.flatnonzero(self.weight)[rows]
-        sample = np.hstack([self.X[rows], self.Y[rows]]).astype(np.float64, copy=False)
+        sample = np.concatenate([self.X[rows], self.Y[rows]], axis=1, dtype=np.float64)
         # A nan here would hide in the shift; the checks of the sums still find it.
         return np.where(np.isfinite(sample), sample, 0.0)
 
@@ -173,7 +178,9 @@ class DenseRows(Rows):
         if size <= WIDTH_FOR_BLAS_THREADS:
             n_threads = _n_threads(self.n_rows * size**2)
         (upper,) = _sum_over_threads(add, [(size, size)], self.n_rows, n_threads)
-        return np.triu(upper) + np.triu(upper, 1).T
+        gram = upper + upper.T
+        gram.flat[:: size + 1] = upper.flat[:: size + 1]
+        return gram
 
     def column_moments(self):
         """Return the sum of weights and the means of z and of z ** 2, (P,) each."""
@@ -193,21 +200,23 @@ class DenseRows(Rows):
         The residual r is ``z_y - offset - z_x V``, with z_y = 0 if homogeneous.
         """
         M, n_block = self.n_features, self._n_block()
-        Y, shift = (self._no_targets, np.r_[self.shift[:M], np.zeros(self.n_outputs)])
-        if not homogeneous:
-            Y, shift = self.Y, self.shift
+        Y, shift = self.Y, self.shift
+        if homogeneous:
+            Y, shift = self._no_targets, np.append(shift[:M], np.zeros(self.n_outputs))
+        # The kernel reads x - shift; units are taken off V here and put back at the end.
+        unit, y_unit = self.unit[:M, None], self.unit[M:]
+        V_x, offset = unit * V / y_unit, offset / y_unit
 
         def add(outputs, start, stop):
             block, r = np.empty((n_block, M)), np.empty((n_block, self.n_outputs))
             add_residual_dense(
-                self.X, Y, self.weight, shift, self.unit, V, offset,
-                block, r, *outputs, start, stop,
-            )  # fmt: skip
+                self.X, Y, self.weight, shift, V_x, offset, block, r, *outputs, start, stop
+            )
 
         work = self.n_rows * M * (1 + self.n_outputs)
         shapes = [V.shape, (2, self.n_outputs)]
         gradient, sums = _sum_over_threads(add, shapes, self.n_rows, _n_threads(work))
-        return gradient, *sums
+        return gradient * unit * y_unit, sums[0] * y_unit, sums[1] * y_unit**2
 
     def precise_residual(self, V, offset):
         """Return what ``residual`` does, computed in the widest float there is.
@@ -250,10 +259,10 @@ class SparseRows(Rows):
         total = self.weight.sum()
         y_mean = self.weight @ self.Y / total
         y_square = np.einsum("n,nd,nd->d", self.weight, self.Y, self.Y) / total
-        square = np.r_[variance + mean**2, y_square]
+        square = np.append(variance + mean**2, y_square)
         if not np.isfinite(square).all():
             self._raise_non_finite()
-        return total, np.r_[mean, y_mean], square
+        return total, np.append(mean, y_mean), square
 
     def moments(self):
         """Return the sum of weights and the means of z, (P,), and of z z', (P, P)."""
