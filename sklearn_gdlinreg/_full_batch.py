@@ -76,27 +76,30 @@ class _Moves:
         self.n_kept = 0
         self._moves = np.empty((n_outputs, self.room, n_features))
         self._images = np.empty_like(self._moves)
+        self._direction = np.empty((n_outputs, 1, n_features))
+        self._part = np.empty_like(self._direction)
 
     def direction(self, G, *, twice):
         """Return G less its components along the kept moves, (M, D).
 
         Where moves are nearly flat, one sweep leaves too much; twice is enough (Giraud,
-        Langou & Rozloznik, 2005).
+        Langou & Rozloznik, 2005). The next call overwrites what this one returns.
         """
-        P = G
+        P = self._direction
+        P[:, 0] = G.T
         if self.n_kept:
             moves, images = self._moves[:, : self.n_kept], self._images[:, : self.n_kept]
             for _ in range(1 + twice):
-                along = images @ P.T[:, :, None]
-                P = P - (along.transpose(0, 2, 1) @ moves)[:, 0].T
-        return P
+                along = images @ P.transpose(0, 2, 1)
+                P -= np.matmul(along.transpose(0, 2, 1), moves, out=self._part)
+        return P[:, 0].T
 
     def keep(self, P, HP, inverse_curvature):
         """Keep the move P, whose image is HP."""
         if self.n_kept == self.room:
             self.n_kept = 0
         self._moves[:, self.n_kept] = P.T
-        self._images[:, self.n_kept] = (HP * inverse_curvature).T
+        np.multiply(HP.T, inverse_curvature[:, None], out=self._images[:, self.n_kept])
         self.n_kept += 1
 
 
@@ -162,9 +165,10 @@ def _cycle(supplier, point, target, coordinates, history):
     Each step is exact, for each output, along the gradient made conjugate to the moves
     before it. The gradient is carried along, not asked for again.
     """
-    V, G, losses, step = point.V, point.G, point.losses, point.step
+    V, G, losses, step = point.V.copy(), point.G.copy(), point.losses, point.step
     longest, loss_unit = point.longest, coordinates.loss_unit
     M, D = V.shape
+    scratch = np.empty_like(V)
     moves = _Moves(M, D, history.n_left)
     exact_fit = target**2 * coordinates.null_loss + coordinates.y_noise
     square = _dot(G, G)
@@ -180,7 +184,7 @@ def _cycle(supplier, point, target, coordinates, history):
     for _ in range(min(history.n_left, M) if moves.room == M else history.n_left):
         P = moves.direction(G, twice=longest > FLAT_STEP)
         if not live.all():
-            P = P * live
+            P *= live
         HP, curvature = supplier.curvature(P)
         ahead = _dot(P, G)
         live &= np.minimum(curvature, ahead) > 0
@@ -190,8 +194,8 @@ def _cycle(supplier, point, target, coordinates, history):
         advance = ahead * inverse
         step = np.where(live, advance, step)
         longest = max(longest, float(advance.max()))
-        V = V + advance * P
-        G = G - advance * HP
+        V += np.multiply(advance, P, out=scratch)
+        G -= np.multiply(advance, HP, out=scratch)
         losses = np.maximum(losses - advance * ahead, 0.0)
         moves.keep(P, HP, inverse)
         history.record(losses @ loss_unit)

@@ -176,6 +176,47 @@ def add_residual_dense(
             i += n_rows
 
 
+cdef inline void times(
+    const floating* x, const index_t* j, Py_ssize_t nnz,   # IN   one row
+    const double* V, Py_ssize_t D,                         # IN   (M, D)
+    double* r,                                             # I/O  (D,)  r -= x V
+) noexcept nogil:
+    cdef Py_ssize_t a, d
+    cdef const double* v
+    cdef double value
+    if D == 1:
+        value = r[0]
+        for a in range(nnz):
+            value -= x[a] * V[j[a]]
+        r[0] = value
+    else:
+        for a in range(nnz):
+            value = x[a]
+            v = V + j[a] * D
+            for d in range(D):
+                r[d] -= value * v[d]
+
+
+cdef inline void add_outer(
+    const floating* x, const index_t* j, Py_ssize_t nnz,   # IN   one row
+    const double* r, Py_ssize_t D,                         # IN   (D,)
+    double* G,                                             # I/O  (M, D)  G += x' r
+) noexcept nogil:
+    cdef Py_ssize_t a, d
+    cdef double* g
+    cdef double value
+    if D == 1:
+        value = r[0]
+        for a in range(nnz):
+            G[j[a]] += x[a] * value
+    else:
+        for a in range(nnz):
+            value = x[a]
+            g = G + j[a] * D
+            for d in range(D):
+                g[d] += value * r[d]
+
+
 def add_residual_sparse(
     const floating[::1] data,      # IN   (nnz,)
     const index_t[::1] indices,    # IN   (nnz,)
@@ -184,46 +225,34 @@ def add_residual_sparse(
     const double[:] weight,        # IN   (N,)
     const double[:, ::1] V,        # IN   (M, D)
     const double[::1] offset,      # IN   (D,)
-    double[::1] residual,          # TMP  (D,)
+    double[:, ::1] residual,       # TMP  (N, D)
     double[:, ::1] gradient,       # OUT  (M, D)  x' (weight * r)
     double[:, ::1] sums,           # OUT  (2, D)  sum of weight * r, of weight * r ** 2
     Py_ssize_t start,
     Py_ssize_t stop,
 ):
-    """Add what descent asks of ``r = y - offset - x V`` over CSR rows, read once."""
-    cdef Py_ssize_t D = Y.shape[1], i, a, d
-    cdef const double* v
-    cdef double* g
-    cdef double x, r, w
+    """Add what descent asks of ``r = y - offset - x V`` over CSR rows.
+
+    All residuals come first: V and the gradient, read and written at random, would push
+    each other out of the cache.
+    """
+    cdef Py_ssize_t D = Y.shape[1], i, d, a, nnz
+    cdef double r
     with nogil:
-        if D == 1:
-            v = &V[0, 0]
-            g = &gradient[0, 0]
-            for i in range(start, stop):
-                r = Y[i, 0] - offset[0]
-                for a in range(indptr[i], indptr[i + 1]):
-                    r -= data[a] * v[indices[a]]
-                w = weight[i] * r
-                sums[0, 0] += w
-                sums[1, 0] += w * r
-                for a in range(indptr[i], indptr[i + 1]):
-                    g[indices[a]] += data[a] * w
-        else:
-            for i in range(start, stop):
-                for d in range(D):
-                    residual[d] = Y[i, d] - offset[d]
-                for a in range(indptr[i], indptr[i + 1]):
-                    x = data[a]
-                    v = &V[indices[a], 0]
-                    for d in range(D):
-                        residual[d] -= x * v[d]
-                for d in range(D):
-                    r = residual[d]
-                    residual[d] = weight[i] * r
-                    sums[0, d] += residual[d]
-                    sums[1, d] += residual[d] * r
-                for a in range(indptr[i], indptr[i + 1]):
-                    x = data[a]
-                    g = &gradient[indices[a], 0]
-                    for d in range(D):
-                        g[d] += x * residual[d]
+        for i in range(start, stop):
+            for d in range(D):
+                residual[i, d] = Y[i, d] - offset[d]
+            a, nnz = indptr[i], indptr[i + 1] - indptr[i]
+            if nnz > 0:
+                times(&data[a], &indices[a], nnz, &V[0, 0], D, &residual[i, 0])
+            for d in range(D):
+                r = residual[i, d]
+                residual[i, d] = weight[i] * r
+                sums[0, d] += residual[i, d]
+                sums[1, d] += residual[i, d] * r
+        for i in range(start, stop):
+            a, nnz = indptr[i], indptr[i + 1] - indptr[i]
+            if nnz > 0:
+                add_outer(
+                    &data[a], &indices[a], nnz, &residual[i, 0], D, &gradient[0, 0]
+                )

@@ -178,36 +178,44 @@ class Passes:
 
     def __init__(self, rows, coordinates, *, precise=False):
         self.rows, self.coordinates = rows, coordinates
+        self.inverse_scale = coordinates.inverse_scale
+        self.shape = (rows.n_features, rows.n_outputs)
+        self._w, self._scratch = np.empty(self.shape), np.empty(self.shape)
         self.residual = rows.precise_residual if precise else rows.residual
         entries = rows.X.nnz if isinstance(rows, SparseRows) else rows.X.size
-        self.shape = (rows.n_features, rows.n_outputs)
         self.work = 2 * entries * rows.n_outputs
 
     def _reduce(self, sums, V):
-        """Centre and scale the sums of a pass; V takes part through the penalty."""
+        """Centre and scale the sums of a pass, in place; V is there for the penalty."""
         c = self.coordinates
-        products, first, second = (part / c.total for part in sums)
-        G = (products - c.centre[:, None] * first) * c.inverse_scale
-        losses = second - first**2 if c.centred else second
-        G = np.asarray(G, dtype=np.float64) - c.ridge[:, None] * V
-        losses = np.asarray(losses, dtype=np.float64) + c.ridge @ V**2
-        return G, np.maximum(losses, 0.0)
+        G, first, second = sums
+        first, second = first / c.total, second / c.total
+        if c.centred:
+            G -= np.multiply((c.centre * c.total)[:, None], first, out=self._scratch)
+            second = second - first**2
+        G *= self.inverse_scale / c.total
+        if c.ridge.any():
+            penalty = np.multiply(c.ridge[:, None], V, out=self._scratch)
+            G -= penalty
+            second = second + np.einsum("md,md->d", penalty, V)
+        return G.astype(np.float64, copy=False), np.maximum(second.astype(np.float64), 0.0)
 
     def gradient(self, V):
-        """Return the half gradient at V, (M, D), and the losses, (D,)."""
+        """Return the half gradient at V, (M, D), and the losses, (D,).
+
+        What this and `curvature` return is overwritten by the next call of either.
+        """
         c = self.coordinates
-        w = V * c.inverse_scale
-        sums = self.residual(w, c.y_centre - c.centre @ w)
-        return self._reduce(sums, V)
+        w = np.multiply(V, self.inverse_scale, out=self._w)
+        return self._reduce(self.residual(w, c.y_centre - c.centre @ w), V)
 
     def curvature(self, P):
         """Return H P, (M, D), and the curvatures p' H p of its columns, (D,)."""
-        c = self.coordinates
-        w = P * c.inverse_scale
+        w = np.multiply(P, self.inverse_scale, out=self._w)
         # With no targets the residual is -X p, and the half gradient -H p.
-        sums = self.rows.residual(w, -c.centre @ w, homogeneous=True)
+        sums = self.rows.residual(w, -self.coordinates.centre @ w, homogeneous=True)
         minus_HP, curvatures = self._reduce(sums, P)
-        return -minus_HP, curvatures
+        return np.negative(minus_HP, out=minus_HP), curvatures
 
 
 def read(X, Y, sample_weight, *, alpha, fit_intercept, raw, n_steps):

@@ -42,24 +42,32 @@ def _n_threads(work):
     return max(1, min(n_cores, 16, work // WORK_OF_A_THREAD))
 
 
-def _sum_over_threads(add, shapes, n_rows, n_threads):
-    """Sum ``add(outputs, start, stop)`` over spans of rows, one span a thread.
+def _sum_over_threads(add, parts, n_rows):
+    """Sum ``add(outputs, start, stop)`` over spans of rows, one thread a part.
 
-    Kernels release the GIL. Each thread adds to zeroed outputs of its own, so that the
-    result depends on the number of threads by rounding only.
+    Parameters
+    ----------
+    add : callable
+        A kernel that adds to its outputs; it releases the GIL.
+    parts : list of list of ndarray
+        The outputs of each thread, overwritten. The result is in the first.
     """
 
-    def run(start, stop):
-        outputs = [np.zeros(shape) for shape in shapes]
+    def run(outputs, start, stop):
+        for output in outputs:
+            output.fill(0.0)
         add(outputs, start, stop)
-        return outputs
 
-    if n_threads == 1:
-        return run(0, n_rows)
-    bounds = np.linspace(0, n_rows, n_threads + 1).astype(int)
-    with ThreadPoolExecutor(n_threads) as pool:
-        parts = list(pool.map(run, bounds[:-1], bounds[1:]))
-    return [sum(part[1:], part[0]) for part in zip(*parts, strict=True)]
+    if len(parts) == 1:
+        run(parts[0], 0, n_rows)
+        return parts[0]
+    bounds = np.linspace(0, n_rows, len(parts) + 1).astype(int)
+    with ThreadPoolExecutor(len(parts)) as pool:
+        list(pool.map(run, parts, bounds[:-1], bounds[1:]))
+    for part in parts[1:]:
+        for total, term in zip(parts[0], part, strict=True):
+            total += term
+    return parts[0]
 
 
 def _short(values):
@@ -89,7 +97,19 @@ class Rows:
         if sample_weight is None:
             sample_weight = _constant(1.0, (self.n_rows,))
         self.weight = sample_weight
+        self._outputs = None
         self._no_targets = _constant(0.0, Y.shape, X.dtype)
+
+    def _parts(self, n_entries):
+        """Return the outputs of a pass, for each thread; made once and used again.
+
+        Fresh memory of this size costs more than what is computed in it.
+        """
+        if self._outputs is None:
+            M, D = self.n_features, self.n_outputs
+            n_threads = _n_threads(n_entries * (1 + D))
+            self._outputs = [[np.empty((M, D)), np.empty((2, D))] for _ in range(n_threads)]
+        return self._outputs
 
     def _raise_non_finite(self):
         """Say which input holds a nan or an infinity, or overflows."""
@@ -177,7 +197,8 @@ class DenseRows(Rows):
         n_threads = 1
         if size <= WIDTH_FOR_BLAS_THREADS:
             n_threads = _n_threads(self.n_rows * size**2)
-        (upper,) = _sum_over_threads(add, [(size, size)], self.n_rows, n_threads)
+        parts = [[np.empty((size, size))] for _ in range(n_threads)]
+        (upper,) = _sum_over_threads(add, parts, self.n_rows)
         gram = upper + upper.T
         gram.flat[:: size + 1] = upper.flat[:: size + 1]
         return gram
@@ -197,6 +218,7 @@ class DenseRows(Rows):
     def residual(self, V, offset, *, homogeneous=False):
         """Return sums over rows of w z_x r, (M, D), of w r and of w r ** 2, (D,) each.
 
+        The first is overwritten by the next call.
         The residual r is ``z_y - offset - z_x V``, with z_y = 0 if homogeneous.
         """
         M, n_block = self.n_features, self._n_block()
@@ -213,10 +235,9 @@ class DenseRows(Rows):
                 self.X, Y, self.weight, shift, V_x, offset, block, r, *outputs, start, stop
             )
 
-        work = self.n_rows * M * (1 + self.n_outputs)
-        shapes = [V.shape, (2, self.n_outputs)]
-        gradient, sums = _sum_over_threads(add, shapes, self.n_rows, _n_threads(work))
-        return gradient * unit * y_unit, sums[0] * y_unit, sums[1] * y_unit**2
+        gradient, sums = _sum_over_threads(add, self._parts(self.X.size), self.n_rows)
+        gradient *= unit * y_unit
+        return gradient, sums[0] * y_unit, sums[1] * y_unit**2
 
     def precise_residual(self, V, offset):
         """Return what ``residual`` does, computed in the widest float there is.
@@ -241,6 +262,7 @@ class SparseRows(Rows):
         super().__init__(X, Y, sample_weight)
         n_columns = self.n_features + self.n_outputs
         self.shift, self.unit = np.zeros(n_columns), np.ones(n_columns)
+        self._residual = None
         index_type = np.result_type(X.indices, X.indptr)
         self._csr = (
             X.data,
@@ -275,7 +297,8 @@ class SparseRows(Rows):
                 *self._csr, self.Y, self.weight, y_mean, *outputs, start, stop
             )
 
-        gram, cross = _sum_over_threads(add, [(M, M), (M, D)], self.n_rows, 1)
+        parts = [[np.empty((M, M)), np.empty((M, D))]]
+        gram, cross = _sum_over_threads(add, parts, self.n_rows)
         second = np.diag(square)
         second[:M, :M] = (gram + gram.T - np.diag(np.diag(gram))) / total
         second[:M, M:] = cross / total + np.outer(mean[:M], y_mean)
@@ -285,19 +308,19 @@ class SparseRows(Rows):
     def residual(self, V, offset, *, homogeneous=False):
         """Return sums over rows of w x r, (M, D), of w r and of w r ** 2, (D,) each.
 
+        The first is overwritten by the next call.
         The residual r is ``y - offset - x V``, with y = 0 if homogeneous.
         """
         Y = self._no_targets if homogeneous else self.Y
+        if self._residual is None:
+            self._residual = np.empty(Y.shape)
 
         def add(outputs, start, stop):
-            r = np.empty(self.n_outputs)
             add_residual_sparse(
-                *self._csr, Y, self.weight, V, offset, r, *outputs, start, stop
+                *self._csr, Y, self.weight, V, offset, self._residual, *outputs, start, stop
             )
 
-        work = self.X.nnz * (1 + self.n_outputs)
-        shapes = [V.shape, (2, self.n_outputs)]
-        gradient, sums = _sum_over_threads(add, shapes, self.n_rows, _n_threads(work))
+        gradient, sums = _sum_over_threads(add, self._parts(self.X.nnz), self.n_rows)
         return gradient, *sums
 
     precise_residual = residual

@@ -53,12 +53,13 @@ class _GrowthWatch:
 
     Momentum lets a stable descent grow for a while, so growth alone proves nothing: the
     step is held against the longest stable one, worked out when it is first needed. An
-    adaptive schedule shortens such a step by itself, unless the loss overflows first.
+    adaptive schedule is given the time to shorten its step once.
     """
 
     def __init__(self, problem, schedule, momentum):
         self.problem, self.schedule, self.momentum = problem, schedule, momentum
         self.last, self.n_growths, self.limit = math.inf, 0, None
+        self.allowed = GROWTHS + schedule.patience * (schedule.spec == "adaptive")
 
     def see(self, epoch, loss):
         """Take note of the loss after an epoch."""
@@ -66,10 +67,8 @@ class _GrowthWatch:
         self.last = loss
         if not math.isfinite(loss):
             self._raise(epoch)
-        if self.n_growths >= GROWTHS and self.schedule.spec != "adaptive":
-            if self.schedule.rate > self._limit():
-                self._raise(epoch)
-            self.n_growths = 0
+        if self.n_growths >= self.allowed and self.schedule.rate > self._limit():
+            self._raise(epoch)
 
     def _limit(self):
         if self.limit is None:
