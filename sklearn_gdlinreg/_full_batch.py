@@ -22,6 +22,8 @@ SMALL = 1e-3
 FLAT_STEP = 1e2
 # The earlier moves that are kept may take this many float64 values: 16 MB.
 KEPT_ITEMS = 2**21
+# Fewer moves than this, short of all, are not worth their time.
+WORTH_KEEPING = 32
 
 
 def _dot(A, B):
@@ -62,19 +64,38 @@ class _Point:
     longest: float = 0.0
 
 
-class _Moves:
-    """The earlier moves, to which a new one is made conjugate.
+class _LastMove:
+    """The last move, to which a new one is made conjugate: conjugate gradient.
 
-    In exact arithmetic the last move is enough: that is conjugate gradient. Rounding makes
-    it forget the others, and the descent repeats them. Kept moves end it in at most as many
-    iterations as the data have dimensions; where they do not fit, only the last is kept.
+    For data so wide that no more moves fit; nothing of their size is made twice.
     """
 
-    def __init__(self, n_features, n_outputs, n_steps):
-        room = min(KEPT_ITEMS // (2 * n_features * n_outputs), n_features, n_steps)
-        self.room = max(room, 1)
-        self.n_kept = 0
-        self._moves = np.empty((n_outputs, self.room, n_features))
+    def __init__(self, shape):
+        self._P, self._HP, self._inverse = np.zeros(shape), None, None
+
+    def direction(self, G, *, twice):
+        """Return G less its component along the last move, (M, D), in place of that."""
+        if self._HP is not None:
+            self._P *= -_dot(self._HP, G) * self._inverse
+        self._P += G
+        return self._P
+
+    def keep(self, P, HP, inverse_curvature):
+        """Keep the image HP of the last direction; it must outlive the next call."""
+        self._HP, self._inverse = HP, inverse_curvature
+
+
+class _Moves:
+    """All earlier moves, to which a new one is made conjugate.
+
+    In exact arithmetic the last move is enough. Rounding makes it forget the others, and
+    the descent repeats them. Kept moves end it in at most as many iterations as the data
+    have dimensions.
+    """
+
+    def __init__(self, n_features, n_outputs, room):
+        self.room, self.n_kept = room, 0
+        self._moves = np.empty((n_outputs, room, n_features))
         self._images = np.empty_like(self._moves)
         self._direction = np.empty((n_outputs, 1, n_features))
         self._part = np.empty_like(self._direction)
@@ -169,7 +190,10 @@ def _cycle(supplier, point, target, coordinates, history):
     longest, loss_unit = point.longest, coordinates.loss_unit
     M, D = V.shape
     scratch = np.empty_like(V)
-    moves = _Moves(M, D, history.n_left)
+    # Where all moves are kept, they span everything after M steps.
+    room = min(KEPT_ITEMS // (2 * M * D), M)
+    moves = _Moves(M, D, room) if room >= min(M, WORTH_KEEPING) else _LastMove(V.shape)
+    n_steps = min(history.n_left, M) if room == M else history.n_left
     exact_fit = target**2 * coordinates.null_loss + coordinates.y_noise
     square = _dot(G, G)
     negligible = EPS**2 * square
@@ -180,8 +204,7 @@ def _cycle(supplier, point, target, coordinates, history):
         return (losses > exact_fit) & (square > np.maximum(enough, negligible))
 
     live = unfinished()
-    # Where all moves are kept, they span everything after M steps.
-    for _ in range(min(history.n_left, M) if moves.room == M else history.n_left):
+    for _ in range(n_steps):
         P = moves.direction(G, twice=longest > FLAT_STEP)
         if not live.all():
             P *= live

@@ -185,6 +185,10 @@ class Passes:
         entries = rows.X.nnz if isinstance(rows, SparseRows) else rows.X.size
         self.work = 2 * entries * rows.n_outputs
 
+    def _mean(self, w):
+        """Return the mean prediction of w, (D,); BLAS would wake threads that then spin."""
+        return np.einsum("m,md->d", self.coordinates.centre, w)
+
     def _reduce(self, sums, V):
         """Centre and scale the sums of a pass, in place; V is there for the penalty."""
         c = self.coordinates
@@ -207,13 +211,13 @@ class Passes:
         """
         c = self.coordinates
         w = np.multiply(V, self.inverse_scale, out=self._w)
-        return self._reduce(self.residual(w, c.y_centre - c.centre @ w), V)
+        return self._reduce(self.residual(w, c.y_centre - self._mean(w)), V)
 
     def curvature(self, P):
         """Return H P, (M, D), and the curvatures p' H p of its columns, (D,)."""
         w = np.multiply(P, self.inverse_scale, out=self._w)
         # With no targets the residual is -X p, and the half gradient -H p.
-        sums = self.rows.residual(w, -self.coordinates.centre @ w, homogeneous=True)
+        sums = self.rows.residual(w, -self._mean(w), homogeneous=True)
         minus_HP, curvatures = self._reduce(sums, P)
         return np.negative(minus_HP, out=minus_HP), curvatures
 

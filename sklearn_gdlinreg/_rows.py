@@ -42,34 +42,6 @@ def _n_threads(work):
     return max(1, min(n_cores, 16, work // WORK_OF_A_THREAD))
 
 
-def _sum_over_threads(add, parts, n_rows):
-    """Sum ``add(outputs, start, stop)`` over spans of rows, one thread a part.
-
-    Parameters
-    ----------
-    add : callable
-        A kernel that adds to its outputs; it releases the GIL.
-    parts : list of list of ndarray
-        The outputs of each thread, overwritten. The result is in the first.
-    """
-
-    def run(outputs, start, stop):
-        for output in outputs:
-            output.fill(0.0)
-        add(outputs, start, stop)
-
-    if len(parts) == 1:
-        run(parts[0], 0, n_rows)
-        return parts[0]
-    bounds = np.linspace(0, n_rows, len(parts) + 1).astype(int)
-    with ThreadPoolExecutor(len(parts)) as pool:
-        list(pool.map(run, parts, bounds[:-1], bounds[1:]))
-    for part in parts[1:]:
-        for total, term in zip(parts[0], part, strict=True):
-            total += term
-    return parts[0]
-
-
 def _short(values):
     """Round to 20 bits, so that differences to nearby floats are exact."""
     mantissa, exponent = np.frexp(values)
@@ -97,8 +69,37 @@ class Rows:
         if sample_weight is None:
             sample_weight = _constant(1.0, (self.n_rows,))
         self.weight = sample_weight
-        self._outputs = None
+        self._outputs = self._pool = None
         self._no_targets = _constant(0.0, Y.shape, X.dtype)
+
+    def _sum(self, add, parts):
+        """Sum ``add(outputs, start, stop)`` over spans of rows, one thread a part.
+
+        Parameters
+        ----------
+        add : callable
+            A kernel that adds to its outputs; it releases the GIL.
+        parts : list of list of ndarray
+            The outputs of each thread, overwritten. The result is in the first.
+        """
+
+        def run(outputs, start, stop):
+            for output in outputs:
+                output.fill(0.0)
+            add(outputs, start, stop)
+
+        if len(parts) == 1:
+            run(parts[0], 0, self.n_rows)
+            return parts[0]
+        if self._pool is None:
+            # Starting threads takes longer than a pass: they live as long as these rows.
+            self._pool = ThreadPoolExecutor(len(parts))
+        bounds = np.linspace(0, self.n_rows, len(parts) + 1).astype(int)
+        list(self._pool.map(run, parts, bounds[:-1], bounds[1:]))
+        for part in parts[1:]:
+            for total, term in zip(parts[0], part, strict=True):
+                total += term
+        return parts[0]
 
     def _parts(self, n_entries):
         """Return the outputs of a pass, for each thread; made once and used again.
@@ -108,7 +109,11 @@ class Rows:
         if self._outputs is None:
             M, D = self.n_features, self.n_outputs
             n_threads = _n_threads(n_entries * (1 + D))
-            self._outputs = [[np.empty((M, D)), np.empty((2, D))] for _ in range(n_threads)]
+            # Threads add to their sums at every row: keep these off each other's cache line.
+            self._outputs = [
+                [np.empty((M, D)), np.empty(2 * D + 32)[16:-16].reshape(2, D)]
+                for _ in range(n_threads)
+            ]
         return self._outputs
 
     def _raise_non_finite(self):
@@ -198,7 +203,7 @@ class DenseRows(Rows):
         if size <= WIDTH_FOR_BLAS_THREADS:
             n_threads = _n_threads(self.n_rows * size**2)
         parts = [[np.empty((size, size))] for _ in range(n_threads)]
-        (upper,) = _sum_over_threads(add, parts, self.n_rows)
+        (upper,) = self._sum(add, parts)
         gram = upper + upper.T
         gram.flat[:: size + 1] = upper.flat[:: size + 1]
         return gram
@@ -235,7 +240,7 @@ class DenseRows(Rows):
                 self.X, Y, self.weight, shift, V_x, offset, block, r, *outputs, start, stop
             )
 
-        gradient, sums = _sum_over_threads(add, self._parts(self.X.size), self.n_rows)
+        gradient, sums = self._sum(add, self._parts(self.X.size))
         gradient *= unit * y_unit
         return gradient, sums[0] * y_unit, sums[1] * y_unit**2
 
@@ -298,7 +303,7 @@ class SparseRows(Rows):
             )
 
         parts = [[np.empty((M, M)), np.empty((M, D))]]
-        gram, cross = _sum_over_threads(add, parts, self.n_rows)
+        gram, cross = self._sum(add, parts)
         second = np.diag(square)
         second[:M, :M] = (gram + gram.T - np.diag(np.diag(gram))) / total
         second[:M, M:] = cross / total + np.outer(mean[:M], y_mean)
@@ -320,7 +325,7 @@ class SparseRows(Rows):
                 *self._csr, Y, self.weight, V, offset, self._residual, *outputs, start, stop
             )
 
-        gradient, sums = _sum_over_threads(add, self._parts(self.X.nnz), self.n_rows)
+        gradient, sums = self._sum(add, self._parts(self.X.nnz))
         return gradient, *sums
 
     precise_residual = residual
