@@ -1,0 +1,48 @@
+"""Data that several test files use."""
+
+import csv
+import gzip
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+@pytest.fixture
+def make_data():
+    """Return a maker of correlated, off-centre features of unlike scales, and noisy Y."""
+
+    def make(N=200, M=8, D=3, *, seed=0, decades=3.0, offset=5.0, noise=1.0):
+        rng = np.random.default_rng(seed)
+        E = rng.standard_normal((N, M)) @ (np.eye(M) + 0.3 * rng.standard_normal((M, M)))
+        scale = 10 ** rng.uniform(-decades / 2, decades / 2, M)
+        X = (E + offset * rng.standard_normal(M)) * scale
+        Y = E @ rng.standard_normal((M, D)) + rng.standard_normal(D)
+        return X, Y + noise * rng.standard_normal((N, D))
+
+    return make
+
+
+@pytest.fixture
+def shared():
+    """Return a reader of the project's real data; skip where they are not beside it."""
+    if not SHARED.is_dir():
+        pytest.skip("the real data are not beside this checkout")
+
+    def read(name):
+        path = SHARED / name
+        if path.suffix == ".json":
+            return json.loads(path.read_text())
+        opened = gzip.open(path, "rt") if path.suffix == ".gz" else path.open()
+        with opened as lines:
+            return np.array(list(csv.reader(lines))[1:], dtype=float)
+
+    return read

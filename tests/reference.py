@@ -1,0 +1,47 @@
+"""The textbook's descent as a plain loop: what the estimator is held against."""
+
+import numpy as np
+
+FACTORS = {"constant": lambda t: 1.0, "invscaling": lambda t: 1.0 / np.sqrt(t + 1)}
+
+
+def textbook(
+    X,
+    Y,
+    learning_rate,
+    n_steps,
+    *,
+    alpha=0.0,
+    sample_weight=None,
+    fit_intercept=True,
+    schedule="constant",
+    momentum=0.0,
+    nesterov=False,
+    W=None,
+    b=None,
+):
+    """Return W (M, D), b (D,) and the losses at the start and after each step."""
+    X = X.toarray() if hasattr(X, "toarray") else np.asarray(X, dtype=float)
+    (N, M), D = X.shape, Y.shape[1]
+    s = np.ones(N) if sample_weight is None else np.asarray(sample_weight, dtype=float)
+    W = np.zeros((M, D)) if W is None else W.copy()
+    b = np.zeros(D) if b is None else b.copy()
+    velocity_W, velocity_b, losses = np.zeros((M, D)), np.zeros(D), []
+    factor = FACTORS.get(schedule, schedule)
+    for t in range(n_steps + 1):
+        error = X @ W + b - Y
+        loss = (s[:, None] * error**2).sum() / s.sum() + alpha * (W**2).sum()
+        losses.append(loss)
+        if t == n_steps:
+            break
+        dW = 2 / s.sum() * X.T @ (s[:, None] * error) + 2 * alpha * W
+        db = 2 / s.sum() * (s[:, None] * error).sum(axis=0) * fit_intercept
+        rate = learning_rate * factor(t)
+        velocity_W = momentum * velocity_W - rate * dW
+        velocity_b = momentum * velocity_b - rate * db
+        if nesterov:
+            W = W + momentum * velocity_W - rate * dW
+            b = b + momentum * velocity_b - rate * db
+        else:
+            W, b = W + velocity_W, b + velocity_b
+    return W, b, losses

@@ -1,0 +1,249 @@
+"""The automatic descent: the answer, its certificate, and how it ends."""
+
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LinearRegression, Ridge
+
+from sklearn_gdlinreg import GDLinearRegression, _equations
+from sklearn_gdlinreg._full_batch import optimality
+from sklearn_gdlinreg._quadratic import Passes, read
+
+
+def standardised(X, Y, sample_weight=None, fit_intercept=True):
+    """Return X~, Y~, the mean and the scale, weighted; by rows times the root weight."""
+    s = np.ones(len(X)) if sample_weight is None else sample_weight
+    mean = np.average(X, axis=0, weights=s) * fit_intercept
+    scale = np.sqrt(np.average((X - mean) ** 2, axis=0, weights=s))
+    y_mean = np.average(Y, axis=0, weights=s) * fit_intercept
+    root = np.sqrt(s / s.sum())[:, None]
+    return root * (X - mean) / scale, root * (Y - y_mean), mean, scale, y_mean
+
+
+def closed_form(X, Y, **options):
+    """Return the least-squares W and b, smallest in standardised coordinates."""
+    Z, Yc, mean, scale, y_mean = standardised(X, Y, **options)
+    W = np.linalg.lstsq(Z, Yc, rcond=1e-13)[0] / scale[:, None]
+    return W, y_mean - mean @ W
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(("N", "M"), [(300, 12), (13, 12), (40, 200), (5, 60)])
+def test_equals_closed_form(make_data, rng, N, M, weighted, fit_intercept):
+    X, Y = make_data(N, M)
+    weight = rng.uniform(0.5, 2, N) if weighted else None
+    W, b = closed_form(X, Y, sample_weight=weight, fit_intercept=fit_intercept)
+    model = GDLinearRegression(fit_intercept=fit_intercept, tol=1e-12).fit(X, Y, weight)
+    scale = X.std(axis=0)
+    np.testing.assert_allclose(model.coef_ * scale, W.T * scale, rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(X @ model.coef_.T + model.intercept_, X @ W + b, atol=1e-7)
+    assert model.stop_reason_ == "tol"
+
+
+@pytest.mark.parametrize("decades", [1, 3])
+def test_known_answer_from_chosen_singular_values(rng, decades):
+    U = np.linalg.qr(rng.standard_normal((120, 20)) - 0.0)[0]
+    U -= U.mean(axis=0)
+    X = U @ np.diag(np.logspace(0, -decades, 20)) @ np.linalg.qr(rng.random((20, 20)))[0]
+    W = rng.standard_normal((20, 2))
+    model = GDLinearRegression().fit(X, X @ W + 3.0)
+    np.testing.assert_allclose(model.coef_.T, W, rtol=1e-6, atol=1e-7)
+    np.testing.assert_allclose(model.intercept_, 3.0)
+
+
+@pytest.mark.parametrize("alpha", [1e-6, 1e-2, 10.0])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize(("N", "M"), [(300, 12), (40, 200)])
+def test_l2_penalty_equals_ridge(make_data, alpha, fit_intercept, N, M):
+    X, Y = make_data(N, M, decades=1.0)
+    model = GDLinearRegression(alpha=alpha, fit_intercept=fit_intercept, tol=1e-10)
+    ridge = Ridge(alpha=N * alpha, fit_intercept=fit_intercept, solver="svd").fit(X, Y)
+    model.fit(X, Y)
+    np.testing.assert_allclose(model.coef_, ridge.coef_, rtol=1e-6, atol=1e-8)
+    if fit_intercept:
+        np.testing.assert_allclose(model.intercept_, ridge.intercept_, rtol=1e-6, atol=1e-8)
+
+
+def test_outputs_at_once_equal_outputs_one_by_one(make_data):
+    X, Y = make_data(D=4)
+    Y[:, 2] = 7.0
+    together = GDLinearRegression().fit(X, Y)
+    for j in range(4):
+        alone = GDLinearRegression().fit(X, Y[:, j])
+        np.testing.assert_allclose(alone.coef_, together.coef_[j], rtol=1e-9, atol=1e-12)
+        assert alone.intercept_ == pytest.approx(together.intercept_[j])
+
+
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
+def test_integer_weights_are_repeated_rows(make_data, rng, container):
+    X, Y = make_data()
+    weight = rng.integers(0, 4, len(X))
+    weighted = GDLinearRegression().fit(container(X), Y, weight)
+    rows = np.repeat(np.arange(len(X)), weight)
+    repeated = GDLinearRegression().fit(container(X[rows]), Y[rows])
+    np.testing.assert_allclose(weighted.coef_, repeated.coef_, rtol=1e-9)
+    np.testing.assert_allclose(weighted.intercept_, repeated.intercept_, rtol=1e-9)
+
+
+@pytest.mark.parametrize("factor", [1e-150, 1e-20, 1e3, 1e100])
+def test_units_of_a_feature_change_nothing(make_data, factor):
+    X, Y = make_data()
+    scaled = X.copy()
+    scaled[:, 3] *= factor
+    plain, model = (GDLinearRegression().fit(A, Y) for A in (X, scaled))
+    np.testing.assert_allclose(model.coef_[:, 3] * factor, plain.coef_[:, 3], rtol=1e-9)
+    np.testing.assert_allclose(model.predict(scaled), plain.predict(X), rtol=1e-9)
+
+
+@pytest.mark.parametrize("offset", [1e3, 1e6])
+def test_offset_costs_no_digits(make_data, offset):
+    X, Y = make_data(decades=0.0, offset=0.0)
+    shift = offset * np.arange(1, 9)
+    plain, model = (GDLinearRegression().fit(A, Y) for A in (X, X + shift))
+    np.testing.assert_allclose(model.coef_, plain.coef_, rtol=1e-14 * offset + 1e-11)
+
+
+@pytest.mark.parametrize("scale", [1e-150, 1e150])
+def test_units_of_y(make_data, scale):
+    X, Y = make_data()
+    plain = GDLinearRegression().fit(X, Y)
+    with np.errstate(over="ignore", under="ignore"):
+        model = GDLinearRegression().fit(X, Y * scale)
+    np.testing.assert_allclose(model.coef_ / scale, plain.coef_, rtol=1e-9)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.1])
+@pytest.mark.parametrize("tol", [1e-2, 1e-4, 1e-6])
+def test_optimality_is_what_it_says(make_data, alpha, tol):
+    X, Y = make_data(600, 150)
+    model = GDLinearRegression(alpha=alpha, tol=tol).fit(X, Y)
+    mean, variance = X.mean(axis=0), X.var(axis=0)
+    R = Y - Y.mean(axis=0) - (X - mean) @ model.coef_.T
+    G = (X - mean).T @ R / len(X) - alpha * model.coef_.T
+    losses = (R**2).mean(axis=0) + alpha * (model.coef_**2).sum(axis=1)
+    expected = np.linalg.norm(G / np.sqrt(variance + alpha)[:, None], axis=0)
+    assert model.optimality_ == pytest.approx((expected / np.sqrt(losses)).max(), rel=1e-3)
+    assert model.optimality_ <= tol
+    least = np.linalg.eigvalsh(np.corrcoef(X.T))[0]
+    best = GDLinearRegression(alpha=alpha, tol=1e-13).fit(X, Y)
+    excess = model.loss_curve_[-1] / best.loss_curve_[-1] - 1
+    assert excess <= 3 * tol**2 / least
+
+
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
+def test_loss_curve(make_data, container):
+    X, Y = make_data(600, 60)
+    model = GDLinearRegression(alpha=0.01).fit(container(X), Y)
+    assert len(model.loss_curve_) == model.n_iter_ == model.t_
+    assert all(np.diff(model.loss_curve_) <= 1e-12 * model.loss_curve_[0])
+    loss = _equations.loss(X, Y, model.coef_.T, model.intercept_, alpha=0.01)
+    assert model.loss_curve_[-1] == pytest.approx(loss, rel=1e-10)
+
+
+@pytest.mark.parametrize("n_steps", [1, 2, 5])
+def test_max_iter_warns_and_says_what_to_change(make_data, n_steps):
+    X, Y = make_data(M=30)
+    model = GDLinearRegression(max_iter=n_steps)
+    with pytest.warns(ConvergenceWarning, match=rf"max_iter={n_steps}.*Increase max_iter"):
+        model.fit(X, Y)
+    assert model.n_iter_ == n_steps
+    assert model.stop_reason_ == "max_iter"
+    assert model.optimality_ > model.tol
+
+
+def test_first_step_is_exact(make_data):
+    """The first move is along the gradient, and no longer or shorter one is better."""
+    X, y = make_data(D=1)
+    Z, yc, *_ = standardised(X, y)
+    g = Z.T @ yc
+    step = (g * g).sum() / ((Z @ g) ** 2).sum()
+    with pytest.warns(ConvergenceWarning):
+        model = GDLinearRegression(max_iter=1).fit(X, y[:, 0])
+    np.testing.assert_allclose(model.coef_ * X.std(axis=0), step * g[:, 0], rtol=1e-10)
+    assert model.learning_rate_ == pytest.approx(step / 2)
+
+
+def test_warm_start_and_init(make_data):
+    X, Y = make_data(600, 150)
+    model = GDLinearRegression(warm_start=True).fit(X, Y)
+    n_cold = model.n_iter_
+    assert model.fit(X, Y).n_iter_ <= 1
+    again = GDLinearRegression().fit(
+        X, Y, coef_init=model.coef_, intercept_init=model.intercept_
+    )
+    assert again.n_iter_ <= 1 < n_cold
+    np.testing.assert_allclose(again.coef_, model.coef_, rtol=1e-9)
+    far = GDLinearRegression().fit(X, Y, coef_init=1e3 * np.ones_like(model.coef_))
+    np.testing.assert_allclose(far.predict(X), model.predict(X), atol=1e-4)
+
+
+def test_collinear_features_reach_the_optimum_by_passes(rng):
+    """Powers of one variable: moments lose every digit of the smallest direction."""
+    x = rng.uniform(-9, -3, 82)
+    X = x[:, None] ** np.arange(1, 9)
+    y = np.cos(x) + 0.01 * rng.standard_normal(82)
+    model = GDLinearRegression().fit(X, y)
+    Z, yc, *_ = standardised(X, y[:, None])
+    best = ((yc - Z @ np.linalg.lstsq(Z, yc, rcond=0)[0]) ** 2).sum()
+    assert model.engine_ == "moments+passes"
+    assert model.loss_curve_[-1] <= best * (1 + 1e-6)
+    assert LinearRegression().fit(X, y).score(X, y) < model.score(X, y)
+
+
+def test_cheaper_engine_runs(make_data):
+    assert GDLinearRegression().fit(*make_data(500, 10)).engine_ == "moments"
+    assert GDLinearRegression().fit(*make_data(30, 400)).engine_ == "passes"
+    wide = sparse.random_array((300, 5000), density=0.01, format="csr", rng=0)
+    model = GDLinearRegression(alpha=1e-3).fit(wide, np.arange(300.0))
+    assert model.engine_ == "passes"
+
+
+@pytest.mark.parametrize("container", [np.asarray, np.asfortranarray, sparse.csr_array])
+@pytest.mark.parametrize("raw", [False, True])
+@pytest.mark.parametrize("fit_intercept", [False, True])
+def test_moments_and_passes_agree(make_data, rng, container, raw, fit_intercept):
+    X, Y = make_data(decades=1.0)
+    coordinates, moments, passes = read(
+        container(X), Y, rng.uniform(0, 2, len(X)),
+        alpha=0.3, fit_intercept=fit_intercept, raw=raw, n_steps=10**6,
+    )  # fmt: skip
+    precise = Passes(passes.rows, coordinates, precise=True)
+    V = rng.standard_normal((8, 3))
+    for other in (passes, precise):
+        for ask in ("gradient", "curvature"):
+            for mine, theirs in zip(
+                getattr(moments, ask)(V), getattr(other, ask)(V), strict=True
+            ):
+                np.testing.assert_allclose(mine, theirs, rtol=1e-9, atol=1e-11)
+    G, losses = passes.gradient(V)
+    assert (optimality(G, losses, coordinates) > 0).all()
+
+
+def test_many_threads_agree_with_one(make_data, monkeypatch):
+    X, Y = make_data(4000, 40)
+    models = []
+    for n_threads in ("1", "3"):
+        monkeypatch.setenv("OMP_NUM_THREADS", n_threads)
+        monkeypatch.setattr("sklearn_gdlinreg._rows.WORK_OF_A_THREAD", 1000)
+        models.append(GDLinearRegression().fit(X, Y))
+    np.testing.assert_allclose(models[0].coef_, models[1].coef_, rtol=1e-9)
+
+
+def test_long_descents_keep_only_the_last_move(make_data, monkeypatch):
+    X, Y = make_data(300, 100)
+    monkeypatch.setattr("sklearn_gdlinreg._full_batch.KEPT_ITEMS", 0)
+    model = GDLinearRegression().fit(X, Y)
+    W, _ = closed_form(X, Y)
+    scale = X.std(axis=0)
+    np.testing.assert_allclose(model.coef_ * scale, W.T * scale, rtol=1e-3, atol=1e-4)
+
+
+def test_verbose_prints_a_line_an_iteration(make_data, capsys):
+    model = GDLinearRegression(verbose=1).fit(*make_data())
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == model.n_iter_
+    assert len({line.index("loss") for line in lines}) == 1
+    GDLinearRegression().fit(*make_data())
+    assert capsys.readouterr().out == ""

@@ -1,0 +1,76 @@
+"""Real data: published values, certified digits, no parameter set."""
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_diabetes, load_linnerud
+from sklearn.linear_model import LinearRegression
+
+from sklearn_gdlinreg import GDLinearRegression
+
+# Outputs and least-squares optimum of each set, from the manifest of the data.
+MULTI_TARGET = {
+    "edm": (2, 0.26937326233081194),
+    "enb": (2, 18.6614206954139),
+    "jura": (3, 120.80195300239916),
+    "wq": (14, 20.356562551463877),
+    "andro": (6, 57.27531405188694),
+    "atp1d": (6, 2994.392076954251),
+}
+NO_DIGITS = ["filip", "pontius", "wampler1", "wampler2", "wampler3", "wampler4", "wampler5"]
+
+
+@pytest.mark.parametrize("load", [load_diabetes, load_linnerud])
+def test_toy_sets_equal_linear_regression(load):
+    X, y = load(return_X_y=True)
+    model, exact = GDLinearRegression().fit(X, y), LinearRegression().fit(X, y)
+    np.testing.assert_allclose(model.coef_, exact.coef_, rtol=1e-9)
+    np.testing.assert_allclose(model.intercept_, exact.intercept_, rtol=1e-9)
+    assert model.score(X, y) == pytest.approx(exact.score(X, y), rel=1e-12)
+
+
+@pytest.mark.parametrize("name", MULTI_TARGET)
+def test_multi_target_sets_reach_their_optimum(shared, name):
+    n_outputs, optimum = MULTI_TARGET[name]
+    A = shared(f"mtr/{name}.csv.gz")
+    X, Y = A[:, :-n_outputs], A[:, -n_outputs:]
+    model = GDLinearRegression().fit(X, Y)
+    loss = ((Y - model.predict(X)) ** 2).mean(axis=0).sum()
+    assert loss == pytest.approx(optimum, rel=1e-9)
+    assert model.stop_reason_ == "tol"
+
+
+def digits(estimate, certified):
+    """Return the digits of agreement of the worst coefficient, 15 at most."""
+    error = np.abs(estimate - certified) / np.abs(certified)
+    return -np.log10(max(error.max(), 1e-15))
+
+
+def certified(shared, name):
+    """Return X, y, the certified coefficients, and whether there is an intercept."""
+    data = shared("nist/strd.json")[name]
+    if "X" in data:
+        X = np.array(data["X"], dtype=float)
+    else:
+        X = np.array(data["x"], dtype=float)[:, None] ** np.arange(1, data["degree"] + 1)
+    y, coef = np.array(data["y"], dtype=float), np.array(data["coef"])
+    return X, y, coef, data.get("intercept", True)
+
+
+def coefficients(model):
+    return np.append(model.intercept_, model.coef_)[not model.fit_intercept :]
+
+
+@pytest.mark.parametrize("name", [*NO_DIGITS, "noint1", "noint2", "longley"])
+@pytest.mark.parametrize("tol", [0, 1e-16])
+def test_certified_digits(shared, name, tol):
+    X, y, coef, intercept = certified(shared, name)
+    model = GDLinearRegression(tol=tol, fit_intercept=intercept).fit(X, y)
+    got = digits(coefficients(model), coef)
+    mean = X.mean(axis=0) * intercept
+    scale = np.sqrt(((X - mean) ** 2).mean(axis=0))
+    w = np.linalg.lstsq((X - mean) / scale, y - y.mean() * intercept, rcond=0)[0] / scale
+    orthogonal = np.append(y.mean() - mean @ w, w)[not intercept :]
+    assert got >= digits(orthogonal, coef) - (2 if name == "filip" else 1)
+    if name in NO_DIGITS:
+        peer = LinearRegression().fit(X, y)
+        assert got >= digits(coefficients(peer), coef) + 5

@@ -1,0 +1,189 @@
+"""The textbook's descent, step for step, and how it says that a step is too long."""
+
+import re
+import warnings
+
+import numpy as np
+import pytest
+from reference import textbook
+from scipy import sparse
+from sklearn.neural_network import MLPRegressor
+
+from sklearn_gdlinreg import GDLinearRegression
+
+
+@pytest.fixture
+def data(make_data):
+    return make_data(60, 5, 2, decades=0.5, offset=1.0)
+
+
+def limit(X):
+    """Return the longest stable step, from the eigenvalues of the whole Hessian."""
+    A = np.hstack([X, np.ones((len(X), 1))])
+    return 1 / np.linalg.eigvalsh(A.T @ A / len(X))[-1]
+
+
+def decay(t):
+    return 0.97**t
+
+
+@pytest.mark.parametrize("container", [np.asarray, np.asfortranarray, sparse.csr_array])
+@pytest.mark.parametrize("n_steps", [1, 2, 3, 60])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"schedule": "invscaling"},
+        {"schedule": decay},
+        {"momentum": 0.8},
+        {"momentum": 0.8, "nesterov": True},
+        {"alpha": 0.3},
+        {"fit_intercept": False},
+        {"alpha": 0.1, "momentum": 0.5, "nesterov": True, "schedule": "invscaling"},
+    ],
+)
+def test_each_iterate_is_the_plain_loops(data, rng, container, n_steps, options):
+    X, Y = data
+    weight, rate = rng.uniform(0, 2, len(X)), 0.3 * limit(X)
+    W, b, losses = textbook(X, Y, rate, n_steps, sample_weight=weight, **options)
+    model = GDLinearRegression(learning_rate=rate, max_iter=n_steps, tol=0, **options)
+    model.fit(container(X), Y, weight)
+    np.testing.assert_allclose(model.coef_.T, W, rtol=1e-9, atol=1e-13)
+    np.testing.assert_allclose(model.intercept_, b, rtol=1e-9, atol=1e-13)
+    np.testing.assert_allclose(model.loss_curve_, losses[1:], rtol=1e-9)
+    assert model.n_iter_ == model.t_ == n_steps
+
+
+def test_starts_where_it_is_told(data, rng):
+    X, Y = data
+    W, b = rng.standard_normal((5, 2)), rng.standard_normal(2)
+    rate = 0.3 * limit(X)
+    expected = textbook(X, Y, rate, 4, W=W, b=b)
+    model = GDLinearRegression(learning_rate=rate, max_iter=4, tol=0)
+    model.fit(X, Y, coef_init=W.T, intercept_init=b)
+    np.testing.assert_allclose(model.coef_.T, expected[0], rtol=1e-10)
+    first = GDLinearRegression(learning_rate=rate, max_iter=2, tol=0, warm_start=True)
+    first.fit(X, Y, coef_init=W.T, intercept_init=b).fit(X, Y)
+    np.testing.assert_allclose(first.coef_.T, expected[0], rtol=1e-10)
+    np.testing.assert_allclose(first.intercept_, expected[1], rtol=1e-10)
+
+
+def test_one_sample_is_the_first_row_of_the_table(rng):
+    x, y = rng.standard_normal((1, 3)), np.array([2.0])
+    model = GDLinearRegression(learning_rate=0.05, max_iter=1, tol=0).fit(x, y)
+    np.testing.assert_allclose(model.coef_, 0.05 * 2 * y[0] * x[0])
+    assert model.intercept_ == pytest.approx(0.05 * 2 * y[0])
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_momentum_is_mlp_regressors(data, nesterov):
+    """Its loss is half the mean over samples, so that its rate is twice ours."""
+    X, Y = data
+    y, rate = Y[:, 0], 0.2 * limit(X)
+    mlp = MLPRegressor(
+        (), solver="sgd", alpha=0.0, batch_size=len(X), shuffle=False, momentum=0.7,
+        nesterovs_momentum=nesterov, learning_rate_init=2 * rate, random_state=0,
+    )  # fmt: skip
+    mlp.partial_fit(X, y)
+    W, b = mlp.coefs_[0].copy(), mlp.intercepts_[0].copy()
+    # Its first update is from a velocity of zero: ours from there, less that first step.
+    for _ in range(6):
+        mlp.partial_fit(X, y)
+    start_W, start_b = _first_point(X, y, rate, 0.7, nesterov, W, b)
+    ours = GDLinearRegression(
+        learning_rate=rate, momentum=0.7, nesterov=nesterov, max_iter=7, tol=0
+    ).fit(X, y, coef_init=start_W[:, 0], intercept_init=start_b)
+    np.testing.assert_allclose(ours.coef_, mlp.coefs_[0][:, 0], rtol=1e-8)
+    np.testing.assert_allclose(ours.intercept_, mlp.intercepts_[0][0], rtol=1e-8)
+
+
+def _first_point(X, y, rate, momentum, nesterov, W, b):
+    """Undo one update from rest: solve (W, b) = step(start) for the start."""
+    A = np.hstack([X, np.ones((len(X), 1))])
+    H, c = 2 * A.T @ A / len(X), 2 * A.T @ y[:, None] / len(X)
+    length = rate * (1 + momentum * nesterov)
+    after = np.vstack([W, b[None]])
+    start = np.linalg.solve(np.eye(len(H)) - length * H, after - length * c)
+    return start[:-1], start[-1]
+
+
+@pytest.mark.parametrize(("momentum", "nesterov"), [(0, False), (0.9, False), (0.9, True)])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_error_names_the_largest_stable_step(data, momentum, nesterov, fit_intercept):
+    X, Y = data
+    options = {"momentum": momentum, "nesterov": nesterov, "fit_intercept": fit_intercept}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(ValueError, match="learning_rate=50 makes the loss grow") as error:
+            GDLinearRegression(learning_rate=50, **options).fit(X, Y)
+    pattern = r"without bound \(epoch \d+\); the largest stable full-batch step for these "
+    named = float(re.search(pattern + r"data is ([\d.e+-]+)\. Use", str(error.value))[1])
+    for factor, stable in [(0.995, True), (1.01, False)]:
+        model = GDLinearRegression(
+            learning_rate=factor * named, max_iter=20_000, tol=0, **options
+        )
+        if stable:
+            model.fit(X, Y)
+            assert model.loss_curve_[-1] < model.loss_curve_[0]
+        else:
+            with pytest.raises(ValueError, match="makes the loss grow without bound"):
+                model.fit(X, Y)
+
+
+@pytest.mark.parametrize("factor", [1.01, 1.3, 10.0, 1e200])
+def test_error_comes_soon_after_the_loss_grows(data, factor):
+    X, Y = data
+    rate = factor * limit(X)
+    with np.errstate(all="ignore"):
+        losses = textbook(X, Y, rate, 3000)[2]
+    grows = next(k for k in range(1, 3000) if not losses[k] <= losses[k - 1])
+    with pytest.raises(ValueError, match="grow without bound") as error:
+        GDLinearRegression(learning_rate=rate, max_iter=5000).fit(X, Y)
+    assert int(re.search(r"epoch (\d+)", str(error.value))[1]) <= grows + 4
+
+
+def test_wide_data_name_the_step_too(rng):
+    X, y = rng.standard_normal((40, 300)), rng.standard_normal(40)
+    for A in (X, sparse.csr_array(X)):
+        with pytest.raises(ValueError, match="grow without bound") as error:
+            GDLinearRegression(learning_rate=3.0).fit(A, y)
+        named = float(re.search(r"data is ([\d.e+-]+)\. Use", str(error.value))[1])
+        assert named == pytest.approx(limit(X), rel=1e-3)
+
+
+def test_adaptive_recovers_or_tells(data):
+    X, Y = data
+    recovers = GDLinearRegression(
+        learning_rate=1.5 * limit(X), schedule="adaptive", max_iter=20_000, tol=1e-4
+    ).fit(X, Y)
+    assert recovers.learning_rate_[0] < limit(X)
+    assert recovers.stop_reason_ == "tol"
+    with pytest.raises(ValueError, match="grow without bound"):
+        GDLinearRegression(learning_rate=1e3, schedule="adaptive").fit(X, Y)
+
+
+def test_adaptive_ends_when_its_rate_runs_out(data):
+    X, Y = data
+    model = GDLinearRegression(
+        learning_rate=0.5 * limit(X), schedule="adaptive", max_iter=20_000, tol=1e-15
+    )
+    with pytest.warns(UserWarning, match="optimality"):
+        model.fit(X, Y)
+    assert model.stop_reason_ == "learning_rate"
+
+
+def test_converges_to_least_squares(data):
+    X, Y = data
+    plain = GDLinearRegression(learning_rate=limit(X), max_iter=100_000).fit(X, Y)
+    auto = GDLinearRegression().fit(X, Y)
+    assert plain.stop_reason_ == "tol"
+    assert plain.optimality_ <= plain.tol
+    np.testing.assert_allclose(plain.predict(X), auto.predict(X), atol=1e-4)
+
+
+def test_published_course_answer(shared):
+    A = shared("course/ex1data1.csv")
+    model = GDLinearRegression(learning_rate=0.005, max_iter=1500, tol=0)
+    model.fit(A[:, :1], A[:, 1])
+    assert model.intercept_ == pytest.approx(-3.63029143940436, rel=1e-14)
+    assert model.coef_[0] == pytest.approx(1.166362350335582, rel=1e-14)
