@@ -31,16 +31,17 @@ def _dot(A, B):
     return np.einsum("md,md->d", A, B)
 
 
-def optimality(G, losses, coordinates):
+def optimality(V, G, losses, coordinates):
     """Return how far each output is from its optimum, scale-free, (D,); 0 there.
 
     It is the smaller of LSQR's two measures (Paige & Saunders, 1982). One is the scale-free
     gradient ||X'r|| / (||x_j|| ||r||): the norm of the vector of correlations between the
     residual and the standardised features, penalty included. LSQR divides by the norm of X
     and not by that of a column, so this is as strict or stricter. The other is ||r|| / ||y||
-    about the mean, which is what vanishes where the fit is exact.
+    about the mean, which is what vanishes where the fit is exact; what rounding leaves of
+    it counts as nothing.
     """
-    exact = losses <= coordinates.y_noise
+    exact = losses <= coordinates.noise(V)
     some_loss = np.where(exact, 1.0, losses)
     fits = some_loss / np.maximum(coordinates.null_loss, some_loss)
     return np.sqrt(np.where(exact, 0.0, np.minimum(_dot(G, G) / some_loss, fits)))
@@ -166,7 +167,7 @@ def _refine(supplier, truth, point, every_digit, coordinates, history):
         change = np.linalg.norm(point.V - V)
         point.G, point.losses = truth.gradient(point.V)
         history.correct(point.losses @ coordinates.loss_unit)
-        history.optimality = float(optimality(point.G, point.losses, coordinates).max())
+        history.optimality = float(optimality(point.V, point.G, point.losses, coordinates).max())
         # Along a direction too flat for the supplier a small gradient proves nothing: moments
         # cannot tell, and passes must find the next correction small.
         sure = point.longest < 1.0 / supplier.flat
@@ -194,9 +195,9 @@ def _cycle(supplier, point, target, coordinates, history):
     room = min(KEPT_ITEMS // (2 * M * D), M)
     moves = _Moves(M, D, room) if room >= min(M, WORTH_KEEPING) else _LastMove(V.shape)
     n_steps = min(history.n_left, M) if room == M else history.n_left
-    exact_fit = target**2 * coordinates.null_loss + coordinates.y_noise
+    exact_fit = target**2 * coordinates.null_loss + coordinates.noise(V)
     square = _dot(G, G)
-    negligible = EPS**2 * square
+    negligible = (4 * EPS) ** 2 * M * square
 
     def unfinished():
         # The loss exceeds its optimum by about the squared gradient times the longest step.
@@ -210,7 +211,8 @@ def _cycle(supplier, point, target, coordinates, history):
             P *= live
         HP, curvature = supplier.curvature(P)
         ahead = _dot(P, G)
-        live &= np.minimum(curvature, ahead) > 0
+        # What is not told from rounding is no curvature: a step along it would lead astray.
+        live &= (ahead > 0) & (curvature > supplier.noise * _dot(P, P))
         if not live.any():
             break
         inverse = np.divide(1.0, curvature, out=np.zeros(D), where=live)

@@ -46,6 +46,11 @@ class History:
                 f"Rounding errors stopped the descent: {reached}. The features are "
                 "too collinear for it; set a larger tol, or alpha > 0."
             )
+        elif self.stop_reason == "learning_rate":
+            message = (
+                f"The adaptive learning rate ran out: {reached}. Start from a longer one, or "
+                'use learning_rate="auto".'
+            )
         elif textbook:
             message = (
                 f"Stopped at max_iter={self.max_iter}: {reached}. Increase max_iter, scale "

@@ -91,6 +91,10 @@ class Coordinates:
         """What a loss of z_y is multiplied by to be one of y, (D,)."""
         return 1.0 / self.unit[len(self.centre) :] ** 2
 
+    def noise(self, V):
+        """Return the losses that rounding leaves of an exact fit at V, (D,)."""
+        return self.y_noise + (4 * EPS) ** 2 * len(V) * (V * V).sum(axis=0)
+
     @property
     def mean(self):
         """The means of X and Y in their own units, (M,) and (D,); for raw coordinates."""
@@ -130,8 +134,9 @@ class Moments:
 
     Attributes
     ----------
-    flat : float
-        Curvatures of a unit move below this are known to less than half their digits.
+    flat, noise : float
+        Curvatures of a unit move below these are known to less than half their digits, and
+        to none.
     """
 
     name = "moments"
@@ -139,7 +144,7 @@ class Moments:
     def __init__(self, second, coordinates, eps):
         M = len(coordinates.centre)
         # A matrix of rounding errors of size eps has a norm of about eps * sqrt(M).
-        self.flat = np.sqrt(eps * M)
+        self.flat, self.noise = np.sqrt(eps * M), 4 * eps * np.sqrt(M)
         centre = np.append(coordinates.centre, coordinates.y_centre)
         inverse = coordinates.inverse_scale
         covariance = second[:M] - centre[:M, None] * centre
@@ -173,12 +178,13 @@ class Passes:
     """
 
     name = "passes"
-    # The curvature is a squared length, and X p itself is known to eps.
-    flat = EPS
 
     def __init__(self, rows, coordinates, *, precise=False):
         self.rows, self.coordinates = rows, coordinates
         self.inverse_scale = coordinates.inverse_scale
+        # The curvature is a squared length, and X p itself is known to eps. A thousand times
+        # that is still no direction to go: it would make the solution long for nothing.
+        self.flat, self.noise = EPS, (1000 * EPS) ** 2 * rows.n_features
         self.shape = (rows.n_features, rows.n_outputs)
         self._w, self._scratch = np.empty(self.shape), np.empty(self.shape)
         self.residual = rows.precise_residual if precise else rows.residual

@@ -261,9 +261,15 @@ class DenseRows(Rows):
 
 
 class SparseRows(Rows):
-    """Rows of a CSR matrix or array, with int32 or int64 indices."""
+    """Rows of a CSR matrix or array, with int32 or int64 indices.
+
+    One with repeated or unsorted entries is put in order first, in a copy.
+    """
 
     def __init__(self, X, Y, sample_weight):
+        if not X.has_canonical_format:
+            X = X.copy()
+            X.sum_duplicates()
         super().__init__(X, Y, sample_weight)
         n_columns = self.n_features + self.n_outputs
         self.shift, self.unit = np.zeros(n_columns), np.ones(n_columns)

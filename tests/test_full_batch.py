@@ -83,7 +83,7 @@ def test_integer_weights_are_repeated_rows(make_data, rng, container):
     weighted = GDLinearRegression().fit(container(X), Y, weight)
     rows = np.repeat(np.arange(len(X)), weight)
     repeated = GDLinearRegression().fit(container(X[rows]), Y[rows])
-    np.testing.assert_allclose(weighted.coef_, repeated.coef_, rtol=1e-9)
+    np.testing.assert_allclose(weighted.coef_, repeated.coef_, rtol=1e-9, atol=1e-9)
     np.testing.assert_allclose(weighted.intercept_, repeated.intercept_, rtol=1e-9)
 
 
@@ -100,9 +100,10 @@ def test_units_of_a_feature_change_nothing(make_data, factor):
 @pytest.mark.parametrize("offset", [1e3, 1e6])
 def test_offset_costs_no_digits(make_data, offset):
     X, Y = make_data(decades=0.0, offset=0.0)
+    X = np.round(X, 0) + np.round(X * 2**20) / 2**20  # the sum with the shift is exact
     shift = offset * np.arange(1, 9)
     plain, model = (GDLinearRegression().fit(A, Y) for A in (X, X + shift))
-    np.testing.assert_allclose(model.coef_, plain.coef_, rtol=1e-14 * offset + 1e-11)
+    np.testing.assert_allclose(model.coef_, plain.coef_, rtol=1e-11)
 
 
 @pytest.mark.parametrize("scale", [1e-150, 1e150])
@@ -218,7 +219,7 @@ def test_moments_and_passes_agree(make_data, rng, container, raw, fit_intercept)
             ):
                 np.testing.assert_allclose(mine, theirs, rtol=1e-9, atol=1e-11)
     G, losses = passes.gradient(V)
-    assert (optimality(G, losses, coordinates) > 0).all()
+    assert (optimality(V, G, losses, coordinates) > 0).all()
 
 
 def test_many_threads_agree_with_one(make_data, monkeypatch):
