@@ -38,7 +38,7 @@ class History:
 
     def warn(self, *, textbook):
         """Say why the descent ended short of tol, and what to change."""
-        if self.stop_reason == "tol" or self.tol == 0 and textbook:
+        if self.stop_reason == "tol" or (self.tol == 0 and textbook):
             return
         reached = f"optimality {self.optimality:.2e} is above tol={self.tol:g}"
         if self.stop_reason == "precision":

@@ -4,11 +4,12 @@
 
 Conventions
 -----------
-A row is read as ``z = (x - shift) * unit`` (dense moments), where ``unit`` holds powers of
-two so that scaling is exact, ``z = x - shift`` (dense residuals) or ``z = x`` (sparse). N rows, M features, D outputs; V is (M, D) and
-C-contiguous, as every output buffer is. Kernels work on rows ``start`` to ``stop``, take
-their buffers from the caller and *add* to their outputs; they allocate nothing and raise
-nothing. BLAS is column-major: what is (a, b) here is (b, a) there.
+N rows, M features, D outputs. A row is read as ``z = (x - shift) * unit`` (moments), where
+``unit`` holds powers of two so that scaling is exact, as ``z = x - shift`` (residuals), or
+as it is (sparse). V is (M, D) and C-contiguous, as every output buffer is. Kernels work on
+rows ``start`` to ``stop``, take their buffers from the caller and *add* to their outputs;
+they allocate nothing and raise nothing. BLAS is column-major: what is (a, b) here is (b, a)
+there.
 """
 
 from cython cimport floating

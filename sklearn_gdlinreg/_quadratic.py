@@ -66,7 +66,9 @@ class Coordinates:
             in_sums = 64 * EPS * square
             variance[variance <= in_sums + (4 * in_data) ** 2] = 0.0
         penalty = alpha * rows.unit[:M] ** 2
-        scale = np.ones(M) if raw else np.sqrt(variance[:M] + penalty)
+        scale = np.ones(M)
+        if not raw:
+            scale = np.sqrt(np.where(variance[:M] > 0, variance[:M] + penalty, 0.0))
         return cls(
             total=total,
             centre=mean[:M] * centred,
@@ -271,7 +273,7 @@ def read(X, Y, sample_weight, *, alpha, fit_intercept, raw, n_steps):
 def _moments_are_cheaper(X, n_outputs, sparse, n_steps):
     """Compare the multiply-adds of both suppliers, each at its own rate."""
     (N, M), entries = X.shape, X.nnz if sparse else X.size
-    if M > WIDEST_MOMENTS[sparse]:
+    if WIDEST_MOMENTS[sparse] < M:
         return False
     n_steps = min(n_steps, 4 * M)
     gather = entries**2 / max(N, 1) if sparse else N * M**2 / PRODUCT_ADVANTAGE

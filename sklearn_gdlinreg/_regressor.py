@@ -244,9 +244,7 @@ class GDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
             raise ValueError(
                 f"{type(self).__name__} requires y to be passed, but the target y is None."
             )
-        X = validate_data(
-            self, X, accept_sparse="csr", dtype=FLOATS, ensure_all_finite=False
-        )
+        X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, ensure_all_finite=False)
         y = check_array(
             y, dtype=X.dtype, ensure_2d=False, ensure_all_finite=False, input_name="y"
         )
@@ -270,11 +268,11 @@ class GDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         shape = (n_outputs, n_features)
         W, b = np.zeros(shape), np.zeros(n_outputs)
         if fitted is not None:
-            if fitted.ndim != y.ndim or np.atleast_2d(fitted).shape != shape:
+            if np.atleast_2d(fitted).shape != shape:
                 raise ValueError(
-                    "With warm_start=True, y and X must keep the outputs and features of "
-                    f"the last fit: expected coefficients of shape {fitted.shape}, got "
-                    f"data for {(n_features,) if y.ndim == 1 else shape}."
+                    "With warm_start=True, X and y must keep the features and outputs of "
+                    f"the last fit: expected coefficients of shape {fitted.shape}, got data "
+                    f"for {(n_features,) if y.ndim == 1 else shape}."
                 )
             W = np.atleast_2d(fitted).astype(np.float64)
             b = np.atleast_1d(self.intercept_).astype(np.float64) + b

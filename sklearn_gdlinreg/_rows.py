@@ -149,7 +149,8 @@ class DenseRows(Rows):
             self.shift = _short(sample.mean(axis=0))
         if scaled:
             largest = np.abs(sample - self.shift).max(axis=0)
-            self.unit = np.ldexp(1.0, -np.frexp(largest)[1])
+            # Within these bounds the squares of units are floats too.
+            self.unit = np.ldexp(1.0, -np.clip(np.frexp(largest)[1], -500, 500))
 
     def _sample(self):
         """Return some rows of [X, Y], evenly spread, that carry weight; float64."""
@@ -304,9 +305,7 @@ class SparseRows(Rows):
         y_mean = mean[M:]
 
         def add(outputs, start, stop):
-            add_moments_sparse(
-                *self._csr, self.Y, self.weight, y_mean, *outputs, start, stop
-            )
+            add_moments_sparse(*self._csr, self.Y, self.weight, y_mean, *outputs, start, stop)
 
         parts = [[np.empty((M, M)), np.empty((M, D))]]
         gram, cross = self._sum(add, parts)

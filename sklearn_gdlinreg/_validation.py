@@ -44,7 +44,7 @@ CONSTRAINTS = {
         "a str among {'auto'} or a float in the range (0.0, inf)",
     ),
     "schedule": (
-        lambda value: callable(value) or isinstance(value, str) and value in SCHEDULES,
+        lambda value: callable(value) or (isinstance(value, str) and value in SCHEDULES),
         "a str among {'constant', 'invscaling', 'adaptive'} or a callable",
     ),
     "momentum": (
@@ -57,7 +57,7 @@ CONSTRAINTS = {
     "n_iter_no_change": (_positive_integer, "an int in the range [1, inf)"),
     "warm_start": (_is_bool, "an instance of 'bool'"),
     "verbose": (
-        lambda value: _is_bool(value) or _is_integer(value) and value >= 0,
+        lambda value: _is_bool(value) or (_is_integer(value) and value >= 0),
         "an int in the range [0, inf) or an instance of 'bool'",
     ),
 }
@@ -81,7 +81,7 @@ def check_sample_weight(sample_weight, n_samples):
     """
     if sample_weight is None:
         return None
-    if np.ndim(sample_weight) == 0 and isinstance(sample_weight, Real):
+    if isinstance(sample_weight, Real):
         sample_weight = np.full(n_samples, sample_weight)
     sample_weight = check_array(
         sample_weight, dtype=np.float64, ensure_2d=False, input_name="sample_weight"

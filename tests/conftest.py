@@ -41,8 +41,7 @@ def shared():
         path = SHARED / name
         if path.suffix == ".json":
             return json.loads(path.read_text())
-        opened = gzip.open(path, "rt") if path.suffix == ".gz" else path.open()
-        with opened as lines:
+        with (gzip.open if path.suffix == ".gz" else open)(path, "rt") as lines:
             return np.array(list(csv.reader(lines))[1:], dtype=float)
 
     return read

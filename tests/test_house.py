@@ -1,0 +1,58 @@
+"""How the package is laid out: layers, sizes, nothing private of scikit-learn's."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import sklearn_gdlinreg
+
+PACKAGE = Path(sklearn_gdlinreg.__file__).parent
+LAYERS = [
+    {"_equations", "_kernels", "_history", "_steps", "_validation"},
+    {"_rows"},
+    {"_quadratic"},
+    {"_full_batch", "_textbook"},
+    {"_regressor"},
+    {"__init__"},
+]
+MODULES = sorted(PACKAGE.glob("*.py"))
+
+
+def imports(path):
+    """Yield (module, name, level) of every import."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                yield node.module or "", alias.name, node.level
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, "", 0
+
+
+def layer(name):
+    return next(i for i, modules in enumerate(LAYERS) if name in modules)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def test_leaves_never_import_upward(path):
+    for module, _, level in imports(path):
+        if level:
+            assert layer(module) < layer(path.stem)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def test_nothing_private_of_scikit_learn(path):
+    for module, name, level in imports(path):
+        if not level and module.startswith("sklearn"):
+            assert not any(part.startswith("_") for part in [*module.split("."), name])
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def test_modules_and_functions_are_short(path):
+    text = path.read_text()
+    assert text.count("\n") <= 350
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef):
+            body = node.body[ast.get_docstring(node) is not None :]
+            assert not body or body[-1].end_lineno - body[0].lineno < 40, node.name
