@@ -154,7 +154,7 @@ def test_predict():
     with pytest.raises(NotFittedError, match="not fitted yet"):
         GDLinearRegression().predict(X)
     model = GDLinearRegression().fit(X, y)
-    with pytest.raises(ValueError, match="X has 2 features.*expecting 3 features"):
+    with pytest.raises(ValueError, match=r"X has 2 features.*expecting 3 features"):
         model.predict(X[:, :2])
     with pytest.raises(ValueError, match="Input X contains NaN"):
         model.predict(put(X, np.nan))
