@@ -62,7 +62,7 @@ right.plot(limits, limits, color="0.4", linewidth=1, label="perfect")
 right.set(
     xlabel="true load (kWh/m²)",
     ylabel="predicted load (kWh/m²)",
-    title="Test data, both outputs",
+    title="Test data",
 )
 right.legend(frameon=False)
 right.grid(alpha=0.3)
