@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+import sklearn
 from sklearn.datasets import load_diabetes, load_linnerud
 from sklearn.linear_model import LinearRegression
 
 from sklearn_gdlinreg import GDLinearRegression
 
+SKLEARN = tuple(int(part) for part in sklearn.__version__.split(".")[:2])
 # Outputs and least-squares optimum of each set, from the manifest of the data.
 MULTI_TARGET = {
     "edm": (2, 0.26937326233081194),
@@ -71,6 +73,6 @@ def test_certified_digits(shared, name, tol):
     w = np.linalg.lstsq((X - mean) / scale, y - y.mean() * intercept, rcond=0)[0] / scale
     orthogonal = np.append(y.mean() - mean @ w, w)[not intercept :]
     assert got >= digits(orthogonal, coef) - (2 if name == "filip" else 1)
-    if name in NO_DIGITS:
+    if name in NO_DIGITS and SKLEARN >= (1, 9):  # which drops small singular values
         peer = LinearRegression().fit(X, y)
         assert got >= digits(coefficients(peer), coef) + 5
