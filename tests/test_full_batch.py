@@ -87,6 +87,46 @@ def test_integer_weights_are_repeated_rows(make_data, rng, container):
     np.testing.assert_allclose(weighted.intercept_, repeated.intercept_, rtol=1e-9)
 
 
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize("N", [200, 9])
+def test_repeated_features_share_their_coefficient(make_data, container, N):
+    """Of many minimisers, the smallest in standardised coordinates; a constant says nothing."""
+    X, Y = make_data(N, decades=1.0)
+    A = np.hstack([X, 7 * X[:, :4], np.ones((N, 1))])
+    W, b = closed_form(A[:, :-1], Y)
+    model = GDLinearRegression().fit(container(A), Y)
+    np.testing.assert_allclose(model.coef_[:, :-1].T, W, rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(model.intercept_, b, rtol=1e-6, atol=1e-8)
+    np.testing.assert_array_equal(model.coef_[:, -1], 0.0)
+
+
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize("learning_rate", ["auto", 1e-3])
+def test_zero_weights_are_removed_rows(make_data, rng, container, learning_rate):
+    X, Y = make_data(decades=1.0)
+    weight = rng.uniform(0.5, 2, len(X)) * (rng.random(len(X)) < 0.6)
+    kept = weight > 0
+    X[~kept], Y[~kept] = 1e6, -1e6
+    options = {"learning_rate": learning_rate, "alpha": 0.1}
+    if learning_rate != "auto":
+        options |= {"tol": 0, "max_iter": 20}
+    weighted = GDLinearRegression(**options).fit(container(X), Y, weight)
+    removed = GDLinearRegression(**options).fit(container(X[kept]), Y[kept], weight[kept])
+    np.testing.assert_allclose(weighted.coef_, removed.coef_, rtol=1e-8, atol=1e-12)
+    np.testing.assert_allclose(weighted.intercept_, removed.intercept_, rtol=1e-8)
+
+
+@pytest.mark.parametrize("factor", [1e-100, 1e-6, 3.0, 1e100])
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
+def test_only_ratios_of_weights_matter(make_data, rng, container, factor):
+    X, Y = make_data(decades=1.0)
+    weight = rng.uniform(0.5, 2, len(X))
+    plain = GDLinearRegression(alpha=0.1).fit(container(X), Y, weight)
+    model = GDLinearRegression(alpha=0.1).fit(container(X), Y, weight * factor)
+    np.testing.assert_allclose(model.coef_, plain.coef_, rtol=1e-8, atol=1e-12)
+    assert model.loss_curve_[-1] == pytest.approx(plain.loss_curve_[-1], rel=1e-10)
+
+
 @pytest.mark.parametrize("factor", [1e-150, 1e-20, 1e3, 1e100])
 def test_units_of_a_feature_change_nothing(make_data, factor):
     X, Y = make_data()
@@ -104,6 +144,35 @@ def test_offset_costs_no_digits(make_data, offset):
     shift = offset * np.arange(1, 9)
     plain, model = (GDLinearRegression().fit(A, Y) for A in (X, X + shift))
     np.testing.assert_allclose(model.coef_, plain.coef_, rtol=1e-11)
+
+
+@pytest.mark.parametrize("shape", [(200, 8), (40, 100)])
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
+def test_units_of_all_features_change_nothing(make_data, rng, container, shape):
+    X, Y = make_data(*shape, decades=0.0)
+    unit = 10.0 ** rng.uniform(-100, 100, shape[1])
+    plain, model = (GDLinearRegression().fit(container(A), Y) for A in (X, X * unit))
+    spread = np.abs(plain.coef_).max()
+    np.testing.assert_allclose(model.coef_ * unit, plain.coef_, atol=1e-6 * spread)
+    np.testing.assert_allclose(model.predict(X * unit), plain.predict(X), atol=1e-6)
+
+
+@pytest.mark.parametrize("offset", [1e2, 1e4, 1e6])
+@pytest.mark.parametrize("shape", [(200, 8), (60, 150)])
+def test_sparse_with_an_offset_reaches_the_optimum(make_data, offset, shape):
+    """As near as its certificate says; the intercept takes the offset in full."""
+    X, Y = make_data(*shape, decades=0.0, offset=0.0)
+    X += offset * np.linspace(0.5, 1, shape[1])
+    dense = GDLinearRegression(alpha=0.01, tol=1e-12).fit(X, Y)
+    model = GDLinearRegression(alpha=0.01).fit(sparse.csr_array(X), Y)
+    Xc, Yc = X - X.mean(axis=0), Y - Y.mean(axis=0)
+    excess = np.divide(
+        *(_equations.loss(Xc, Yc, m.coef_.T, 0.0, alpha=0.01) for m in (model, dense))
+    )
+    scale = np.sqrt(X.var(axis=0) + 0.01)
+    H = (Xc.T @ Xc / len(X) + 0.01 * np.eye(shape[1])) / np.outer(scale, scale)
+    assert excess - 1 <= model.tol**2 / np.linalg.eigvalsh(H)[0] + 1e-12
+    np.testing.assert_allclose((model.predict(X) - Y).mean(axis=0), 0.0, atol=1e-7)
 
 
 @pytest.mark.parametrize("scale", [1e-150, 1e150])
@@ -134,6 +203,25 @@ def test_optimality_is_what_it_says(make_data, alpha, tol):
 
 
 @pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize("shape", [(300, 40), (60, 150)])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_optimality_short_of_the_optimum(make_data, rng, container, shape, fit_intercept):
+    """After a few steps, weighted, by either engine: it is that of the data and the answer."""
+    X, Y = make_data(*shape, decades=1.0)
+    weight = rng.uniform(0, 2, len(X))
+    model = GDLinearRegression(max_iter=3, fit_intercept=fit_intercept)
+    with pytest.warns(ConvergenceWarning, match=r"optimality .* is above tol"):
+        model.fit(container(X), Y, weight)
+    Z, yc, _, scale, _ = standardised(X, Y, weight, fit_intercept)
+    residual = yc - Z @ (model.coef_.T * scale[:, None])
+    expected = np.linalg.norm(Z.T @ residual, axis=0) / np.linalg.norm(residual, axis=0)
+    left = np.linalg.norm(residual, axis=0) / np.linalg.norm(yc, axis=0)
+    assert model.optimality_ == pytest.approx(np.minimum(expected, left).max(), rel=1e-8)
+    loss = _equations.loss(X, Y, model.coef_.T, model.intercept_, weight)
+    assert model.loss_curve_[-1] == pytest.approx(loss, rel=1e-8)
+
+
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
 def test_loss_curve(make_data, container):
     X, Y = make_data(600, 60)
     model = GDLinearRegression(alpha=0.01).fit(container(X), Y)
@@ -147,8 +235,9 @@ def test_loss_curve(make_data, container):
 def test_max_iter_warns_and_says_what_to_change(make_data, n_steps):
     X, Y = make_data(M=30)
     model = GDLinearRegression(max_iter=n_steps)
-    with pytest.warns(ConvergenceWarning, match=rf"max_iter={n_steps}.*Increase max_iter"):
+    with pytest.warns(ConvergenceWarning, match=rf"max_iter={n_steps}.*Increase max_iter") as w:
         model.fit(X, Y)
+    assert w[0].filename == __file__
     assert model.n_iter_ == n_steps
     assert model.stop_reason_ == "max_iter"
     assert model.optimality_ > model.tol
@@ -190,6 +279,8 @@ def test_collinear_features_reach_the_optimum_by_passes(rng):
     best = ((yc - Z @ np.linalg.lstsq(Z, yc, rcond=0)[0]) ** 2).sum()
     assert model.engine_ == "moments+passes"
     assert model.loss_curve_[-1] <= best * (1 + 1e-6)
+    assert len(model.loss_curve_) == model.n_iter_
+    assert all(np.diff(model.loss_curve_) <= 1e-8 * best)
     assert LinearRegression().fit(X, y).score(X, y) < model.score(X, y)
 
 

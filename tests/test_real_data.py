@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import sklearn
+from scipy import sparse
 from sklearn.datasets import load_diabetes, load_linnerud
 from sklearn.linear_model import LinearRegression
 
@@ -30,12 +31,13 @@ def test_toy_sets_equal_linear_regression(load):
     assert model.score(X, y) == pytest.approx(exact.score(X, y), rel=1e-12)
 
 
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
 @pytest.mark.parametrize("name", MULTI_TARGET)
-def test_multi_target_sets_reach_their_optimum(shared, name):
+def test_multi_target_sets_reach_their_optimum(shared, name, container):
     n_outputs, optimum = MULTI_TARGET[name]
     A = shared(f"mtr/{name}.csv.gz")
     X, Y = A[:, :-n_outputs], A[:, -n_outputs:]
-    model = GDLinearRegression().fit(X, Y)
+    model = GDLinearRegression().fit(container(X), Y)
     loss = ((Y - model.predict(X)) ** 2).mean(axis=0).sum()
     assert loss == pytest.approx(optimum, rel=1e-9)
     assert model.stop_reason_ == "tol"

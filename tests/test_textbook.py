@@ -54,6 +54,22 @@ def test_each_iterate_is_the_plain_loops(data, rng, container, n_steps, options)
     assert model.n_iter_ == model.t_ == n_steps
 
 
+@pytest.mark.parametrize("container", [np.asarray, np.asfortranarray, sparse.csr_array])
+@pytest.mark.parametrize("n_outputs", [1, 3])
+@pytest.mark.parametrize("options", [{}, {"alpha": 0.3, "momentum": 0.8, "nesterov": True}])
+def test_wide_iterates_are_the_plain_loops(make_data, container, n_outputs, options):
+    """Wide data, which are read in passes and have no moments."""
+    X, Y = make_data(20, 70, n_outputs, decades=0.5, offset=1.0)
+    rate, n_steps = 0.3 * limit(X), 8
+    W, b, losses = textbook(X, Y, rate, n_steps, **options)
+    model = GDLinearRegression(learning_rate=rate, max_iter=n_steps, tol=0, **options)
+    model.fit(container(X), Y[:, 0] if n_outputs == 1 else Y)
+    assert model.engine_ == "passes"
+    np.testing.assert_allclose(model.coef_.reshape(n_outputs, -1).T, W, rtol=1e-9, atol=1e-13)
+    np.testing.assert_allclose(model.intercept_, b if n_outputs > 1 else b[0], rtol=1e-9)
+    np.testing.assert_allclose(model.loss_curve_, losses[1:], rtol=1e-9)
+
+
 def test_starts_where_it_is_told(data, rng):
     X, Y = data
     W, b = rng.standard_normal((5, 2)), rng.standard_normal(2)
@@ -160,6 +176,31 @@ def test_adaptive_recovers_or_tells(data):
     assert recovers.loss_curve_[-1] < recovers.loss_curve_[0]
     with pytest.raises(ValueError, match="grow without bound"):
         GDLinearRegression(learning_rate=1e3, schedule="adaptive").fit(X, Y)
+
+
+def test_adaptive_is_the_plain_loop_with_a_rate_cut_by_five(data):
+    """The rates that its rule gives, replayed by the plain loop."""
+    X, Y = data
+    start, tol, patience, n_steps = 0.9 * limit(X), 1e-2, 3, 40
+    rates, best, n_worse = [start], np.inf, 0
+    for t in range(n_steps):
+        loss = textbook(X, Y, 1.0, t, schedule=lambda k: rates[k])[2][-1]
+        n_worse = 0 if loss < best * (1 - tol) else n_worse + 1
+        best = min(best, loss)
+        if n_worse >= patience:
+            rates[t], n_worse = rates[t] / 5, 0
+        rates.append(rates[t])
+    W, b, _ = textbook(X, Y, 1.0, n_steps, schedule=lambda k: rates[k])
+    model = GDLinearRegression(
+        learning_rate=start, schedule="adaptive", n_iter_no_change=patience, tol=tol,
+        max_iter=n_steps,
+    )  # fmt: skip
+    with pytest.warns(UserWarning, match=r"Stopped at max_iter=40"):
+        model.fit(X, Y)
+    assert rates[-1] <= start / 5
+    assert model.learning_rate_[0] == pytest.approx(rates[-1], rel=1e-12)
+    np.testing.assert_allclose(model.coef_.T, W, rtol=1e-9)
+    np.testing.assert_allclose(model.intercept_, b, rtol=1e-9)
 
 
 def test_adaptive_ends_when_its_rate_runs_out(data):
