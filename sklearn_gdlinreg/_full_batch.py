@@ -142,7 +142,13 @@ def exact_steps(V, coordinates, moments, passes, history):
     every_digit = history.tol < ROUNDING
     truth = Passes(passes.rows, coordinates, precise=True) if every_digit else passes
     suppliers = [passes] if moments is None else [moments, passes]
-    point = _Point(V, *suppliers[0].gradient(V), step=np.zeros(V.shape[1]))
+    with np.errstate(over="ignore", invalid="ignore"):
+        point = _Point(V, *suppliers[0].gradient(V), step=np.zeros(V.shape[1]))
+    if not np.isfinite(point.losses).all():
+        raise ValueError(
+            "The loss overflows where descent starts: the values of coef_init, or of the last "
+            "fit with warm_start=True, are too large for these X and y."
+        )
     ran = []
     for supplier in suppliers:
         ran.append(supplier.name)

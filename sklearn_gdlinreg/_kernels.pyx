@@ -99,7 +99,7 @@ def add_moments_dense(
                 root = <work_t> root_weight[i + k]
                 if root != 1:
                     for j in range(P):
-                        block[k, j] = block[k, j] * root if root != 0 else 0
+                        block[k, j] *= root
             syrk(<int> P, <int> n_rows, &block[0, 0], &gram[0, 0])
             for j in range(P):
                 for c in range(j, P):

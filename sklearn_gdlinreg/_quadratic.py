@@ -12,11 +12,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ._rows import DenseRows, SparseRows
+from ._dense_rows import DenseRows
+from ._rows import EPS
+from ._sparse_rows import SparseRows
 
-EPS = np.finfo(np.float64).eps
 # A multiply-add of a matrix product is this many times cheaper than one of a pass.
 PRODUCT_ADVANTAGE = 8
+# Moments whose rounding errors are larger than this are not worth their descent.
+USELESS = 1e-3
 # Moments of wider data would take more memory than most machines spare.
 WIDEST_MOMENTS = {False: 20_000, True: 4_096}
 
@@ -51,20 +54,13 @@ class Coordinates:
     centred: bool
 
     @classmethod
-    def of(cls, rows, total, mean, square, *, alpha, centred, raw):
-        """Work them out from the means of z and z ** 2, (M + D,) each.
+    def of(cls, rows, total, mean, variance, *, alpha, raw):
+        """Work them out from the moments of the columns, (M + D,) each, as rows give them.
 
         The scale is the root of the variance plus alpha: with an L2 penalty a rare
         feature does not spoil the conditioning. With ``raw`` it is 1.
         """
-        M = rows.n_features
-        variance = square
-        if centred:
-            variance = np.maximum(square - mean**2, 0.0)
-            # What rounding leaves of a constant: in the sums, and in the data themselves.
-            in_data = np.finfo(rows.X.dtype).eps * np.abs(rows.shift * rows.unit)
-            in_sums = 64 * EPS * square
-            variance[variance <= in_sums + (4 * in_data) ** 2] = 0.0
+        M, centred = rows.n_features, rows.centred
         penalty = alpha * rows.unit[:M] ** 2
         scale = np.ones(M)
         if not raw:
@@ -77,7 +73,7 @@ class Coordinates:
             ridge=penalty * _inverse(scale) ** 2,
             y_centre=mean[M:] * centred,
             null_loss=variance[M:],
-            y_noise=(8 * EPS) ** 2 * square[M:],
+            y_noise=(8 * EPS) ** 2 * (variance + mean**2)[M:],
             shift=rows.shift,
             unit=rows.unit,
             centred=centred,
@@ -92,6 +88,12 @@ class Coordinates:
     def loss_unit(self):
         """What a loss of z_y is multiplied by to be one of y, (D,)."""
         return 1.0 / self.unit[len(self.centre) :] ** 2
+
+    @property
+    def loss_of_centring(self):
+        """By how much centring after a product magnifies its rounding, squared; 1 or more."""
+        about = _inverse(self.deviation) * self.centre
+        return 1.0 + (about**2).max()
 
     def noise(self, V):
         """Return the losses that rounding leaves of an exact fit at V, (D,)."""
@@ -132,7 +134,7 @@ class Moments:
     second : ndarray of shape (M + D, M + D), the mean of z z'
     coordinates : Coordinates
     eps : float
-        The relative rounding error of the products in ``second``.
+        The relative rounding error of the products in ``second``, once centred.
 
     Attributes
     ----------
@@ -186,7 +188,8 @@ class Passes:
         self.inverse_scale = coordinates.inverse_scale
         # The curvature is a squared length, and X p itself is known to eps. A thousand times
         # that is still no direction to go: it would make the solution long for nothing.
-        self.flat, self.noise = EPS, (1000 * EPS) ** 2 * rows.n_features
+        self.flat = EPS
+        self.noise = (1000 * EPS) ** 2 * rows.n_features * coordinates.loss_of_centring
         self.shape = (rows.n_features, rows.n_outputs)
         self._w, self._scratch = np.empty(self.shape), np.empty(self.shape)
         self.residual = rows.precise_residual if precise else rows.residual
@@ -253,20 +256,19 @@ def read(X, Y, sample_weight, *, alpha, fit_intercept, raw, n_steps):
     """
     sparse = not isinstance(X, np.ndarray)
     if sparse:
-        rows = SparseRows(X, Y, sample_weight)
+        rows = SparseRows(X, Y, sample_weight, centred=fit_intercept)
     else:
         rows = DenseRows(X, Y, sample_weight, centred=fit_intercept, scaled=not raw)
-    by_moments = _moments_are_cheaper(X, Y.shape[1], sparse, n_steps)
-    if by_moments:
-        total, mean, second = rows.moments()
-        square = np.diag(second).copy()
+    moments, second = None, None
+    if _moments_are_cheaper(X, Y.shape[1], sparse, n_steps):
+        *columns, second = rows.moments()
     else:
-        total, mean, square = rows.column_moments()
-    coordinates = Coordinates.of(
-        rows, total, mean, square, alpha=alpha, centred=fit_intercept, raw=raw
-    )
+        columns = rows.column_moments()
+    coordinates = Coordinates.of(rows, *columns, alpha=alpha, raw=raw)
     eps = EPS if sparse else np.finfo(X.dtype).eps
-    moments = Moments(second, coordinates, eps) if by_moments else None
+    eps *= coordinates.loss_of_centring
+    if second is not None and eps < USELESS:
+        moments = Moments(second, coordinates, eps)
     return coordinates, moments, Passes(rows, coordinates)
 
 

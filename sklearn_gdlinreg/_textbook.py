@@ -53,21 +53,31 @@ class _GrowthWatch:
 
     Momentum lets a stable descent grow for a while, so growth alone proves nothing: the
     step is held against the longest stable one, worked out when it is first needed. An
-    adaptive schedule is given the time to shorten its step once.
+    adaptive schedule is given the time to shorten its step once; one that falls by itself,
+    the time that it takes, but it must not end above where it began.
     """
 
     def __init__(self, problem, schedule, momentum):
         self.problem, self.schedule, self.momentum = problem, schedule, momentum
-        self.last, self.n_growths, self.limit = math.inf, 0, None
-        self.allowed = GROWTHS + schedule.patience * (schedule.spec == "adaptive")
+        self.first, self.last, self.n_growths, self.limit = None, math.inf, 0, None
+        self.allowed = {"constant": GROWTHS, "adaptive": GROWTHS + schedule.patience}.get(
+            schedule.spec if isinstance(schedule.spec, str) else None, math.inf
+        )
 
     def see(self, epoch, loss):
         """Take note of the loss after an epoch."""
         self.n_growths = self.n_growths + 1 if loss > self.last else 0
         self.last = loss
+        if self.first is None:
+            self.first = loss
         if not math.isfinite(loss):
             self._raise(epoch)
         if self.n_growths >= self.allowed and self.schedule.rate > self._limit():
+            self._raise(epoch)
+
+    def end(self, epoch):
+        """Look back: a descent that ended above where it began was none."""
+        if self.last > self.first and self.schedule.rate > 0 and self.n_growths:
             self._raise(epoch)
 
     def _limit(self):
@@ -141,4 +151,5 @@ def _descend(W, b, problem, watch, schedule, history, *, momentum, nesterov):
         own = rate if nesterov else 0.0
         W = W + ahead * velocity_W - own * gradient_W
         b = b + ahead * velocity_b - own * gradient_b
+    watch.end(t)
     return W, b

@@ -11,6 +11,7 @@ PACKAGE = Path(sklearn_gdlinreg.__file__).parent
 LAYERS = [
     {"_equations", "_kernels", "_history", "_steps", "_validation"},
     {"_rows"},
+    {"_dense_rows", "_sparse_rows"},
     {"_quadratic"},
     {"_full_batch", "_textbook"},
     {"_regressor"},

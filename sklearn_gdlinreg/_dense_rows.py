@@ -1,0 +1,170 @@
+"""Rows of an ndarray.
+
+They are shifted by a provisional mean, so that a large offset costs no digits, and scaled by
+powers of two, so that squares neither overflow nor vanish; both are exact or nearly so.
+Conventions are those of `_rows`.
+"""
+
+import numpy as np
+
+from ._kernels import add_moments_dense, add_residual_dense
+from ._rows import EPS, Rows, count_threads, whole_strides
+
+# Half a megabyte of float64: a block stays in the second-level cache of one core.
+BLOCK_ITEMS = 2**16
+# From this width on, BLAS shares the work of one block among its own threads.
+WIDTH_FOR_BLAS_THREADS = 128
+
+
+def _short(values):
+    """Round to 20 bits, so that differences to nearby floats are exact."""
+    mantissa, exponent = np.frexp(values)
+    return np.ldexp(np.rint(np.ldexp(mantissa, 20)), exponent - 20)
+
+
+class DenseRows(Rows):
+    """Rows of an ndarray, in any memory layout.
+
+    Parameters
+    ----------
+    X, Y, sample_weight : as in Rows
+    centred : bool
+        Whether a provisional mean is taken off, as an intercept allows.
+    scaled : bool
+        Whether columns are brought to unit size by powers of two.
+    """
+
+    def __init__(self, X, Y, sample_weight, *, centred, scaled):
+        super().__init__(whole_strides(X), whole_strides(Y), sample_weight)
+        self.centred = centred
+        n_columns = self.n_features + self.n_outputs
+        self.shift, self.unit = np.zeros(n_columns), np.ones(n_columns)
+        sample = self._sample()
+        if centred:
+            self.shift = _short(sample.mean(axis=0))
+        if scaled:
+            largest = np.abs(sample - self.shift).max(axis=0)
+            # Within these bounds the squares of units are floats too.
+            self.unit = np.ldexp(1.0, -np.clip(np.frexp(largest)[1], -500, 500))
+
+    def _sample(self):
+        """Return some rows of [X, Y], evenly spread, that carry weight; float64."""
+        n_wanted = min(256, max(8, 2 * BLOCK_ITEMS // self.n_features))
+        rows = slice(None, None, max(1, self.n_rows // n_wanted))
+        if self.weighted:
+            rows = np.flatnonzero(self.weight)[rows]
+        sample = np.concatenate([self.X[rows], self.Y[rows]], axis=1, dtype=np.float64)
+        # A nan here would hide in the shift; the checks of the sums still find it.
+        return np.where(np.isfinite(sample), sample, 0.0)
+
+    def _n_block(self, at_least=1):
+        n_block = max(BLOCK_ITEMS // (self.n_features + self.n_outputs), at_least)
+        return max(1, min(n_block, self.n_rows))
+
+    def _blocks(self, dtype):
+        """Yield (z_x, z_y, weight) block by block."""
+        M, n_block = self.n_features, self._n_block()
+        for start in range(0, self.n_rows, n_block):
+            rows = slice(start, start + n_block)
+            z_x = (self.X[rows].astype(dtype) - self.shift[:M]) * self.unit[:M]
+            z_y = (self.Y[rows].astype(dtype) - self.shift[M:]) * self.unit[M:]
+            yield z_x, z_y, self.weight[rows]
+
+    def moments(self):
+        """Return what `column_moments` does, and the mean of z z', (P, P)."""
+        gram = self._gram(self.X.dtype)
+        if self.X.dtype != np.float64 and not np.isfinite(gram).all():
+            gram = self._gram(np.float64)
+        if not np.isfinite(gram).all():
+            self._raise_non_finite()
+        total = gram[-1, -1]
+        mean, second = gram[:-1, -1] / total, gram[:-1, :-1] / total
+        return total, mean, self._variance(mean, second.diagonal()), second
+
+    def _variance(self, mean, square):
+        """Return the mean square about the centre, (P,); 0 for constants but for rounding."""
+        if not self.centred:
+            return square.copy()
+        variance = square - mean**2
+        # What rounding leaves of a constant: in the sums, and in the data themselves.
+        in_data = np.finfo(self.X.dtype).eps * np.abs(self.shift * self.unit)
+        variance[variance <= 64 * EPS * square + (4 * in_data) ** 2] = 0.0
+        return variance
+
+    def _gram(self, dtype):
+        """Return the sums of products of [z_x, z_y, 1], multiplied in ``dtype``."""
+        size = self.n_features + self.n_outputs + 1
+        n_block = self._n_block(at_least=size)
+        root_weight = self.weight
+        if self.weighted:
+            root_weight = np.sqrt(self.weight)
+        shift, unit = self.shift.astype(dtype), self.unit.astype(dtype)
+
+        def add(outputs, start, stop):
+            block, gram = np.empty((n_block, size), dtype), np.empty((size, size), dtype)
+            add_moments_dense(
+                self.X, self.Y, root_weight, shift, unit, block, gram, *outputs, start, stop
+            )
+
+        n_threads = 1
+        if size <= WIDTH_FOR_BLAS_THREADS:
+            n_threads = count_threads(self.n_rows * size**2)
+        parts = [[np.empty((size, size))] for _ in range(n_threads)]
+        (upper,) = self._sum(add, parts)
+        gram = upper + upper.T
+        gram.flat[:: size + 1] = upper.flat[:: size + 1]
+        return gram
+
+    def column_moments(self):
+        """Return the sum of weights, the mean of z and its mean square about the centre.
+
+        The centre is the mean, or zero without an intercept; (P,) each.
+        """
+        total, first, second = 0.0, 0.0, 0.0
+        for z_x, z_y, weight in self._blocks(np.float64):
+            z = np.hstack([z_x, z_y])
+            total += weight.sum()
+            first += weight @ z
+            second += weight @ (z * z)
+        if not np.isfinite(second).all():
+            self._raise_non_finite()
+        return total, first / total, self._variance(first / total, second / total)
+
+    def residual(self, V, offset, *, homogeneous=False):
+        """Return sums over rows of w z_x r, (M, D), of w r and of w r ** 2, (D,) each.
+
+        The first is overwritten by the next call.
+        The residual r is ``z_y - offset - z_x V``, with z_y = 0 if homogeneous.
+        """
+        M, n_block = self.n_features, self._n_block()
+        Y, shift = self.Y, self.shift
+        if homogeneous:
+            Y, shift = self._no_targets, np.append(shift[:M], np.zeros(self.n_outputs))
+        # The kernel reads x - shift; units are taken off V here and put back at the end.
+        unit, y_unit = self.unit[:M, None], self.unit[M:]
+        V_x, offset = unit * V / y_unit, offset / y_unit
+
+        def add(outputs, start, stop):
+            block, r = np.empty((n_block, M)), np.empty((n_block, self.n_outputs))
+            add_residual_dense(
+                self.X, Y, self.weight, shift, V_x, offset, block, r, *outputs, start, stop
+            )
+
+        gradient, sums = self._sum(add, self._parts(self.X.size))
+        gradient *= unit * y_unit
+        return gradient, sums[0] * y_unit, sums[1] * y_unit**2
+
+    def precise_residual(self, V, offset):
+        """Return what ``residual`` does, computed in the widest float there is.
+
+        Rounding errors of a float64 gradient hide the last digits of ill-conditioned
+        problems; iterative refinement wants the residual in more (Higham, 2002, ch. 12).
+        """
+        gradient = np.zeros(V.shape, np.longdouble)
+        sums = np.zeros((2, self.n_outputs), np.longdouble)
+        for z_x, z_y, weight in self._blocks(np.longdouble):
+            r = z_y - offset - z_x @ V.astype(np.longdouble)
+            weighted = weight[:, None] * r
+            gradient += z_x.T @ weighted
+            sums += weighted.sum(axis=0), (weighted * r).sum(axis=0)
+        return gradient, *sums

@@ -1,0 +1,114 @@
+"""Units, weights, offsets and starts at the edge of what floats hold."""
+
+import numpy as np
+import pytest
+from reference import textbook
+from scipy import sparse
+
+from sklearn_gdlinreg import GDLinearRegression
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.1])
+@pytest.mark.parametrize("learning_rate", ["auto", 1e-3])
+def test_broadcast_weights_are_weights(make_data, alpha, learning_rate):
+    """Their stride of 0 must not be taken for no weights."""
+    X, Y = make_data(decades=1.0)
+    options = {"alpha": alpha, "learning_rate": learning_rate}
+    if learning_rate != "auto":
+        options |= {"tol": 0, "max_iter": 20}
+    plain = GDLinearRegression(**options).fit(X, Y)
+    model = GDLinearRegression(**options).fit(X, Y, np.broadcast_to(4.0, len(X)))
+    np.testing.assert_allclose(model.coef_, plain.coef_, rtol=1e-9)
+    np.testing.assert_allclose(model.loss_curve_[-1], plain.loss_curve_[-1], rtol=1e-9)
+
+
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize("factor", [1e-50, 1e50])
+def test_weights_of_float32_data_keep_their_range(make_data, rng, container, factor):
+    X, Y = (A.astype(np.float32) for A in make_data(decades=1.0))
+    weight = rng.uniform(0.5, 2, len(X))
+    plain = GDLinearRegression().fit(container(X), Y, weight)
+    model = GDLinearRegression().fit(container(X), Y, weight * factor)
+    np.testing.assert_allclose(model.predict(X), plain.predict(X), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "offset"), [(np.float32, 1e4), (np.float64, 1e7), (np.float64, 1e8)]
+)
+def test_sparse_with_a_large_offset_keeps_its_features(make_data, dtype, offset):
+    """Columns far from zero must not be dropped as constant."""
+    X, Y = make_data(decades=0.0, offset=0.0)
+    X, Y = (X + offset).astype(dtype), Y.astype(dtype)
+    dense = GDLinearRegression().fit(X, Y)
+    model = GDLinearRegression().fit(sparse.csr_array(X), Y)
+    assert (model.coef_ != 0).all()
+    np.testing.assert_allclose(model.coef_, dense.coef_, atol=1e-2)
+
+
+def test_float32_sparse_units(make_data):
+    X, Y = (A.astype(np.float32) for A in make_data(decades=0.0))
+    plain = GDLinearRegression().fit(sparse.csr_array(X), Y)
+    A = sparse.csr_array(X * np.float32(1e25))
+    np.testing.assert_allclose(
+        GDLinearRegression().fit(A, Y).predict(A), plain.predict(X), atol=1e-3
+    )
+
+
+def test_sparse_units_whose_squares_vanish(make_data):
+    X, Y = make_data(decades=0.0)
+    plain = GDLinearRegression().fit(X, Y)
+    A = sparse.csr_array(X * 1e-160)
+    np.testing.assert_allclose(
+        GDLinearRegression().fit(A, Y).predict(A), plain.predict(X), atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("pad", ["i1", "i4"])
+def test_y_as_a_field_of_records(make_data, pad):
+    """Its stride is no whole number of items."""
+    X, Y = make_data()
+    record = np.zeros(Y.shape, dtype=[("pad", pad), ("y", "f8")])
+    record["y"] = Y
+    model = GDLinearRegression().fit(X, record["y"])
+    np.testing.assert_array_equal(model.coef_, GDLinearRegression().fit(X, Y).coef_)
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_nan_in_a_row_of_weight_zero_is_told(make_data, which):
+    data = make_data()
+    weight = np.ones(len(data[0]))
+    weight[3], data[which][3, 0] = 0.0, np.nan
+    with pytest.raises(ValueError, match=["X", "y"][which] + " contains NaN"):
+        GDLinearRegression().fit(*data, weight)
+
+
+@pytest.mark.parametrize("tol", [1e-9, 1e-12])
+def test_repeated_features_in_sparse_at_a_small_tol(make_data, tol):
+    """Descent by passes after moments must not drift into the null space."""
+    X, Y = make_data(decades=1.0)
+    A = sparse.csr_array(np.hstack([X, 7 * X[:, :4]]))
+    model = GDLinearRegression(tol=tol).fit(A, Y)
+    np.testing.assert_allclose(model.coef_[:, 8:] * 7, model.coef_[:, :4], atol=1e-6)
+
+
+@pytest.mark.parametrize("schedule", ["invscaling", lambda t: 0.9**t])
+def test_a_falling_step_may_start_too_long(make_data, schedule):
+    """The plain loop recovers, and so must we."""
+    X, Y = make_data()
+    A = np.hstack([X, np.ones((len(X), 1))])
+    rate = 4 / np.linalg.eigvalsh(A.T @ A / len(X))[-1]
+    W, _, losses = textbook(X, Y, rate, 1000, schedule=schedule)
+    assert losses[-1] < losses[0]
+    model = GDLinearRegression(learning_rate=rate, schedule=schedule, max_iter=1000, tol=0)
+    np.testing.assert_allclose(model.fit(X, Y).coef_.T, W, rtol=1e-3, atol=1e-6)
+
+
+def test_start_too_far_is_told_plainly(make_data):
+    """An error that names the start, or a finite answer; never a nan."""
+    X, Y = make_data()
+    try:
+        model = GDLinearRegression().fit(X, Y, coef_init=np.full((3, 8), 1e200))
+    except ValueError as error:
+        assert "coef_init" in str(error) or "overflow" in str(error)  # noqa: PT017
+    else:
+        assert np.isfinite(model.optimality_)
