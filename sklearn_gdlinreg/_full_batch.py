@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ._quadratic import EPS, Passes
+from ._quadratic import START_OVERFLOWS, Passes
+from ._rows import EPS
 
 # A gradient cannot be told from its own rounding error below this; such a tol asks for
 # every digit there is.
@@ -145,10 +146,7 @@ def exact_steps(V, coordinates, moments, passes, history):
     with np.errstate(over="ignore", invalid="ignore"):
         point = _Point(V, *suppliers[0].gradient(V), step=np.zeros(V.shape[1]))
     if not np.isfinite(point.losses).all():
-        raise ValueError(
-            "The loss overflows where descent starts: the values of coef_init, or of the last "
-            "fit with warm_start=True, are too large for these X and y."
-        )
+        raise ValueError(START_OVERFLOWS)
     ran = []
     for supplier in suppliers:
         ran.append(supplier.name)

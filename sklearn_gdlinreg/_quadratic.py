@@ -22,6 +22,10 @@ PRODUCT_ADVANTAGE = 8
 USELESS = 1e-3
 # Moments of wider data would take more memory than most machines spare.
 WIDEST_MOMENTS = {False: 20_000, True: 4_096}
+START_OVERFLOWS = (
+    "The loss overflows where descent starts: the values of coef_init or intercept_init, or of "
+    "the last fit with warm_start=True, are too large for these X and y."
+)
 
 
 @dataclass(frozen=True)

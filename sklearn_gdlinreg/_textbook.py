@@ -11,6 +11,7 @@ import math
 
 import numpy as np
 
+from ._quadratic import START_OVERFLOWS
 from ._steps import largest_stable_step
 
 # A loss that grows this many times in a row, by a step above the limit, will not recover.
@@ -59,7 +60,8 @@ class _GrowthWatch:
 
     def __init__(self, problem, schedule, momentum):
         self.problem, self.schedule, self.momentum = problem, schedule, momentum
-        self.first, self.last, self.n_growths, self.limit = None, math.inf, 0, None
+        self.first, self.last, self.longest = None, math.inf, 0.0
+        self.n_growths, self.limit = 0, None
         self.allowed = {"constant": GROWTHS, "adaptive": GROWTHS + schedule.patience}.get(
             schedule.spec if isinstance(schedule.spec, str) else None, math.inf
         )
@@ -68,8 +70,12 @@ class _GrowthWatch:
         """Take note of the loss after an epoch."""
         self.n_growths = self.n_growths + 1 if loss > self.last else 0
         self.last = loss
-        if self.first is None:
+        if epoch == 0:
             self.first = loss
+            if not math.isfinite(loss):
+                raise ValueError(START_OVERFLOWS)
+        else:
+            self.longest = max(self.longest, self.schedule.rate)
         if not math.isfinite(loss):
             self._raise(epoch)
         if self.n_growths >= self.allowed and self.schedule.rate > self._limit():
@@ -77,7 +83,7 @@ class _GrowthWatch:
 
     def end(self, epoch):
         """Look back: a descent that ended above where it began was none."""
-        if self.last > self.first and self.schedule.rate > 0 and self.n_growths:
+        if self.last > self.first and self.longest > self._limit():
             self._raise(epoch)
 
     def _limit(self):

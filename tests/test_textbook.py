@@ -229,3 +229,20 @@ def test_published_course_answer(shared):
     model.fit(A[:, :1], A[:, 1])
     assert model.intercept_ == pytest.approx(-3.63029143940436, rel=1e-14)
     assert model.coef_[0] == pytest.approx(1.166362350335582, rel=1e-14)
+
+
+@pytest.mark.parametrize("schedule", ["constant", "invscaling", lambda t: 1e-9])
+def test_no_false_alarm_at_the_optimum(data, schedule):
+    """There the loss goes up and down by rounding."""
+    X, Y = data
+    start = GDLinearRegression(tol=0).fit(X, Y)
+    rate = 0.5 * limit(X) if isinstance(schedule, str) else 1e3 * limit(X)
+    model = GDLinearRegression(learning_rate=rate, schedule=schedule, max_iter=7, tol=0)
+    model.fit(X, Y, coef_init=start.coef_, intercept_init=start.intercept_)
+    np.testing.assert_allclose(model.coef_, start.coef_, rtol=1e-6)
+
+
+@pytest.mark.parametrize("n_steps", [1, 2])
+def test_a_few_steps_too_long_are_told_too(data, n_steps):
+    with pytest.raises(ValueError, match="grow without bound"):
+        GDLinearRegression(learning_rate=9.0, max_iter=n_steps).fit(*data)
