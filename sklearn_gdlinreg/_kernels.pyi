@@ -1,0 +1,54 @@
+from numpy.typing import NDArray
+
+def add_moments_dense(
+    X: NDArray,
+    Y: NDArray,
+    root_weight: NDArray,
+    shift: NDArray,
+    unit: NDArray,
+    block: NDArray,
+    gram: NDArray,
+    total: NDArray,
+    start: int,
+    stop: int,
+) -> None: ...
+def add_moments_sparse(
+    data: NDArray,
+    indices: NDArray,
+    indptr: NDArray,
+    Y: NDArray,
+    weight: NDArray,
+    offset: NDArray,
+    gram: NDArray,
+    cross: NDArray,
+    start: int,
+    stop: int,
+) -> None: ...
+def add_residual_dense(
+    X: NDArray,
+    Y: NDArray,
+    weight: NDArray,
+    shift: NDArray,
+    V: NDArray,
+    offset: NDArray,
+    block: NDArray,
+    residual: NDArray,
+    gradient: NDArray,
+    sums: NDArray,
+    start: int,
+    stop: int,
+) -> None: ...
+def add_residual_sparse(
+    data: NDArray,
+    indices: NDArray,
+    indptr: NDArray,
+    Y: NDArray,
+    weight: NDArray,
+    V: NDArray,
+    offset: NDArray,
+    residual: NDArray,
+    gradient: NDArray,
+    sums: NDArray,
+    start: int,
+    stop: int,
+) -> None: ...
