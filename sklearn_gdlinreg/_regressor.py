@@ -1,10 +1,7 @@
 """GDLinearRegression: parameters, checks, fit, predict."""
 
-import warnings
-
 import numpy as np
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
-from sklearn.exceptions import DataConversionWarning
 from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -251,13 +248,6 @@ class GDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         if y.ndim == 0 or y.ndim > 2:
             raise ValueError(
                 f"y should be a 1d or 2d array, got an array of shape {y.shape} instead."
-            )
-        if y.ndim == 2 and y.shape[1] == 1:
-            warnings.warn(
-                "A column-vector y was passed when a 1d array was expected. Please change "
-                "the shape of y to (n_samples,), for example using ravel().",
-                DataConversionWarning,
-                stacklevel=4,
             )
         check_consistent_length(X, y)
         return X, y

@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pytest
 from scipy import sparse
-from sklearn.exceptions import DataConversionWarning, NotFittedError
+from sklearn.exceptions import NotFittedError
 
 from sklearn_gdlinreg import GDLinearRegression
 
@@ -161,8 +161,7 @@ def test_predict():
 
 
 def test_column_y_is_one_output_of_two_dimensions():
-    with pytest.warns(DataConversionWarning, match="column-vector y"):
-        model = GDLinearRegression().fit(X, Y[:, :1])
+    model = GDLinearRegression().fit(X, Y[:, :1])
     assert model.coef_.shape == (1, 3)
     assert model.intercept_.shape == (1,)
 
