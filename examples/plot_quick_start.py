@@ -73,8 +73,8 @@ for j, (name, (colour, marker)) in enumerate(zip(outputs, styles, strict=True)):
         linewidths=0, label=label,
     )  # fmt: skip
 right.set(
-    xlabel="true load (kWh/m²)",
-    ylabel="predicted load (kWh/m²)",
+    xlabel="true load",
+    ylabel="predicted load",
     xlim=limits,
     ylim=limits,
     aspect="equal",

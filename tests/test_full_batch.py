@@ -287,7 +287,7 @@ def test_collinear_features_reach_the_optimum_by_passes(rng):
 def test_cheaper_engine_runs(make_data):
     assert GDLinearRegression().fit(*make_data(500, 10)).engine_ == "moments"
     assert GDLinearRegression().fit(*make_data(30, 400)).engine_ == "passes"
-    wide = sparse.random_array((300, 5000), density=0.01, format="csr", rng=0)
+    wide = sparse.random(300, 5000, density=0.01, format="csr", random_state=0)
     model = GDLinearRegression(alpha=1e-3).fit(wide, np.arange(300.0))
     assert model.engine_ == "passes"
 

@@ -228,7 +228,7 @@ def test_dense_X_is_never_copied(rng, order, dtype, learning_rate, weighted):
 
 
 def test_sparse_X_is_never_dense():
-    X = sparse.random_array((20_000, 20_000), density=1e-3, format="csr", rng=0)
+    X = sparse.random(20_000, 20_000, density=1e-3, format="csr", random_state=0)
     y = X @ np.ones(20_000)
     model = GDLinearRegression(alpha=1e-3, tol=1e-3)
     assert peak_of_fit(model, X, y) < 20e6
