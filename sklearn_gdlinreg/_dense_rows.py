@@ -7,7 +7,12 @@ Conventions are those of `_rows`.
 
 import numpy as np
 
-from ._kernels import add_moments_dense, add_residual_dense
+from ._kernels import (
+    add_columns_dense,
+    add_moments_dense,
+    add_residual_dense,
+    square_lengths_dense,
+)
 from ._rows import EPS, Rows, count_threads, whole_strides
 
 # Half a megabyte of float64: a block stays in the second-level cache of one core.
@@ -36,7 +41,7 @@ class DenseRows(Rows):
 
     def __init__(self, X, Y, sample_weight, *, centred, scaled):
         super().__init__(whole_strides(X), whole_strides(Y), sample_weight)
-        self.centred = centred
+        self.centred, self._column_sums = centred, None
         n_columns = self.n_features + self.n_outputs
         self.shift, self.unit = np.zeros(n_columns), np.ones(n_columns)
         sample = self._sample()
@@ -120,15 +125,43 @@ class DenseRows(Rows):
 
         The centre is the mean, or zero without an intercept; (P,) each.
         """
-        total, first, second = 0.0, 0.0, 0.0
-        for z_x, z_y, weight in self._blocks(np.float64):
-            z = np.hstack([z_x, z_y])
-            total += weight.sum()
-            first += weight @ z
-            second += weight @ (z * z)
-        if not np.isfinite(second).all():
-            self._raise_non_finite()
-        return total, first / total, self._variance(first / total, second / total)
+        sums, filled = self._columns()
+        total = filled[-1]
+        first, second = sums / total
+        return total, first, self._variance(first, second)
+
+    def density(self):
+        """Return the share of weight in which each feature is not zero, (M,)."""
+        _, filled = self._columns()
+        return filled[:-1] / filled[-1]
+
+    def _columns(self):
+        """Return the sums that `add_columns_dense` adds up."""
+        if self._column_sums is None:
+            size = self.n_features + self.n_outputs
+
+            def add(outputs, start, stop):
+                columns = self.weight, self.shift, self.unit, np.empty(size)
+                add_columns_dense(self.X, self.Y, *columns, *outputs, start, stop)
+
+            parts = [
+                [np.empty((2, size)), np.empty(self.n_features + 1)]
+                for _ in range(count_threads(self.X.size))
+            ]
+            self._column_sums = self._sum(add, parts)
+            if not np.isfinite(self._column_sums[0]).all():
+                self._raise_non_finite()
+        return self._column_sums
+
+    def square_lengths(self, centre, inverse):
+        """Return the squared lengths of the rows (x - centre) * inverse, (N,)."""
+        lengths = np.empty(self.n_rows)
+
+        def write(_, start, stop):
+            square_lengths_dense(self.X, centre, inverse, lengths, start, stop)
+
+        self._sum(write, [[]] * count_threads(self.X.size))
+        return lengths
 
     def residual(self, V, offset, *, homogeneous=False):
         """Return sums over rows of w z_x r, (M, D), of w r and of w r ** 2, (D,) each.

@@ -10,14 +10,15 @@ class History:
 
     Attributes
     ----------
-    losses : list of float, the loss after each iteration
+    losses : list of float, the loss after each iteration, or of each epoch
+    validation_losses : list of float, after each epoch
     optimality : float, the certificate at the end
-    stop_reason : str, "tol", "max_iter" or "precision"
+    stop_reason : str, why the descent ended
     """
 
     def __init__(self, *, max_iter, tol, verbose):
         self.max_iter, self.tol, self.verbose = max_iter, tol, verbose
-        self.losses = []
+        self.losses, self.validation_losses = [], []
         self.optimality = float("inf")
         self.stop_reason = "max_iter"
 
@@ -35,6 +36,23 @@ class History:
     def correct(self, loss):
         """Replace the last loss, carried along, by what the data say."""
         self.losses[-1:] = [float(loss)] * bool(self.losses)
+
+    def warn_of_epochs(self, n_iter_no_change):
+        """Say that mini-batch descent ended early, and what to change."""
+        if self.stop_reason == "max_iter" and self.tol > 0:
+            message = (
+                f"Stopped at max_iter={self.max_iter}: the loss had not ceased to improve by "
+                f"tol={self.tol:g} in n_iter_no_change={n_iter_no_change} epochs. Increase "
+                "max_iter or tol."
+            )
+        elif self.stop_reason == "learning_rate":
+            message = (
+                "The adaptive learning rate ran out before the loss ceased to improve. Start "
+                'from a longer one, or use learning_rate="auto".'
+            )
+        else:
+            return
+        warnings.warn(message, ConvergenceWarning, stacklevel=5)
 
     def warn(self, *, textbook):
         """Say why the descent ended short of tol, and what to change."""

@@ -52,3 +52,40 @@ def add_residual_sparse(
     start: int,
     stop: int,
 ) -> None: ...
+def add_columns_dense(
+    X: NDArray,
+    Y: NDArray,
+    weight: NDArray,
+    shift: NDArray,
+    unit: NDArray,
+    z: NDArray,
+    sums: NDArray,
+    filled: NDArray,
+    start: int,
+    stop: int,
+) -> None: ...
+def add_filled_sparse(
+    indices: NDArray,
+    indptr: NDArray,
+    weight: NDArray,
+    filled: NDArray,
+) -> None: ...
+def square_lengths_dense(
+    X: NDArray,
+    centre: NDArray,
+    inverse: NDArray,
+    out: NDArray,
+    start: int,
+    stop: int,
+) -> None: ...
+def square_lengths_sparse(
+    data: NDArray,
+    indices: NDArray,
+    indptr: NDArray,
+    centre: NDArray,
+    inverse: NDArray,
+    empty: float,
+    out: NDArray,
+    start: int,
+    stop: int,
+) -> None: ...

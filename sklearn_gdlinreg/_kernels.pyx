@@ -257,3 +257,100 @@ def add_residual_sparse(
                 add_outer(
                     &data[a], &indices[a], nnz, &residual[i, 0], D, &gradient[0, 0]
                 )
+
+
+def add_columns_dense(
+    const floating[:, :] X,        # IN   (N, M)
+    const floating[:, :] Y,        # IN   (N, D)
+    const double[:] weight,        # IN   (N,)
+    const double[::1] shift,       # IN   (M + D,)
+    const double[::1] unit,        # IN   (M + D,)
+    double[::1] z,                 # TMP  (M + D,)
+    double[:, ::1] sums,           # OUT  (2, M + D)  of weight * z, of weight * z ** 2
+    double[::1] filled,            # OUT  (M + 1,)  weight of what is not 0; of all
+    Py_ssize_t start,
+    Py_ssize_t stop,
+):
+    """Add the moments of each column of ``[z_x, z_y]``, and how often x is not zero."""
+    cdef Py_ssize_t M = X.shape[1], D = Y.shape[1], i, j
+    cdef Py_ssize_t stride_x = X.strides[1] // <Py_ssize_t> sizeof(floating)
+    cdef Py_ssize_t stride_y = Y.strides[1] // <Py_ssize_t> sizeof(floating)
+    cdef double w
+    cdef const floating* x
+    with nogil:
+        for i in range(start, stop):
+            w, x = weight[i], &X[i, 0]
+            standardise(x, stride_x, &shift[0], &unit[0], &z[0], M)
+            standardise(&Y[i, 0], stride_y, &shift[M], &unit[M], &z[M], D)
+            for j in range(M + D):
+                sums[0, j] += w * z[j]
+                sums[1, j] += w * z[j] * z[j]
+            for j in range(M):
+                filled[j] += w * (x[j * stride_x] != 0)
+            filled[M] += w
+
+
+def add_filled_sparse(
+    const index_t[::1] indices,    # IN   (nnz,)
+    const index_t[::1] indptr,     # IN   (N + 1,)
+    const double[:] weight,        # IN   (N,)
+    double[::1] filled,            # OUT  (M,)  weight of the rows with an entry
+):
+    """Add how often each column has an entry."""
+    cdef Py_ssize_t i, a
+    with nogil:
+        for i in range(indptr.shape[0] - 1):
+            for a in range(indptr[i], indptr[i + 1]):
+                filled[indices[a]] += weight[i]
+
+
+def square_lengths_dense(
+    const floating[:, :] X,        # IN   (N, M)
+    const double[::1] centre,      # IN   (M,)
+    const double[::1] inverse,     # IN   (M,)
+    double[::1] out,               # OUT  (N,)
+    Py_ssize_t start,
+    Py_ssize_t stop,
+):
+    """Write the squared lengths of the rows ``(x - centre) * inverse``."""
+    cdef Py_ssize_t stride = X.strides[1] // <Py_ssize_t> sizeof(floating)
+    cdef Py_ssize_t i, j, M = X.shape[1], even = M - M % 4
+    cdef double a, b, c, d
+    cdef const floating* x
+    with nogil:
+        for i in range(start, stop):
+            x = &X[i, 0]
+            out[i] = 0
+            for j in range(0, even, 4):
+                a = (x[j * stride] - centre[j]) * inverse[j]
+                b = (x[(j + 1) * stride] - centre[j + 1]) * inverse[j + 1]
+                c = (x[(j + 2) * stride] - centre[j + 2]) * inverse[j + 2]
+                d = (x[(j + 3) * stride] - centre[j + 3]) * inverse[j + 3]
+                out[i] += (a * a + b * b) + (c * c + d * d)
+            for j in range(even, M):
+                a = (x[j * stride] - centre[j]) * inverse[j]
+                out[i] += a * a
+
+
+def square_lengths_sparse(
+    const floating[::1] data,      # IN   (nnz,)
+    const index_t[::1] indices,    # IN   (nnz,)
+    const index_t[::1] indptr,     # IN   (N + 1,)
+    const double[::1] centre,      # IN   (M,)
+    const double[::1] inverse,     # IN   (M,)
+    double empty,                  # IN   the squared length of a row of zeros
+    double[::1] out,               # OUT  (N,)
+    Py_ssize_t start,
+    Py_ssize_t stop,
+):
+    """Write the squared lengths of the rows ``(x - centre) * inverse``."""
+    cdef Py_ssize_t i, a, j
+    cdef double z, zero
+    with nogil:
+        for i in range(start, stop):
+            out[i] = empty
+            for a in range(indptr[i], indptr[i + 1]):
+                j = indices[a]
+                z, zero = (data[a] - centre[j]) * inverse[j], centre[j] * inverse[j]
+                out[i] += z * z - zero * zero
+            out[i] = max(out[i], 0)

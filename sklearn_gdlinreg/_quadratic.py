@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ._dense_rows import DenseRows
-from ._rows import EPS
+from ._rows import EPS, inverse_of
 from ._sparse_rows import SparseRows
 
 # A multiply-add of a matrix product is this many times cheaper than one of a pass.
@@ -74,7 +74,7 @@ class Coordinates:
             centre=mean[:M] * centred,
             deviation=np.sqrt(variance[:M]),
             scale=scale,
-            ridge=penalty * _inverse(scale) ** 2,
+            ridge=penalty * inverse_of(scale) ** 2,
             y_centre=mean[M:] * centred,
             null_loss=variance[M:],
             y_noise=(8 * EPS) ** 2 * (variance + mean**2)[M:],
@@ -86,7 +86,7 @@ class Coordinates:
     @property
     def inverse_scale(self):
         """1 / scale, (M, 1); 0 where a feature says nothing."""
-        return _inverse(self.scale)[:, None]
+        return inverse_of(self.scale)[:, None]
 
     @property
     def loss_unit(self):
@@ -96,7 +96,7 @@ class Coordinates:
     @property
     def loss_of_centring(self):
         """By how much centring after a product magnifies its rounding, squared; 1 or more."""
-        about = _inverse(self.deviation) * self.centre
+        about = inverse_of(self.deviation) * self.centre
         return 1.0 + (about**2).max()
 
     def noise(self, V):
@@ -123,11 +123,6 @@ class Coordinates:
         """Return the V of coefficients W, (M, D), in the units of X and Y."""
         M = len(self.centre)
         return W * self.unit[M:] / self.unit[:M, None] * self.scale[:, None]
-
-
-def _inverse(values):
-    """1 / values, 0 where a value is 0."""
-    return np.divide(1.0, values, out=np.zeros_like(values), where=values > 0)
 
 
 class Moments:

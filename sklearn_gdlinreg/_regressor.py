@@ -2,18 +2,25 @@
 
 import numpy as np
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
-from sklearn.utils import check_array, check_consistent_length
+from sklearn.utils import check_random_state
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ._equations import loss
 from ._full_batch import exact_steps
 from ._history import History
+from ._mini_batch import automatic_steps, textbook_epochs
 from ._quadratic import read
 from ._steps import Schedule
 from ._textbook import textbook_steps
-from ._validation import check_init, check_parameters, check_sample_weight
-
-FLOATS = (np.float64, np.float32)
+from ._validation import (
+    FLOATS,
+    check_data,
+    check_init,
+    check_parameters,
+    check_sample_weight,
+    hold_out,
+)
 
 
 class GDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
@@ -137,25 +144,37 @@ class GDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         *,
         alpha=0.0,
         fit_intercept=True,
+        batch_size=None,
         learning_rate="auto",
         schedule="constant",
         momentum=0.0,
         nesterov=False,
+        average="auto",
         max_iter=1000,
         tol=1e-6,
         n_iter_no_change=5,
+        early_stopping=False,
+        validation_fraction=0.1,
+        shuffle=True,
+        random_state=None,
         warm_start=False,
         verbose=0,
     ):
         self.alpha = alpha
         self.fit_intercept = fit_intercept
+        self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.schedule = schedule
         self.momentum = momentum
         self.nesterov = nesterov
+        self.average = average
         self.max_iter = max_iter
         self.tol = tol
         self.n_iter_no_change = n_iter_no_change
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.shuffle = shuffle
+        self.random_state = random_state
         self.warm_start = warm_start
         self.verbose = verbose
 
@@ -204,53 +223,98 @@ class GDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
     def _fit(self, X, y, sample_weight, coef_init, intercept_init):
         check_parameters(self)
         fitted = vars(self).get("coef_") if self.warm_start else None
-        X, y = self._check_data(X, y)
+        X, y = check_data(self, X, y)
         sample_weight = check_sample_weight(sample_weight, X.shape[0])
         Y = y.reshape(-1, 1) if y.ndim == 1 else y
         W, b = self._start(fitted, coef_init, intercept_init, X.shape[1], y)
         history = History(max_iter=self.max_iter, tol=self.tol, verbose=self.verbose)
-        textbook = self.learning_rate != "auto"
-        coordinates, moments, passes = read(
-            X, Y, sample_weight, alpha=float(self.alpha),
-            fit_intercept=bool(self.fit_intercept), raw=textbook, n_steps=self.max_iter,
-        )  # fmt: skip
-        problem = coordinates, moments, passes
-        if textbook:
-            W, b, step, engine = self._descend_textbook(W, b, problem, history)
+        batches = self.batch_size is not None
+        if self.early_stopping and not batches:
+            raise ValueError("early_stopping=True needs batch_size. Got batch_size=None.")
+        if batches and (self.early_stopping or self.batch_size < X.shape[0]):
+            W, b, step = self._descend_in_batches(W, b, (X, Y, sample_weight), history)
         else:
-            V, step, engine = exact_steps(coordinates.from_model(W), *problem, history)
-            W, b = coordinates.to_model(V)
+            W, b, step = self._descend_in_full(W, b, (X, Y, sample_weight), history)
         if not (np.isfinite(W).all() and np.isfinite(b).all()):
             raise ValueError(
                 "The coefficients overflow: X and y differ by too many orders of magnitude."
             )
         self._store(W, b, step, y.ndim, X.dtype)
-        self.engine_ = engine
         self.loss_curve_ = history.losses
-        self.n_iter_ = self.t_ = len(history.losses)
+        if self.early_stopping:
+            self.validation_loss_curve_ = history.validation_losses
+        else:
+            vars(self).pop("validation_loss_curve_", None)
+        self.n_iter_ = len(history.losses)
         self.optimality_, self.stop_reason_ = history.optimality, history.stop_reason
-        history.warn(textbook=textbook)
         return self
 
-    def _check_data(self, X, y):
-        """Return X as float ndarray or CSR, and y of its type, 1D or 2D.
+    def _read(self, X, Y, sample_weight, n_steps):
+        """Return coordinates, moments and passes; see `_quadratic.read`."""
+        return read(
+            X, Y, sample_weight, alpha=float(self.alpha),
+            fit_intercept=bool(self.fit_intercept), raw=self.learning_rate != "auto",
+            n_steps=n_steps,
+        )  # fmt: skip
 
-        Whether values are finite is seen when they are read; an extra look costs a pass.
-        """
-        if y is None:
-            raise ValueError(
-                f"{type(self).__name__} requires y to be passed, but the target y is None."
-            )
-        X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, ensure_all_finite=False)
-        y = check_array(
-            y, dtype=X.dtype, ensure_2d=False, ensure_all_finite=False, input_name="y"
+    def _schedule(self):
+        return Schedule(
+            self.schedule,
+            float(self.learning_rate),
+            tol=self.tol,
+            n_iter_no_change=self.n_iter_no_change,
         )
-        if y.ndim == 0 or y.ndim > 2:
-            raise ValueError(
-                f"y should be a 1d or 2d array, got an array of shape {y.shape} instead."
-            )
-        check_consistent_length(X, y)
-        return X, y
+
+    def _descend_in_full(self, W, b, data, history):
+        """Return W, b and the step of each output."""
+        problem = self._read(*data, n_steps=self.max_iter)
+        if self.learning_rate == "auto":
+            coordinates = problem[0]
+            V, step, engine = exact_steps(coordinates.from_model(W), *problem, history)
+            W, b = coordinates.to_model(V)
+        else:
+            schedule = self._schedule()
+            W, b, engine = textbook_steps(
+                W, b, *problem, schedule, history,
+                momentum=self.momentum, nesterov=self.nesterov,
+            )  # fmt: skip
+            step = np.full(W.shape[1], schedule.rate)
+        self.engine_, self.t_ = engine, len(history.losses)
+        history.warn(textbook=self.learning_rate != "auto")
+        return W, b, step
+
+    def _descend_in_batches(self, W, b, data, history):
+        """Return W, b and the step of each output."""
+        rng, validate = check_random_state(self.random_state), None
+        if self.early_stopping:
+            fraction = self.validation_fraction
+            data, (X, Y, weight) = hold_out(*data, fraction=fraction, rng=rng)
+
+            def validate(W, b):
+                return float(loss(X, Y, W, b, weight))
+
+        coordinates, _, passes = self._read(*data, n_steps=0)
+        automatic = self.learning_rate == "auto"
+        options = {
+            "alpha": float(self.alpha),
+            "batch_size": min(int(self.batch_size), data[0].shape[0]),
+            "shuffle": bool(self.shuffle),
+            "rng": rng,
+            "average": automatic if self.average == "auto" else bool(self.average),
+            "n_iter_no_change": self.n_iter_no_change,
+            "validate": validate,
+        }
+        if automatic:
+            W, b, step, self.t_ = automatic_steps(W, coordinates, passes, history, **options)
+        else:
+            schedule = self._schedule()
+            options["momentum"] = {"momentum": self.momentum, "nesterov": self.nesterov}
+            problem = coordinates, passes, schedule, history
+            W, b, self.t_ = textbook_epochs(W, b, *problem, **options)
+            step = schedule.rate
+        self.engine_ = "mini-batch"
+        history.warn_of_epochs(self.n_iter_no_change)
+        return W, b, np.full(W.shape[1], step)
 
     def _start(self, fitted, coef_init, intercept_init, n_features, y):
         """Return the W and b from which descent starts."""
@@ -271,19 +335,6 @@ class GDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         if intercept_init is not None:
             b = check_init(intercept_init, "intercept_init", (n_outputs,))
         return W.T.copy(), b if self.fit_intercept else np.zeros(n_outputs)
-
-    def _descend_textbook(self, W, b, problem, history):
-        schedule = Schedule(
-            self.schedule,
-            float(self.learning_rate),
-            tol=self.tol,
-            n_iter_no_change=self.n_iter_no_change,
-        )
-        W, b, engine = textbook_steps(
-            W, b, *problem, schedule, history,
-            momentum=self.momentum, nesterov=self.nesterov,
-        )  # fmt: skip
-        return W, b, np.full(W.shape[1], schedule.rate), engine
 
     def _store(self, W, b, step, y_ndim, dtype):
         """Set the solution in the shapes and the type that users expect."""

@@ -34,6 +34,11 @@ def whole_strides(A):
     return A.copy() if A.strides[1] % A.itemsize else A
 
 
+def inverse_of(values):
+    """Return 1 / values, 0 where a value is 0."""
+    return np.divide(1.0, values, out=np.zeros_like(values), where=values > 0)
+
+
 def _constant(value, shape, dtype=np.float64):
     """Return an array of one value, which takes the memory of one; read only by habit."""
     return np.ndarray(shape, dtype, np.array(value, dtype), strides=(0,) * len(shape))
@@ -104,6 +109,15 @@ class Rows:
                 for _ in range(n_threads)
             ]
         return self._outputs
+
+    @property
+    def held_unit(self):
+        """What the columns of X and Y have been multiplied by where they are kept, (P,)."""
+        return np.ones(self.n_features + self.n_outputs)
+
+    def entries_of_a_row(self):
+        """Return how many entries of a row are not zero, in the mean; at least 1."""
+        return max(1.0, float(self.density().sum()))
 
     def _raise_non_finite(self):
         """Say which input holds a nan or an infinity, or overflows."""

@@ -6,8 +6,13 @@ Conventions are those of `_rows`.
 import numpy as np
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
-from ._kernels import add_moments_sparse, add_residual_sparse
-from ._rows import EPS, Rows, whole_strides
+from ._kernels import (
+    add_filled_sparse,
+    add_moments_sparse,
+    add_residual_sparse,
+    square_lengths_sparse,
+)
+from ._rows import EPS, Rows, count_threads, whole_strides
 
 # Mean squares outside of TINY to 1 / TINY are about to lose digits to the range of floats.
 TINY = 1e-200
@@ -35,7 +40,13 @@ class SparseRows(Rows):
         self._indices = X.indices.astype(index_type, copy=False)
         self._indptr = X.indptr.astype(index_type, copy=False)
 
-    def _csr(self):
+    @property
+    def held_unit(self):
+        """What the columns of X and Y have been multiplied by where they are kept, (P,)."""
+        return self.unit
+
+    def csr(self):
+        """Return data, indices and indptr."""
         return self.X.data, self._indices, self._indptr
 
     def column_moments(self):
@@ -81,15 +92,7 @@ class SparseRows(Rows):
 
         def add(outputs, start, stop):
             add_moments_sparse(
-                self.X.data,
-                self._indices,
-                self._indptr,
-                self.Y,
-                self.weight,
-                y_mean,
-                *outputs,
-                start,
-                stop,
+                *self.csr(), self.Y, self.weight, y_mean, *outputs, start, stop
             )
 
         parts = [[np.empty((M, M)), np.empty((M, D))]]
@@ -112,20 +115,27 @@ class SparseRows(Rows):
 
         def add(outputs, start, stop):
             add_residual_sparse(
-                self.X.data,
-                self._indices,
-                self._indptr,
-                Y,
-                self.weight,
-                V,
-                offset,
-                self._residual,
-                *outputs,
-                start,
-                stop,
+                *self.csr(), Y, self.weight, V, offset, self._residual, *outputs, start, stop
             )
 
         gradient, sums = self._sum(add, self._parts(self.X.nnz))
         return gradient, *sums
 
     precise_residual = residual
+
+    def density(self):
+        """Return the share of weight in which each feature has an entry, (M,)."""
+        filled = np.zeros(self.n_features)
+        _, indices, indptr = self.csr()
+        add_filled_sparse(indices, indptr, self.weight, filled)
+        return filled / self.weight.sum()
+
+    def square_lengths(self, centre, inverse):
+        """Return the squared lengths of the rows (x - centre) * inverse, (N,)."""
+        lengths, empty = np.empty(self.n_rows), float(((centre * inverse) ** 2).sum())
+
+        def write(_, start, stop):
+            square_lengths_sparse(*self.csr(), centre, inverse, empty, lengths, start, stop)
+
+        self._sum(write, [[]] * count_threads(self.X.nnz))
+        return lengths

@@ -38,11 +38,27 @@ class Schedule:
             self.rate = self.learning_rate * self._factor(t)
         elif self.spec == "invscaling":
             self.rate = self.learning_rate / math.sqrt(t + 1)
-        elif self.spec == "adaptive":
-            self._adapt(loss)
-            if self.rate < ADAPTIVE_END * self.learning_rate:
-                return None
+        elif not self.see(loss):
+            return None
         return self.rate
+
+    def updates(self, t, n):
+        """Return the rates of updates t to t + n - 1, (n,); of an adaptive one, as it is."""
+        t = np.arange(t, t + n)
+        if callable(self.spec):
+            rates = self.learning_rate * np.array([self._factor(int(k)) for k in t])
+        elif self.spec == "invscaling":
+            rates = self.learning_rate / np.sqrt(t + 1.0)
+        else:
+            rates = np.full(n, self.rate)
+        self.rate = float(rates[-1])
+        return rates
+
+    def see(self, loss):
+        """Take in the loss of an epoch; return whether to go on."""
+        if self.spec == "adaptive":
+            self._adapt(loss)
+        return self.spec != "adaptive" or self.rate >= ADAPTIVE_END * self.learning_rate
 
     def _factor(self, t):
         factor = self.spec(t)

@@ -18,7 +18,7 @@ from ._steps import largest_stable_step
 GROWTHS = 3
 
 
-class _Problem:
+class Problem:
     """The loss and its gradients in (W, b).
 
     Parameters
@@ -108,6 +108,35 @@ class _GrowthWatch:
         )
 
 
+class EpochWatch(_GrowthWatch):
+    """The same for the epochs of mini-batches, which go up and down at their end.
+
+    There only a loss that is worse than where it began, and than the mean of y, tells. The
+    longest stable step depends on the batch: the full one's bounds it from above.
+    """
+
+    def __init__(self, problem, schedule, momentum, W, b):
+        super().__init__(problem, schedule, momentum)
+        start = problem.gradients(W, b)[2]
+        if not math.isfinite(start):
+            raise ValueError(START_OVERFLOWS)
+        self.bound = 2.0 * max(start, float(problem.supplier.coordinates.null_loss.sum()))
+
+    def see(self, epoch, loss):
+        """Take note of the loss of an epoch; return whether to go on."""
+        self.n_growths = self.n_growths + 1 if loss > self.last else 0
+        self.last = loss
+        worse = loss > self.bound and self.n_growths >= self.allowed
+        if worse or not math.isfinite(loss):
+            self._raise(epoch)
+        return self.schedule.see(loss)
+
+    def end(self, epoch):
+        """Look back: a descent that ended far above where it began was none."""
+        if self.last > self.bound:
+            self._raise(epoch)
+
+
 def textbook_steps(W, b, coordinates, moments, passes, schedule, history, **momentum):
     """Descend by the textbook's update, with MLPRegressor's momentum.
 
@@ -125,11 +154,11 @@ def textbook_steps(W, b, coordinates, moments, passes, schedule, history, **mome
     engine : str, the supplier that ran
     """
     supplier = passes if moments is None else moments
-    problem = _Problem(supplier, coordinates)
+    problem = Problem(supplier, coordinates)
     watch = _GrowthWatch(problem, schedule, momentum)
     with np.errstate(over="ignore", invalid="ignore"):
         W, b = _descend(W, b, problem, watch, schedule, history, **momentum)
-        history.optimality = _Problem(passes, coordinates).gradients(W, b)[-1]
+        history.optimality = Problem(passes, coordinates).gradients(W, b)[-1]
     return W, b, supplier.name
 
 

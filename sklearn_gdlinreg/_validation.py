@@ -4,7 +4,11 @@ import math
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.utils import check_array
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_array, check_consistent_length
+from sklearn.utils.validation import validate_data
+
+FLOATS = (np.float64, np.float32)
 
 
 class InvalidParameterError(ValueError, TypeError):
@@ -47,6 +51,14 @@ CONSTRAINTS = {
         lambda value: callable(value) or (isinstance(value, str) and value in SCHEDULES),
         "a str among {'constant', 'invscaling', 'adaptive'} or a callable",
     ),
+    "batch_size": (
+        lambda value: value is None or _positive_integer(value),
+        "an int in the range [1, inf) or None",
+    ),
+    "average": (
+        lambda value: _is_bool(value) or (isinstance(value, str) and value == "auto"),
+        "a str among {'auto'} or an instance of 'bool'",
+    ),
     "momentum": (
         lambda value: _is_real(value) and 0 <= value < 1,
         "a float in the range [0.0, 1.0)",
@@ -55,6 +67,12 @@ CONSTRAINTS = {
     "max_iter": (_positive_integer, "an int in the range [1, inf)"),
     "tol": (_non_negative, "a float in the range [0.0, inf)"),
     "n_iter_no_change": (_positive_integer, "an int in the range [1, inf)"),
+    "early_stopping": (_is_bool, "an instance of 'bool'"),
+    "validation_fraction": (
+        lambda value: _is_real(value) and 0 < value < 1,
+        "a float in the range (0.0, 1.0)",
+    ),
+    "shuffle": (_is_bool, "an instance of 'bool'"),
     "warm_start": (_is_bool, "an instance of 'bool'"),
     "verbose": (
         lambda value: _is_bool(value) or (_is_integer(value) and value >= 0),
@@ -64,7 +82,10 @@ CONSTRAINTS = {
 
 
 def check_parameters(estimator):
-    """Raise InvalidParameterError for the first parameter that is not allowed."""
+    """Raise InvalidParameterError for the first parameter that is not allowed.
+
+    `random_state` is checked where it is used, by scikit-learn.
+    """
     for name, (accepts, allowed) in CONSTRAINTS.items():
         value = getattr(estimator, name)
         if not accepts(value):
@@ -105,6 +126,47 @@ def check_sample_weight(sample_weight, n_samples):
             "`sample_weight`."
         )
     return sample_weight
+
+
+def check_data(estimator, X, y):
+    """Return X as float ndarray or CSR, and y of its type, 1D or 2D.
+
+    Whether values are finite is seen when they are read; an extra look costs a pass.
+    """
+    if y is None:
+        raise ValueError(
+            f"{type(estimator).__name__} requires y to be passed, but the target y is None."
+        )
+    X = validate_data(estimator, X, accept_sparse="csr", dtype=FLOATS, ensure_all_finite=False)
+    y = check_array(y, dtype=X.dtype, ensure_2d=False, ensure_all_finite=False, input_name="y")
+    if y.ndim == 0 or y.ndim > 2:
+        raise ValueError(
+            f"y should be a 1d or 2d array, got an array of shape {y.shape} instead."
+        )
+    check_consistent_length(X, y)
+    return X, y
+
+
+def hold_out(X, Y, sample_weight, *, fraction, rng):
+    """Split rows for early stopping; return those to learn from, and those to validate on.
+
+    Both are (X, Y, sample_weight); the weights may be None.
+    """
+    rows = np.arange(X.shape[0])
+    try:
+        learn, validate = train_test_split(rows, test_size=fraction, random_state=rng)
+    except ValueError as error:
+        raise ValueError(
+            f"early_stopping=True with validation_fraction={fraction:g} leaves no rows to "
+            f"learn from or to validate on. Got {len(rows)} samples."
+        ) from error
+    parts = []
+    for part, name in ((learn, "learn from"), (validate, "validate on")):
+        weight = None if sample_weight is None else sample_weight[part]
+        if weight is not None and not weight.any():
+            raise ValueError(f"No rows to {name} carry sample_weight, with early_stopping=True.")
+        parts.append((X[part], Y[part], weight))
+    return parts
 
 
 def check_init(values, name, shape):

@@ -9,11 +9,12 @@ import sklearn_gdlinreg
 
 PACKAGE = Path(sklearn_gdlinreg.__file__).parent
 LAYERS = [
-    {"_equations", "_kernels", "_history", "_steps", "_validation"},
+    {"_equations", "_epochs", "_kernels", "_history", "_steps", "_validation"},
     {"_rows"},
     {"_dense_rows", "_sparse_rows"},
-    {"_quadratic"},
+    {"_quadratic", "_visits", "_walks"},
     {"_full_batch", "_textbook"},
+    {"_mini_batch"},
     {"_regressor"},
     {"__init__"},
 ]

@@ -1,0 +1,233 @@
+"""Mini-batch descent over rows that can be visited again: epochs.
+
+The steps are those of `_visits`, or the textbook's. With a constant step the iterates end
+up wandering about the optimum, and the mean of the last ones is the answer (Bach and
+Moulines 2013; Jain et al. 2018).
+
+Conventions: N rows, M features, D outputs, B rows a batch; W (M, D), b (D,).
+"""
+
+import math
+
+import numpy as np
+
+from ._epochs import Rule
+from ._full_batch import optimality
+from ._textbook import EpochWatch, Problem
+from ._visits import Frame, Visits, automatic
+from ._walks import walk_of
+
+# Multiply-adds between two looks at the keyboard: about 20 ms.
+WORK_OF_A_SPAN = 2**24
+
+
+class Tail:
+    """The mean of the last iterates: at least the last half, at most three quarters."""
+
+    def __init__(self):
+        self.older, self.newer, self.restart_at = None, None, 1
+
+    def add(self, W, b, n):
+        """Take in the sums of n iterates."""
+        if self.newer is not None:
+            W, b, n = W + self.newer[0], b + self.newer[1], n + self.newer[2]
+        self.newer = W, b, n
+
+    def restart(self):
+        """Begin a new window; the last one is kept while it is the longer one."""
+        self.older, self.newer = self.newer, None
+
+    def mean(self):
+        """Return the mean W and b."""
+        parts = [part for part in (self.newer, self.older) if part is not None]
+        if len(parts) == 2 and parts[0][2] > parts[1][2]:
+            parts.pop()
+        n = sum(part[2] for part in parts)
+        return sum(part[0] for part in parts) / n, sum(part[1] for part in parts) / n
+
+
+class Descent:
+    """Epochs over rows.
+
+    Parameters
+    ----------
+    walk : DenseWalk or SparseWalk
+    visits : Visits
+    rates : callable
+        Given the number of updates made and how many follow, their steps, an array.
+    rng : RandomState or None
+        What shuffles the visits; None keeps their order.
+    average : bool
+    """
+
+    def __init__(self, walk, visits, rates, rng, *, average):
+        self.walk, self.visits, self.rates, self.rng = walk, visits, rates, rng
+        self.tail = Tail() if average else None
+        self.t = self.n_epochs = 0
+        self.span = max(1, math.ceil(WORK_OF_A_SPAN / (walk.work * walk.rule.batch_size)))
+
+    def epoch(self):
+        """Visit all rows once; return the mean loss before each update, (D,)."""
+        visits = self.visits if self.rng is None else self.visits.shuffled(self.rng)
+        self.walk.loss[:] = 0.0
+        n_batches = math.ceil(len(visits.rows) / self.walk.rule.batch_size)
+        # The first half of the first epoch is the way there, not the tail.
+        half = n_batches // 2 if self.n_epochs == 0 else 0
+        self._visit(visits, 0, half)
+        if self.tail is not None:
+            self.walk.take_sum()
+        self._visit(visits, half, n_batches)
+        self.n_epochs += 1
+        if self.tail is not None:
+            self.tail.add(*self.walk.take_sum())
+        return self.walk.losses() / self.visits.weight.sum()
+
+    def _visit(self, visits, first, last):
+        """Make the updates of these batches of the epoch, a span at a time."""
+        B = self.walk.rule.batch_size
+        for start in range(first, last, self.span):
+            stop = min(start + self.span, last)
+            rows = slice(start * B, stop * B)
+            steps = self.rates(self.t, stop - start)
+            self.walk.visit(visits.rows[rows], visits.weight[rows], steps, self.t)
+            self.t += stop - start
+
+    def result(self):
+        """Return W and b: the mean of the tail, or the last ones."""
+        return self.walk.model() if self.tail is None else self.tail.mean()
+
+    def end_epoch(self):
+        """Move the window of the tail on, after epochs 1, 2, 4, 8 and so on."""
+        if self.tail is not None and self.n_epochs & (self.n_epochs - 1) == 0:
+            self.tail.restart()
+
+
+class Patience:
+    """Whether a loss still improves by tol, relatively, within some epochs."""
+
+    def __init__(self, tol, n_iter_no_change):
+        self.tol, self.allowed = tol, n_iter_no_change
+        self.best, self.n_worse = math.inf, 0
+
+    def see(self, loss):
+        """Take in a loss; return whether patience has run out."""
+        self.n_worse = 0 if loss < self.best * (1.0 - self.tol) else self.n_worse + 1
+        self.best = min(self.best, loss)
+        return self.tol > 0 and self.n_worse >= self.allowed
+
+
+def descend(descent, history, *, alpha, n_iter_no_change, validate=None, watch=None):
+    """Run epochs until the loss stops improving; return W and b.
+
+    Parameters
+    ----------
+    descent : Descent
+    history : History
+    alpha : float
+    n_iter_no_change : int
+    validate : callable or None
+        Given W and b, the loss on rows held out; the best of all epochs is then returned.
+    watch : EpochWatch or None
+        Told the loss of each epoch; it may end the descent.
+    """
+    patience, best = Patience(history.tol, n_iter_no_change), None
+    while history.n_left:
+        loss = float(descent.epoch().sum())
+        W, b = descent.result()
+        descent.end_epoch()
+        history.record(loss + alpha * (W * W).sum())
+        if validate is not None:
+            history.validation_losses.append(validate(W, b))
+            loss = history.validation_losses[-1]
+            if best is None or loss < best[0]:
+                best = loss, W, b
+        if patience.see(loss if validate else history.losses[-1]):
+            history.stop_reason = "tol" if validate is None else "early_stopping"
+            break
+        if watch is not None and not watch.see(len(history.losses), history.losses[-1]):
+            history.stop_reason = "learning_rate"
+            break
+    if watch is not None:
+        watch.end(len(history.losses))
+    return (W, b) if best is None else best[1:]
+
+
+def automatic_steps(W, coordinates, passes, history, *, alpha, rng, average, **options):
+    """Descend in mini-batches by automatic steps.
+
+    Parameters
+    ----------
+    W : ndarray of shape (M, D), where to start; the intercept starts where it is best
+    coordinates, passes : as `_quadratic.read` gives them
+    history : History
+    alpha : float
+    rng : RandomState
+    average : bool
+    **options : ``batch_size``, ``shuffle``, and those of `descend`
+
+    Returns
+    -------
+    W, b : ndarray of shape (M, D) and (D,)
+    step : float
+    n_updates : int
+    """
+    rows = passes.rows
+    frame, y_mean = Frame.balanced(rows, coordinates, alpha)
+    batch_size, shuffle = options.pop("batch_size"), options.pop("shuffle")
+    visits, step = automatic(rows, frame, batch_size, rng)
+    rule = Rule(
+        batch_size=batch_size,
+        divisor=batch_size,
+        period=_penalty_period(frame, rows, batch_size, len(visits.rows)),
+        cautious=not shuffle,
+    )
+    walk = walk_of(rule, rows, frame, W, np.zeros(W.shape[1]))
+    walk.centre_on(y_mean)
+
+    def rates(t, n):
+        return np.full(n, step)
+
+    descent = Descent(walk, visits, rates, rng if shuffle else None, average=average)
+    W, b = descend(descent, history, alpha=alpha, **options)
+    V = coordinates.from_model(W)
+    history.optimality = float(optimality(V, *passes.gradient(V), coordinates).max())
+    return W, b, step, descent.t
+
+
+def _penalty_period(frame, rows, batch_size, n_visits):
+    """Return every how many batches to take a proximal step; 0 for never.
+
+    It moves every coefficient: no oftener than as many entries of X are visited. Rounding
+    must not decide.
+    """
+    if not frame.ridge.any():
+        return 0
+    period = math.ceil(rows.n_features / (rows.entries_of_a_row() * batch_size) - 1e-6)
+    return min(max(period, 1), math.ceil(n_visits / batch_size))
+
+
+def textbook_epochs(
+    W, b, coordinates, passes, schedule, history, *, alpha, rng, average, momentum, **options
+):
+    """Descend in mini-batches by the textbook's update; parameters as `automatic_steps`.
+
+    Parameters
+    ----------
+    schedule : Schedule
+    momentum : dict of ``momentum``, float, and ``nesterov``, bool
+    """
+    rows = passes.rows
+    rule = Rule(batch_size=options.pop("batch_size"), shrink=alpha, **momentum)
+    walk = walk_of(rule, rows, Frame.raw(rows), W, b)
+
+    def rates(t, n):
+        return 2.0 * schedule.updates(t, n)
+
+    rng = rng if options.pop("shuffle") else None
+    descent = Descent(walk, Visits.of(rows.weight), rates, rng, average=average)
+    problem = Problem(passes, coordinates)
+    watch = EpochWatch(problem, schedule, momentum, W, b)
+    with np.errstate(over="ignore", invalid="ignore"):
+        W, b = descend(descent, history, alpha=alpha, watch=watch, **options)
+        history.optimality = problem.gradients(W, b)[-1]
+    return W, b, descent.t

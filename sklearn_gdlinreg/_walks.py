@@ -1,0 +1,139 @@
+"""A model on its way through rows in mini-batches: dense and CSR alike.
+
+A walk holds the model and the running sum of its iterates, in the coordinates of its kernel;
+`model` and `mean` give them in the units of X and Y. Conventions are those of `_epochs`.
+"""
+
+import numpy as np
+
+from ._epochs import descend_dense, descend_sparse
+from ._rows import inverse_of
+
+
+def walk_of(rule, rows, frame, W, b):
+    """Return a DenseWalk or SparseWalk over these rows, which starts at (W, b)."""
+    kind = DenseWalk if isinstance(rows.X, np.ndarray) else SparseWalk
+    return kind(rule, rows, frame, W, b)
+
+
+class DenseWalk:
+    """A walk over the rows of an ndarray.
+
+    Parameters
+    ----------
+    rule : Rule
+    rows : DenseRows
+    frame : Frame, of the mini-batch steps
+    W, b : ndarray of shape (M, D) and (D,), where to start
+    """
+
+    def __init__(self, rule, rows, frame, W, b):
+        self.rule, self.X, self.Y, self.frame = rule, rows.X, rows.Y, frame
+        M, D = W.shape
+        self.inverse = np.append(frame.inverse, float(frame.centred))
+        self.ridge = np.append(frame.ridge, 0.0)
+        self.W = np.vstack([W * inverse_of(frame.inverse)[:, None], b + frame.centre @ W])
+        self.velocity = np.zeros((M + 1 if rule.momentum else 1, D))
+        self.total, self.loss, self.n_summed = np.zeros((M + 1, D)), np.zeros(D), 0
+        self.work = rows.X.shape[1] * D
+        self._scratch = (
+            np.empty((rule.batch_size, M + 1)),
+            np.empty((2 * rule.batch_size, D)),
+            np.empty((M + 3, D)),
+        )
+
+    def visit(self, rows, weight, steps, n_before):
+        """Make the steps of these visits, one a batch."""
+        descend_dense(
+            self.rule, self.X, self.Y, rows, weight, steps, self.frame.centre, self.inverse,
+            self.ridge, *self._scratch, self.W, self.velocity, self.total, self.loss, n_before,
+        )  # fmt: skip
+        self.n_summed += len(steps)
+
+    def losses(self):
+        """Return the sum of weight * error ** 2 that was added up in ``loss``, (D,)."""
+        return self.loss
+
+    def centre_on(self, y_mean):
+        """Predict this at the centre, if there is an intercept."""
+        if self.frame.centred:
+            self.W[-1] = y_mean
+
+    def _in_units(self, V):
+        W = V[:-1] * self.inverse[:-1, None]
+        return W, V[-1] - self.frame.centre @ W if self.frame.centred else np.zeros(V.shape[1])
+
+    def model(self):
+        """Return W, (M, D), and b, (D,)."""
+        return self._in_units(self.W)
+
+    def take_sum(self):
+        """Return the sums of all W and b since the last call, and their number."""
+        n = self.n_summed
+        W, b = self._in_units(self.total / max(n, 1))
+        self.total[:], self.n_summed = 0.0, 0
+        return W * n, b * n, n
+
+
+class SparseWalk:
+    """A walk over the rows of a CSR matrix; parameters are those of DenseWalk."""
+
+    def __init__(self, rule, rows, frame, W, b):
+        self.rule, self.Y, self.frame = rule, rows.Y, frame
+        self.csr = rows.csr()
+        M, D = W.shape
+        self.n_outputs = D
+        p = frame.inverse**2
+        self.table = np.zeros((M, 2 * D + 2))
+        held, self.y_unit = rows.held_unit[:M], rows.held_unit[M:]
+        self.gain = held[:, None] / self.y_unit
+        self.table[:, :D], self.table[:, -1] = W / self.gain, p
+        self.table[:, -2] = frame.centre * p
+        self.kappa = float(frame.centre @ self.table[:, -2])
+        self.shared = np.zeros((4, D))
+        self.shared[1] = b * self.y_unit
+        self.factors = np.array([1.0, 0.0])
+        whole = rule.cautious or rule.momentum
+        self.gradient = np.zeros((M if whole else 1, D))
+        self.velocity = np.zeros((M + 1 if rule.momentum else 1, D))
+        self.loss, self.n_summed = np.zeros(D), 0
+        self.work = max(1, rows.X.nnz // rows.n_rows) * D
+        self._scratch = np.empty((rule.batch_size, D)), np.empty(rule.batch_size)
+        self._sums = np.empty((3, D))
+
+    def visit(self, rows, weight, steps, n_before):
+        """Make the steps of these visits, one a batch."""
+        descend_sparse(
+            self.rule, *self.csr, self.Y, rows, weight, steps, self.frame.ridge,
+            float(self.frame.centred), self.kappa, *self._scratch, self.gradient, self.table,
+            self.shared, self._sums, self.factors, self.velocity, self.loss, n_before,
+        )  # fmt: skip
+        self.n_summed += len(steps)
+
+    def losses(self):
+        """Return the sum of weight * error ** 2 that was added up in ``loss``, (D,)."""
+        return self.loss / self.y_unit**2
+
+    def centre_on(self, y_mean):
+        """Predict this at the centre, if there is an intercept."""
+        if self.frame.centred:
+            self.shared[1] = y_mean - self.frame.centre @ self.table[:, : self.n_outputs]
+
+    def _parts(self):
+        D = self.n_outputs
+        return self.table[:, :D], self.table[:, D : 2 * D], self.table[:, 2 * D, None]
+
+    def model(self):
+        """Return W, (M, D), and b, (D,)."""
+        V, _, q = self._parts()
+        W = (self.factors[0] * V - q * self.shared[0]) * self.gain
+        return W, self.shared[1] / self.y_unit
+
+    def take_sum(self):
+        """Return the sums of all W and b since the last call, and their number."""
+        V, U, q = self._parts()
+        W = (self.factors[1] * V + U - q * self.shared[2]) * self.gain
+        b = self.shared[3] / self.y_unit
+        n, self.n_summed = self.n_summed, 0
+        U[:], self.shared[2:], self.factors[1] = 0.0, 0.0, 0.0
+        return W, b, n
