@@ -40,19 +40,13 @@ class History:
     def warn_of_epochs(self, n_iter_no_change):
         """Say that mini-batch descent ended early, and what to change."""
         if self.stop_reason == "max_iter" and self.tol > 0:
-            message = (
+            warnings.warn(
                 f"Stopped at max_iter={self.max_iter}: the loss had not ceased to improve by "
                 f"tol={self.tol:g} in n_iter_no_change={n_iter_no_change} epochs. Increase "
-                "max_iter or tol."
+                "max_iter or tol.",
+                ConvergenceWarning,
+                stacklevel=5,
             )
-        elif self.stop_reason == "learning_rate":
-            message = (
-                "The adaptive learning rate ran out before the loss ceased to improve. Start "
-                'from a longer one, or use learning_rate="auto".'
-            )
-        else:
-            return
-        warnings.warn(message, ConvergenceWarning, stacklevel=5)
 
     def warn(self, *, textbook):
         """Say why the descent ended short of tol, and what to change."""
@@ -79,4 +73,4 @@ class History:
                 f"Stopped at max_iter={self.max_iter}: {reached}. Increase max_iter or tol, "
                 "or set alpha > 0 if features are collinear."
             )
-        warnings.warn(message, ConvergenceWarning, stacklevel=4)
+        warnings.warn(message, ConvergenceWarning, stacklevel=5)

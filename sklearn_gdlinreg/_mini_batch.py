@@ -141,7 +141,10 @@ def descend(descent, history, *, alpha, n_iter_no_change, validate=None, watch=N
             loss = history.validation_losses[-1]
             if best is None or loss < best[0]:
                 best = loss, W, b
-        if patience.see(loss if validate else history.losses[-1]):
+        # An adaptive rate is shortened instead, and ends the descent by itself.
+        adaptive = watch is not None and watch.schedule.spec == "adaptive"
+        done = patience.see(loss if validate else history.losses[-1])
+        if done and not (adaptive and validate is None):
             history.stop_reason = "tol" if validate is None else "early_stopping"
             break
         if watch is not None and not watch.see(len(history.losses), history.losses[-1]):
@@ -190,8 +193,28 @@ def automatic_steps(W, coordinates, passes, history, *, alpha, rng, average, **o
     descent = Descent(walk, visits, rates, rng if shuffle else None, average=average)
     W, b = descend(descent, history, alpha=alpha, **options)
     V = coordinates.from_model(W)
-    history.optimality = float(optimality(V, *passes.gradient(V), coordinates).max())
+    G, losses = passes.gradient(V)
+    V, G = V.copy(), G.copy()
+    if average and options["validate"] is None:
+        V, G, losses = _better(V, G, losses, coordinates.from_model(walk.model()[0]), passes)
+        W, b = coordinates.to_model(V)
+    history.optimality = float(optimality(V, G, losses, coordinates).max())
     return W, b, step, descent.t
+
+
+def _better(V, G, losses, last, passes):
+    """Return the mean of the tail, or the last iterate of the outputs where that is better.
+
+    It is where rows can all be fitted: the descent then converges as a full-batch one does,
+    and the mean of the tail lags behind.
+    """
+    G_last, losses_last = passes.gradient(last)
+    better = losses_last < losses
+    return (
+        np.where(better, last, V),
+        np.where(better, G_last, G),
+        np.where(better, losses_last, losses),
+    )
 
 
 def _penalty_period(frame, rows, batch_size, n_visits):

@@ -2,34 +2,22 @@
 
 import numpy as np
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
-from sklearn.utils import check_random_state
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._equations import loss
-from ._full_batch import exact_steps
+from ._descend import descend_in_batches, descend_in_full, start
 from ._history import History
-from ._mini_batch import automatic_steps, textbook_epochs
-from ._quadratic import read
-from ._steps import Schedule
-from ._textbook import textbook_steps
-from ._validation import (
-    FLOATS,
-    check_data,
-    check_init,
-    check_parameters,
-    check_sample_weight,
-    hold_out,
-)
+from ._validation import FLOATS, check_data, check_parameters, check_sample_weight
 
 
 class GDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
     """Linear regression by gradient descent on the mean squared error.
 
-    With the default ``learning_rate="auto"`` there is nothing to tune: descent takes exact
-    steps with exact momentum in centred, unit-variance coordinates, and ends at the
-    least-squares answer, whatever the scale and offset of the features. With a number it is
-    the textbook's descent, nothing hidden.
+    With the default ``learning_rate="auto"`` there is nothing to tune, and the descent ends
+    at the least-squares answer, whatever the scale and offset of the features: exactly in
+    full batches, which take exact steps with exact momentum; nearly in mini-batches, which
+    take the mean of the last of many steps. With a number it is the textbook's descent,
+    nothing hidden.
 
     The objective is a mean over samples and a sum over outputs::
 
@@ -42,8 +30,11 @@ class GDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         equal to ``Ridge(alpha=n_samples * alpha)``. The intercept is never penalised.
     fit_intercept : bool, default=True
         Whether to fit an intercept.
+    batch_size : int, default=None
+        Rows of a mini-batch. None, or as many as there are, is full batch.
     learning_rate : "auto" or float, default="auto"
-        "auto" takes the exact step. A float in the range (0, inf) is the textbook's:
+        "auto" takes the exact step in full batches, and in mini-batches a constant one that
+        no data can make too long. A float in the range (0, inf) is the textbook's:
         ``w -= learning_rate * gradient`` in the units of X and y.
     schedule : {"constant", "invscaling", "adaptive"} or callable, default="constant"
         How a numeric `learning_rate` changes; ignored by "auto". "invscaling" divides it by
@@ -53,19 +44,34 @@ class GDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         factor.
     momentum : float, default=0.0
         Momentum of the textbook's update, in the range [0, 1), as in `MLPRegressor`;
-        ignored by "auto".
+        ignored by "auto". On sparse X it makes each mini-batch cost O(n_features).
     nesterov : bool, default=False
         Whether that momentum is Nesterov's; ignored by "auto" and without momentum.
+    average : "auto" or bool, default="auto"
+        Whether the result of mini-batches is the mean of the last iterates, of which there
+        are at least half and at most three quarters. "auto" is True with
+        ``learning_rate="auto"``, False with a number. Ignored by full batches.
     max_iter : int, default=1000
-        Most iterations. Reaching it first is a `ConvergenceWarning`.
+        Most iterations; in mini-batches, epochs. Reaching it first is a
+        `ConvergenceWarning`.
     tol : float, default=1e-6
-        The fit ends when the scale-free gradient of every output, `optimality_`, is at most
-        this, or the residual is at most this times the standard deviation of y. Small data
-        are descended further, as it costs nothing. 0 asks "auto" for every digit that
-        rounding leaves, and the textbook's descent for `max_iter` iterations, without a
-        warning.
+        A full-batch fit ends when the scale-free gradient of every output, `optimality_`, is
+        at most this, or the residual is at most this times the standard deviation of y.
+        Small data are descended further, as it costs nothing. A mini-batch fit ends when
+        the loss has not improved by this, relatively, in `n_iter_no_change` epochs. 0 asks
+        full-batch "auto" for every digit that rounding leaves, and the others for
+        `max_iter` iterations, without a warning.
     n_iter_no_change : int, default=5
-        Patience of ``schedule="adaptive"``, in iterations.
+        Patience of mini-batches and of ``schedule="adaptive"``, in iterations.
+    early_stopping : bool, default=False
+        Whether mini-batches hold rows out, watch the loss on these instead, and return the
+        best model seen.
+    validation_fraction : float, default=0.1
+        Share of the rows held out, in the range (0, 1).
+    shuffle : bool, default=True
+        Whether each epoch visits the rows in another order.
+    random_state : int, RandomState instance or None, default=None
+        What shuffles and holds out rows. An int gives the same bits again.
     warm_start : bool, default=False
         Whether to start from the solution of the last fit.
     verbose : int, default=0
@@ -82,11 +88,14 @@ class GDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Names of the features, where X has names that are all strings.
     n_iter_ : int
-        Number of iterations.
+        Number of iterations; in mini-batches, epochs.
     t_ : int
-        Number of updates of the coefficients; one an iteration.
+        Number of updates of the coefficients.
     loss_curve_ : list of float
-        The objective after each iteration, in squared units of y.
+        The objective after each iteration, in squared units of y. In mini-batches that of
+        each epoch, with each row's loss as it was before the row was learnt from.
+    validation_loss_curve_ : list of float
+        With `early_stopping`, the loss on the rows held out after each epoch.
     learning_rate_ : float or ndarray of shape (n_outputs,)
         The last step used. With "auto", of each output, in standardised coordinates.
     optimality_ : float
@@ -94,11 +103,11 @@ class GDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         data: the norm of the correlations between residual and standardised features; 0 at
         the optimum. The objective exceeds the optimum by at most ``optimality_ ** 2``,
         relatively, over the least eigenvalue of the correlation matrix of the features.
-    stop_reason_ : {"tol", "max_iter", "precision", "learning_rate"}
+    stop_reason_ : {"tol", "max_iter", "precision", "learning_rate", "early_stopping"}
         Why the fit ended: converged; out of iterations; rounding errors allow no more;
-        an adaptive rate ran out.
+        an adaptive rate ran out; no better on the rows held out.
     engine_ : str
-        What supplied the gradients: "moments", "passes" or "moments+passes".
+        What ran: "moments", "passes", "moments+passes" or "mini-batch".
 
     See Also
     --------
@@ -118,7 +127,12 @@ class GDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
     ----------
     .. [1] Hestenes, M. R. and Stiefel, E. (1952). Methods of conjugate gradients for
        solving linear systems. J. Res. Nat. Bur. Standards 49, 409-436.
-    .. [2] Paige, C. C. and Saunders, M. A. (1982). LSQR: an algorithm for sparse linear
+    .. [2] Gower, R. M. et al. (2019). SGD: general analysis and improved rates. ICML.
+    .. [3] Needell, D., Srebro, N. and Ward, R. (2014). Stochastic gradient descent, weighted
+       sampling, and the randomized Kaczmarz algorithm. NIPS.
+    .. [4] Jain, P. et al. (2018). Parallelizing stochastic gradient descent for least
+       squares regression. JMLR 18.
+    .. [5] Paige, C. C. and Saunders, M. A. (1982). LSQR: an algorithm for sparse linear
        equations and sparse least squares. ACM Trans. Math. Software 8, 43-71.
 
     Examples
@@ -226,15 +240,16 @@ class GDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         X, y = check_data(self, X, y)
         sample_weight = check_sample_weight(sample_weight, X.shape[0])
         Y = y.reshape(-1, 1) if y.ndim == 1 else y
-        W, b = self._start(fitted, coef_init, intercept_init, X.shape[1], y)
+        W, b = start(self, fitted, coef_init, intercept_init, X.shape[1], y)
         history = History(max_iter=self.max_iter, tol=self.tol, verbose=self.verbose)
         batches = self.batch_size is not None
         if self.early_stopping and not batches:
             raise ValueError("early_stopping=True needs batch_size. Got batch_size=None.")
         if batches and (self.early_stopping or self.batch_size < X.shape[0]):
-            W, b, step = self._descend_in_batches(W, b, (X, Y, sample_weight), history)
+            descend = descend_in_batches
         else:
-            W, b, step = self._descend_in_full(W, b, (X, Y, sample_weight), history)
+            descend = descend_in_full
+        W, b, step, self.t_, self.engine_ = descend(self, W, b, (X, Y, sample_weight), history)
         if not (np.isfinite(W).all() and np.isfinite(b).all()):
             raise ValueError(
                 "The coefficients overflow: X and y differ by too many orders of magnitude."
@@ -248,93 +263,6 @@ class GDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.n_iter_ = len(history.losses)
         self.optimality_, self.stop_reason_ = history.optimality, history.stop_reason
         return self
-
-    def _read(self, X, Y, sample_weight, n_steps):
-        """Return coordinates, moments and passes; see `_quadratic.read`."""
-        return read(
-            X, Y, sample_weight, alpha=float(self.alpha),
-            fit_intercept=bool(self.fit_intercept), raw=self.learning_rate != "auto",
-            n_steps=n_steps,
-        )  # fmt: skip
-
-    def _schedule(self):
-        return Schedule(
-            self.schedule,
-            float(self.learning_rate),
-            tol=self.tol,
-            n_iter_no_change=self.n_iter_no_change,
-        )
-
-    def _descend_in_full(self, W, b, data, history):
-        """Return W, b and the step of each output."""
-        problem = self._read(*data, n_steps=self.max_iter)
-        if self.learning_rate == "auto":
-            coordinates = problem[0]
-            V, step, engine = exact_steps(coordinates.from_model(W), *problem, history)
-            W, b = coordinates.to_model(V)
-        else:
-            schedule = self._schedule()
-            W, b, engine = textbook_steps(
-                W, b, *problem, schedule, history,
-                momentum=self.momentum, nesterov=self.nesterov,
-            )  # fmt: skip
-            step = np.full(W.shape[1], schedule.rate)
-        self.engine_, self.t_ = engine, len(history.losses)
-        history.warn(textbook=self.learning_rate != "auto")
-        return W, b, step
-
-    def _descend_in_batches(self, W, b, data, history):
-        """Return W, b and the step of each output."""
-        rng, validate = check_random_state(self.random_state), None
-        if self.early_stopping:
-            fraction = self.validation_fraction
-            data, (X, Y, weight) = hold_out(*data, fraction=fraction, rng=rng)
-
-            def validate(W, b):
-                return float(loss(X, Y, W, b, weight))
-
-        coordinates, _, passes = self._read(*data, n_steps=0)
-        automatic = self.learning_rate == "auto"
-        options = {
-            "alpha": float(self.alpha),
-            "batch_size": min(int(self.batch_size), data[0].shape[0]),
-            "shuffle": bool(self.shuffle),
-            "rng": rng,
-            "average": automatic if self.average == "auto" else bool(self.average),
-            "n_iter_no_change": self.n_iter_no_change,
-            "validate": validate,
-        }
-        if automatic:
-            W, b, step, self.t_ = automatic_steps(W, coordinates, passes, history, **options)
-        else:
-            schedule = self._schedule()
-            options["momentum"] = {"momentum": self.momentum, "nesterov": self.nesterov}
-            problem = coordinates, passes, schedule, history
-            W, b, self.t_ = textbook_epochs(W, b, *problem, **options)
-            step = schedule.rate
-        self.engine_ = "mini-batch"
-        history.warn_of_epochs(self.n_iter_no_change)
-        return W, b, np.full(W.shape[1], step)
-
-    def _start(self, fitted, coef_init, intercept_init, n_features, y):
-        """Return the W and b from which descent starts."""
-        n_outputs = 1 if y.ndim == 1 else y.shape[1]
-        shape = (n_outputs, n_features)
-        W, b = np.zeros(shape), np.zeros(n_outputs)
-        if fitted is not None:
-            if np.atleast_2d(fitted).shape != shape:
-                raise ValueError(
-                    "With warm_start=True, X and y must keep the features and outputs of "
-                    f"the last fit: expected coefficients of shape {fitted.shape}, got data "
-                    f"for {(n_features,) if y.ndim == 1 else shape}."
-                )
-            W = np.atleast_2d(fitted).astype(np.float64)
-            b = np.atleast_1d(self.intercept_).astype(np.float64) + b
-        if coef_init is not None:
-            W = check_init(coef_init, "coef_init", shape)
-        if intercept_init is not None:
-            b = check_init(intercept_init, "intercept_init", (n_outputs,))
-        return W.T.copy(), b if self.fit_intercept else np.zeros(n_outputs)
 
     def _store(self, W, b, step, y_ndim, dtype):
         """Set the solution in the shapes and the type that users expect."""

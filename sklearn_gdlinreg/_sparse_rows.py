@@ -91,9 +91,7 @@ class SparseRows(Rows):
         y_mean = mean[M:]
 
         def add(outputs, start, stop):
-            add_moments_sparse(
-                *self.csr(), self.Y, self.weight, y_mean, *outputs, start, stop
-            )
+            add_moments_sparse(*self.csr(), self.Y, self.weight, y_mean, *outputs, start, stop)
 
         parts = [[np.empty((M, M)), np.empty((M, D))]]
         gram, cross = self._sum(add, parts)
@@ -123,12 +121,16 @@ class SparseRows(Rows):
 
     precise_residual = residual
 
-    def density(self):
-        """Return the share of weight in which each feature has an entry, (M,)."""
+    def density(self, *, counted=False):
+        """Return the share of weight in which each feature has an entry, (M,).
+
+        Or the share of the rows that carry weight, where it is exactly 1 if all have one.
+        """
         filled = np.zeros(self.n_features)
+        weight = (self.weight > 0).astype(np.float64) if counted else self.weight
         _, indices, indptr = self.csr()
-        add_filled_sparse(indices, indptr, self.weight, filled)
-        return filled / self.weight.sum()
+        add_filled_sparse(indices, indptr, weight, filled)
+        return filled / weight.sum()
 
     def square_lengths(self, centre, inverse):
         """Return the squared lengths of the rows (x - centre) * inverse, (N,)."""

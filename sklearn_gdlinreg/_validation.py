@@ -5,7 +5,7 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.model_selection import train_test_split
-from sklearn.utils import check_array, check_consistent_length
+from sklearn.utils import assert_all_finite, check_array, check_consistent_length
 from sklearn.utils.validation import validate_data
 
 FLOATS = (np.float64, np.float32)
@@ -73,6 +73,14 @@ CONSTRAINTS = {
         "a float in the range (0.0, 1.0)",
     ),
     "shuffle": (_is_bool, "an instance of 'bool'"),
+    "random_state": (
+        lambda value: (
+            value is None
+            or isinstance(value, np.random.RandomState)
+            or (_is_integer(value) and 0 <= value < 2**32)
+        ),
+        "an int in the range [0, 4294967295], an instance of 'numpy.random.RandomState' or None",
+    ),
     "warm_start": (_is_bool, "an instance of 'bool'"),
     "verbose": (
         lambda value: _is_bool(value) or (_is_integer(value) and value >= 0),
@@ -82,10 +90,7 @@ CONSTRAINTS = {
 
 
 def check_parameters(estimator):
-    """Raise InvalidParameterError for the first parameter that is not allowed.
-
-    `random_state` is checked where it is used, by scikit-learn.
-    """
+    """Raise InvalidParameterError for the first parameter that is not allowed."""
     for name, (accepts, allowed) in CONSTRAINTS.items():
         value = getattr(estimator, name)
         if not accepts(value):
@@ -166,6 +171,9 @@ def hold_out(X, Y, sample_weight, *, fraction, rng):
         if weight is not None and not weight.any():
             raise ValueError(f"No rows to {name} carry sample_weight, with early_stopping=True.")
         parts.append((X[part], Y[part], weight))
+    # Those to learn from are checked as they are read.
+    assert_all_finite(getattr(parts[1][0], "data", parts[1][0]), input_name="X")
+    assert_all_finite(parts[1][1], input_name="y")
     return parts
 
 

@@ -75,23 +75,32 @@ class DenseWalk:
         return W * n, b * n, n
 
 
+# A feature that is never zero, this many standard deviations off zero, is shifted.
+FAR = 1e3
+
+
 class SparseWalk:
-    """A walk over the rows of a CSR matrix; parameters are those of DenseWalk."""
+    """A walk over the rows of a CSR matrix; parameters are those of DenseWalk.
+
+    Centring by algebra loses as many digits as the square of mean over deviation has. That
+    is at most N where a feature is zero in some row. One that never is can be shifted as it
+    is stored, in a copy; dense features far off zero are rare in a sparse X.
+    """
 
     def __init__(self, rule, rows, frame, W, b):
         self.rule, self.Y, self.frame = rule, rows.Y, frame
-        self.csr = rows.csr()
         M, D = W.shape
         self.n_outputs = D
-        p = frame.inverse**2
+        self.csr, self.shift = self._shifted(rows, frame)
+        centre, p = frame.centre - self.shift, frame.inverse**2
         self.table = np.zeros((M, 2 * D + 2))
         held, self.y_unit = rows.held_unit[:M], rows.held_unit[M:]
         self.gain = held[:, None] / self.y_unit
         self.table[:, :D], self.table[:, -1] = W / self.gain, p
-        self.table[:, -2] = frame.centre * p
-        self.kappa = float(frame.centre @ self.table[:, -2])
+        self.table[:, -2] = centre * p
+        self.kappa = float(centre @ self.table[:, -2])
         self.shared = np.zeros((4, D))
-        self.shared[1] = b * self.y_unit
+        self.shared[1] = b * self.y_unit + self.shift @ self.table[:, :D]
         self.factors = np.array([1.0, 0.0])
         whole = rule.cautious or rule.momentum
         self.gradient = np.zeros((M if whole else 1, D))
@@ -117,23 +126,39 @@ class SparseWalk:
     def centre_on(self, y_mean):
         """Predict this at the centre, if there is an intercept."""
         if self.frame.centred:
-            self.shared[1] = y_mean - self.frame.centre @ self.table[:, : self.n_outputs]
+            centre = self.frame.centre - self.shift
+            self.shared[1] = y_mean - centre @ self.table[:, : self.n_outputs]
 
     def _parts(self):
         D = self.n_outputs
         return self.table[:, :D], self.table[:, D : 2 * D], self.table[:, 2 * D, None]
 
+    @staticmethod
+    def _shifted(rows, frame):
+        """Return data, indices and indptr, and what was taken off the features, (M,)."""
+        data, indices, indptr = rows.csr()
+        shift = np.zeros(rows.n_features)
+        far = np.abs(frame.centre) * frame.inverse > FAR
+        if far.any():
+            full = rows.density(counted=True) == 1.0
+            shift[far & full] = frame.centre[far & full]
+        if shift.any():
+            data = data - shift[indices]
+        return (data, indices, indptr), shift
+
+    def _in_units(self, W, b):
+        return W * self.gain, (b - self.shift @ W) / self.y_unit
+
     def model(self):
         """Return W, (M, D), and b, (D,)."""
         V, _, q = self._parts()
-        W = (self.factors[0] * V - q * self.shared[0]) * self.gain
-        return W, self.shared[1] / self.y_unit
+        return self._in_units(self.factors[0] * V - q * self.shared[0], self.shared[1])
 
     def take_sum(self):
         """Return the sums of all W and b since the last call, and their number."""
         V, U, q = self._parts()
-        W = (self.factors[1] * V + U - q * self.shared[2]) * self.gain
-        b = self.shared[3] / self.y_unit
+        W = self.factors[1] * V + U - q * self.shared[2]
+        W, b = self._in_units(W, self.shared[3])
         n, self.n_summed = self.n_summed, 0
         U[:], self.shared[2:], self.factors[1] = 0.0, 0.0, 0.0
         return W, b, n

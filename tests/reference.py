@@ -45,3 +45,43 @@ def textbook(
         else:
             W, b = W + velocity_W, b + velocity_b
     return W, b, losses
+
+
+def textbook_batches(
+    X,
+    Y,
+    learning_rate,
+    n_epochs,
+    batch_size,
+    *,
+    alpha=0.0,
+    sample_weight=None,
+    fit_intercept=True,
+    schedule="constant",
+    momentum=0.0,
+    nesterov=False,
+):
+    """Return the iterates (W, b) of mini-batches in the order of the rows, one an update."""
+    X = X.toarray() if hasattr(X, "toarray") else np.asarray(X, dtype=float)
+    (N, M), D = X.shape, Y.shape[1]
+    s = np.ones(N) if sample_weight is None else np.asarray(sample_weight, dtype=float)
+    X, Y, s = X[s > 0], Y[s > 0], s[s > 0]
+    s = s / s.mean()
+    W, b, velocity_W, velocity_b = np.zeros((M, D)), np.zeros(D), np.zeros((M, D)), np.zeros(D)
+    iterates, factor = [], FACTORS.get(schedule, schedule)
+    for _ in range(n_epochs):
+        for i in range(0, len(X), batch_size):
+            x, w = X[i : i + batch_size], s[i : i + batch_size, None]
+            error = w * (x @ W + b - Y[i : i + batch_size])
+            dW = 2 / len(x) * x.T @ error + 2 * alpha * W
+            db = 2 / len(x) * error.sum(axis=0) * fit_intercept
+            rate = learning_rate * factor(len(iterates))
+            velocity_W = momentum * velocity_W - rate * dW
+            velocity_b = momentum * velocity_b - rate * db
+            if nesterov:
+                W = W + momentum * velocity_W - rate * dW
+                b = b + momentum * velocity_b - rate * db
+            else:
+                W, b = W + velocity_W, b + velocity_b
+            iterates.append((W, b))
+    return iterates

@@ -35,6 +35,10 @@ X_EXERCISE, Y_BODY = load_linnerud(return_X_y=True)
         GDLinearRegression(alpha=0.1),
         GDLinearRegression(fit_intercept=False, alpha=1e-3),
         GDLinearRegression(warm_start=True),
+        GDLinearRegression(batch_size=1),
+        GDLinearRegression(batch_size=4),
+        GDLinearRegression(batch_size=7, shuffle=False),
+        GDLinearRegression(batch_size=16),
         # Short enough for features about 100, long enough to get somewhere.
         GDLinearRegression(
             learning_rate=2e-5, max_iter=3000, tol=0, momentum=0.9, nesterov=True
