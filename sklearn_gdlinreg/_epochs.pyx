@@ -264,8 +264,8 @@ def descend_sparse(
     Py_ssize_t n_before,           # IN   how many batches went before, for the period
 ):
     """Visit rows in mini-batches."""
-    cdef Py_ssize_t M = table.shape[0], D = Y.shape[1], n_visits = rows.shape[0]
-    cdef Py_ssize_t B = rule.batch_size, t, i, k, a, d, j, row, m
+    cdef Py_ssize_t D = Y.shape[1], n_visits = rows.shape[0]
+    cdef Py_ssize_t B = rule.batch_size, t, i, k, a, d, row, m
     cdef double divisor, r, w, value, norm
     cdef double* record
     cdef double* s = &shared[0, 0]

@@ -37,7 +37,7 @@ X_EXERCISE, Y_BODY = load_linnerud(return_X_y=True)
         GDLinearRegression(warm_start=True),
         GDLinearRegression(batch_size=1),
         GDLinearRegression(batch_size=4),
-        GDLinearRegression(batch_size=7, shuffle=False),
+        GDLinearRegression(batch_size=7, shuffle=False, max_iter=30_000),
         GDLinearRegression(batch_size=16),
         # Short enough for features about 100, long enough to get somewhere.
         GDLinearRegression(
