@@ -26,6 +26,19 @@ and the sum of all iterates is ``mass * V + U - q S'`` with U changed where V is
 from cython cimport floating
 from scipy.linalg.cython_blas cimport daxpy, ddot, dgemm
 
+cdef extern from *:
+    """
+    #if defined(__GNUC__) || defined(__clang__)
+    #define FETCH_AHEAD(address) __builtin_prefetch(address)
+    #else
+    #define FETCH_AHEAD(address) ((void) (address))
+    #endif
+    """
+    void FETCH_AHEAD(const void* address) noexcept nogil
+
+# Rows are visited in random order: each is asked for while this many before it are read.
+cdef Py_ssize_t AHEAD = 4
+
 ctypedef fused index_t:
     int
     long long
@@ -119,6 +132,7 @@ def descend_dense(
     cdef double one = 1, zero = 0, r, w, divisor
     cdef char no = b"N", yes = b"T"
     cdef const floating* x
+    cdef const char* ahead
     cdef double* z
     cdef double* step = &gradient[M + 1, 0]
     cdef double* spare = &gradient[M + 2, 0]
@@ -130,6 +144,10 @@ def descend_dense(
             divisor = rule.divisor if rule.divisor > 0 else m
             for k in range(m):
                 x, z = &X[rows[i + k], 0], &block[k, 0]
+                if i + k + AHEAD < n_visits and stride == 1:
+                    ahead = <const char*> &X[rows[i + k + AHEAD], 0]
+                    for j in range(0, M * <Py_ssize_t> sizeof(floating), 64):
+                        FETCH_AHEAD(ahead + j)
                 if stride == 1:
                     for j in range(M):
                         z[j] = (x[j] - centre[j]) * inverse[j]
@@ -240,6 +258,58 @@ cdef inline void move_all(
         b[d] += ahead * velocity[M, d] - own * step * db[d]
 
 
+cdef inline void read_row(
+    const floating* x, const index_t* indices, Py_ssize_t nnz,     # IN   one row
+    const double* table, Py_ssize_t D,                             # IN
+    double* r, double* product,                                    # OUT  r += x V; x q
+) noexcept nogil:
+    cdef Py_ssize_t a, d
+    cdef const double* record
+    cdef double value, total = 0, xq = 0
+    for a in range(nnz):
+        value, record = x[a], table + indices[a] * (2 * D + 2)
+        if D == 1:
+            total += value * record[0]
+        else:
+            for d in range(D):
+                r[d] += value * record[d]
+        xq += value * record[2 * D]
+    if D == 1:
+        r[0] += total
+    product[0] = xq
+
+
+cdef inline double length_of_row(
+    const floating* x, const index_t* indices, Py_ssize_t nnz,     # IN   one row
+    const double* table, Py_ssize_t D,                             # IN
+) noexcept nogil:
+    """Return the sum of p x ** 2."""
+    cdef Py_ssize_t a
+    cdef double length = 0
+    for a in range(nnz):
+        length += x[a] * x[a] * table[indices[a] * (2 * D + 2) + 2 * D + 1]
+    return length
+
+
+cdef inline void move_row(
+    const floating* x, const index_t* indices, Py_ssize_t nnz,     # IN   one row
+    const double* r, Py_ssize_t D,                                 # IN   (D,)
+    double inverse_scale, double mass,
+    double* table,                                                 # I/O
+) noexcept nogil:
+    """V -= p x' r / scale, and U along with it."""
+    cdef Py_ssize_t a, d
+    cdef double* record
+    cdef double value, change
+    for a in range(nnz):
+        record = table + indices[a] * (2 * D + 2)
+        value = x[a] * record[2 * D + 1] * inverse_scale
+        for d in range(D):
+            change = value * r[d]
+            record[d] -= change
+            record[D + d] += mass * change
+
+
 def descend_sparse(
     Rule rule,
     const floating[::1] data,      # IN   (nnz,)
@@ -266,8 +336,8 @@ def descend_sparse(
     """Visit rows in mini-batches."""
     cdef Py_ssize_t D = Y.shape[1], n_visits = rows.shape[0]
     cdef Py_ssize_t B = rule.batch_size, t, i, k, a, d, row, m
-    cdef double divisor, r, w, value, norm
-    cdef double* record
+    cdef Py_ssize_t nnz
+    cdef double divisor, r, w, norm
     cdef double* s = &shared[0, 0]
     cdef double* b = &shared[1, 0]
     cdef double* step = &sums[0, 0]
@@ -282,20 +352,21 @@ def descend_sparse(
                 step[d], sum_r[d], sum_rq[d] = steps[t], 0, 0
             for k in range(m):
                 row, w = rows[i + k], weight[i + k]
-                products[k] = norm = 0
+                a, nnz = indptr[row], indptr[row + 1] - indptr[row]
+                products[k] = 0
                 for d in range(D):
                     residual[k, d] = 0
-                for a in range(indptr[row], indptr[row + 1]):
-                    record, value = &table[indices[a], 0], data[a]
-                    for d in range(D):
-                        residual[k, d] += value * record[d]
-                    products[k] += value * record[2 * D]
-                    norm += value * value * record[2 * D + 1]
+                if nnz > 0:
+                    read_row(&data[a], &indices[a], nnz, &table[0, 0], D, &residual[k, 0],
+                             &products[k])
                 for d in range(D):
                     r = factors[0] * residual[k, d] - products[k] * s[d] + b[d] - Y[row, d]
                     loss[d] += w * r * r
                     residual[k, d] = w * r / divisor
                 if rule.cautious and m == 1:
+                    norm = 0
+                    if nnz > 0:
+                        norm = length_of_row(&data[a], &indices[a], nnz, &table[0, 0], D)
                     norm = w / divisor * (norm - 2 * products[k] + kappa + intercept)
                     for d in range(D):
                         step[d] = cautious_step(steps[t], 1, norm)
@@ -319,12 +390,10 @@ def descend_sparse(
                         residual[k, d] *= step[d]
                         sum_r[d] += residual[k, d]
                         sum_rq[d] += residual[k, d] * (products[k] - kappa)
-                    for a in range(indptr[row], indptr[row + 1]):
-                        record = &table[indices[a], 0]
-                        value = data[a] * record[2 * D + 1] / factors[0]
-                        for d in range(D):
-                            record[d] -= value * residual[k, d]
-                            record[D + d] += factors[1] * value * residual[k, d]
+                    a, nnz = indptr[row], indptr[row + 1] - indptr[row]
+                    if nnz > 0:
+                        move_row(&data[a], &indices[a], nnz, &residual[k, 0], D,
+                                 1 / factors[0], factors[1], &table[0, 0])
                 for d in range(D):
                     s[d] -= sum_r[d]
                     b[d] -= intercept * sum_r[d] - sum_rq[d]

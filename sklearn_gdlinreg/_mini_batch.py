@@ -17,6 +17,8 @@ from ._textbook import EpochWatch, Problem
 from ._visits import Frame, Visits, automatic
 from ._walks import walk_of
 
+# Entries visited for each coefficient that a proximal step of all of them moves.
+PENALTY_WAIT = 4
 # Multiply-adds between two looks at the keyboard: about 20 ms.
 WORK_OF_A_SPAN = 2**24
 
@@ -220,12 +222,15 @@ def _better(V, G, losses, last, passes):
 def _penalty_period(frame, rows, batch_size, n_visits):
     """Return every how many batches to take a proximal step; 0 for never.
 
-    It moves every coefficient: no oftener than as many entries of X are visited. Rounding
-    must not decide.
+    It moves every coefficient, so it waits until a few times as many entries of X have been
+    visited. Rounding must not decide.
     """
     if not frame.ridge.any():
         return 0
-    period = math.ceil(rows.n_features / (rows.entries_of_a_row() * batch_size) - 1e-6)
+    visited = rows.entries_of_a_row() * batch_size
+    if visited >= rows.n_features:
+        return 1
+    period = math.ceil(PENALTY_WAIT * rows.n_features / visited - 1e-6)
     return min(max(period, 1), math.ceil(n_visits / batch_size))
 
 
