@@ -8,7 +8,7 @@ N rows, M features, D outputs, B rows a batch. ``rows`` lists the rows to visit,
 batch, and ``weight`` what each visit counts. A batch moves the model by::
 
     r = weight * (prediction - y)
-    W <- W - step / divisor * (z' r + penalty)
+    W <- W - step * (z' r / divisor + shrink * W)
 
 The steps are one a batch and already hold the factor 2 of the gradient. Kernels take all
 buffers from the caller, allocate nothing and raise nothing.
