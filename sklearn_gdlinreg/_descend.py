@@ -4,13 +4,14 @@ Conventions: M features, D outputs; W (M, D), b (D,).
 """
 
 import numpy as np
-from sklearn.utils import check_random_state
+from sklearn.utils import assert_all_finite, check_random_state
 
 from ._equations import loss
 from ._full_batch import exact_steps
 from ._mini_batch import automatic_steps, textbook_epochs
 from ._quadratic import read
 from ._steps import Schedule
+from ._stream import Stream
 from ._textbook import textbook_steps
 from ._validation import check_init, hold_out
 
@@ -103,3 +104,54 @@ def descend_in_batches(estimator, W, b, data, history):
         step = schedule.rate
     history.warn_of_epochs(estimator.n_iter_no_change)
     return W, b, np.full(W.shape[1], step), t, "mini-batch"
+
+
+def begin_stream(estimator, n_features, y):
+    """Return the Stream with which the first `partial_fit` begins."""
+    automatic = estimator.learning_rate == "auto"
+    fitted = vars(estimator).get("coef_")
+    W, b = start(estimator, fitted, None, None, n_features, y)
+    return Stream(
+        W,
+        b,
+        fresh=fitted is None,
+        batch_size=256 if estimator.batch_size is None else int(estimator.batch_size),
+        alpha=float(estimator.alpha),
+        centred=bool(estimator.fit_intercept),
+        average=automatic if estimator.average == "auto" else bool(estimator.average),
+        schedule=None if automatic else _schedule(estimator),
+        momentum={"momentum": estimator.momentum, "nesterov": estimator.nesterov},
+        rng=check_random_state(estimator.random_state) if estimator.shuffle else None,
+    )
+
+
+def learn_chunk(stream, X, y, sample_weight, estimator):
+    """Let the stream learn from a chunk; return its mean loss."""
+    assert_all_finite(getattr(X, "data", X), input_name="X")
+    assert_all_finite(y, input_name="y")
+    Y = y.reshape(-1, 1) if y.ndim == 1 else y
+    if Y.shape[1] != len(stream.b):
+        raise ValueError(
+            f"y must keep its {len(stream.b)} outputs between calls of partial_fit. Got "
+            f"{Y.shape[1]}."
+        )
+    if sample_weight is None:
+        sample_weight = np.ones(X.shape[0])
+    carries = np.flatnonzero(sample_weight)
+    if stream.rng is not None:
+        carries = stream.rng.permutation(carries)
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = stream.learn(X[carries], Y[carries], sample_weight[carries])
+        W, b = stream.last()
+    if not (np.isfinite(mean) and np.isfinite(W).all() and np.isfinite(b).all()):
+        raise ValueError(_why_not_finite(estimator, len(estimator.loss_curve_) + 1))
+    return mean
+
+
+def _why_not_finite(estimator, call):
+    if estimator.learning_rate == "auto":
+        return "Input X or y spans too many orders of magnitude: squares of its values overflow."
+    return (
+        f"learning_rate={estimator.learning_rate:g} makes the loss grow without bound (call "
+        f'{call} of partial_fit). Use a smaller one, or learning_rate="auto".'
+    )

@@ -39,9 +39,16 @@ class Tail:
         """Begin a new window; the last one is kept while it is the longer one."""
         self.older, self.newer = self.newer, None
 
-    def mean(self):
-        """Return the mean W and b."""
-        parts = [part for part in (self.newer, self.older) if part is not None]
+    def mean(self, latest=None):
+        """Return the mean W and b; with the sums of the latest iterates, if given."""
+        newer = self.newer
+        if latest is not None:
+            newer = (
+                latest
+                if newer is None
+                else [sum(pair) for pair in zip(newer, latest, strict=True)]
+            )
+        parts = [part for part in (newer, self.older) if part is not None]
         if len(parts) == 2 and parts[0][2] > parts[1][2]:
             parts.pop()
         n = sum(part[2] for part in parts)
@@ -76,12 +83,11 @@ class Descent:
         # The first half of the first epoch is the way there, not the tail.
         half = n_batches // 2 if self.n_epochs == 0 else 0
         self._visit(visits, 0, half)
-        if self.tail is not None:
-            self.walk.take_sum()
+        self.walk.forget()
         self._visit(visits, half, n_batches)
         self.n_epochs += 1
         if self.tail is not None:
-            self.tail.add(*self.walk.take_sum())
+            self.tail.add(*self.walk.sum())
         return self.walk.losses() / self.visits.weight.sum()
 
     def _visit(self, visits, first, last):

@@ -1,13 +1,21 @@
 """GDLinearRegression: parameters, checks, fit, predict."""
 
+import copy
+
 import numpy as np
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._descend import descend_in_batches, descend_in_full, start
+from ._descend import begin_stream, descend_in_batches, descend_in_full, learn_chunk, start
 from ._history import History
-from ._validation import FLOATS, check_data, check_parameters, check_sample_weight
+from ._validation import (
+    FLOATS,
+    check_data,
+    check_parameters,
+    check_sample_weight,
+    restored_on_error,
+)
 
 
 class GDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
@@ -107,7 +115,7 @@ class GDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Why the fit ended: converged; out of iterations; rounding errors allow no more;
         an adaptive rate ran out; no better on the rows held out.
     engine_ : str
-        What ran: "moments", "passes", "moments+passes" or "mini-batch".
+        What ran: "moments", "passes", "moments+passes", "mini-batch" or "stream".
 
     See Also
     --------
@@ -226,13 +234,8 @@ class GDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
             If a parameter or an input is not allowed, or a numeric `learning_rate` is so
             long that the loss grows without bound. A fitted estimator is left as it was.
         """
-        before = self.__dict__.copy()
-        try:
+        with restored_on_error(self):
             return self._fit(X, y, sample_weight, coef_init, intercept_init)
-        except BaseException:
-            self.__dict__.clear()
-            self.__dict__.update(before)
-            raise
 
     def _fit(self, X, y, sample_weight, coef_init, intercept_init):
         check_parameters(self)
@@ -254,6 +257,7 @@ class GDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
             raise ValueError(
                 "The coefficients overflow: X and y differ by too many orders of magnitude."
             )
+        vars(self).pop("_stream", None)
         self._store(W, b, step, y.ndim, X.dtype)
         self.loss_curve_ = history.losses
         if self.early_stopping:
@@ -262,6 +266,51 @@ class GDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
             vars(self).pop("validation_loss_curve_", None)
         self.n_iter_ = len(history.losses)
         self.optimality_, self.stop_reason_ = history.optimality, history.stop_reason
+        return self
+
+    def partial_fit(self, X, y, sample_weight=None):
+        """Learn from a chunk of rows, once, in mini-batches.
+
+        The first call begins where an earlier fit ended, if there was one, and settles the
+        features and outputs. How batches are cut into calls does not matter: with
+        ``shuffle=False``, two calls of ten batches give the bits of one of twenty. A last
+        batch may be smaller. `batch_size` is 256 where it is None; parameters that are set
+        later change nothing until the next `fit`.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to learn from.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Their targets; cast to the type of X.
+        sample_weight : array-like of shape (n_samples,) or float, default=None
+            Weights, not negative, not all zero.
+
+        Returns
+        -------
+        self : GDLinearRegression
+            With `loss_curve_` one longer: the mean loss of the chunk, each batch before it
+            was learnt from. `n_iter_` counts calls.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or an input is not allowed, or a numeric `learning_rate` is too
+            long. The estimator is left as it was.
+        """
+        with restored_on_error(self):
+            check_parameters(self)
+            first = "_stream" not in vars(self)
+            X, y = check_data(self, X, y, reset="coef_" not in vars(self))
+            sample_weight = check_sample_weight(sample_weight, X.shape[0])
+            if first:
+                self._stream, self.loss_curve_ = begin_stream(self, X.shape[1], y), []
+            stream = copy.deepcopy(self._stream)
+            loss = learn_chunk(stream, X, y, sample_weight, self)
+            self._stream = stream
+            self._store(*stream.result(), stream.rates(), y.ndim, X.dtype)
+            self.loss_curve_ = [*self.loss_curve_, loss]
+            self.n_iter_, self.t_, self.engine_ = len(self.loss_curve_), stream.t, "stream"
         return self
 
     def _store(self, W, b, step, y_ndim, dtype):

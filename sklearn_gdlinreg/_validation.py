@@ -1,6 +1,7 @@
 """What GDLinearRegression accepts, and how it says so where it does not."""
 
 import math
+from contextlib import contextmanager
 from numbers import Integral, Real
 
 import numpy as np
@@ -133,7 +134,19 @@ def check_sample_weight(sample_weight, n_samples):
     return sample_weight
 
 
-def check_data(estimator, X, y):
+@contextmanager
+def restored_on_error(estimator):
+    """Leave the estimator as it was if anything is raised."""
+    before = vars(estimator).copy()
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
+
+
+def check_data(estimator, X, y, *, reset=True):
     """Return X as float ndarray or CSR, and y of its type, 1D or 2D.
 
     Whether values are finite is seen when they are read; an extra look costs a pass.
@@ -142,7 +155,9 @@ def check_data(estimator, X, y):
         raise ValueError(
             f"{type(estimator).__name__} requires y to be passed, but the target y is None."
         )
-    X = validate_data(estimator, X, accept_sparse="csr", dtype=FLOATS, ensure_all_finite=False)
+    X = validate_data(
+        estimator, X, accept_sparse="csr", dtype=FLOATS, ensure_all_finite=False, reset=reset
+    )
     y = check_array(y, dtype=X.dtype, ensure_2d=False, ensure_all_finite=False, input_name="y")
     if y.ndim == 0 or y.ndim > 2:
         raise ValueError(

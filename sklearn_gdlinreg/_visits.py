@@ -56,10 +56,14 @@ class Frame:
         mean = coordinates.shift + centre
         variance = (coordinates.deviation / rest[:M]) ** 2
         penalty = alpha * rows.held_unit[:M] ** 2
-        square = variance * np.sqrt(inverse_of(rows.density())) + penalty
+        return cls.of(mean[:M], variance, rows.density(), penalty, rows.centred), mean[M:]
+
+    @classmethod
+    def of(cls, mean, variance, density, penalty, centred):
+        """Return the frame of features with these moments, (M,) each."""
+        square = variance * np.sqrt(inverse_of(density)) + penalty
         inverse = np.sqrt(inverse_of(np.where(variance > 0, square, 0.0)))
-        frame = cls(mean[:M] * rows.centred, inverse, penalty * inverse**2, rows.centred)
-        return frame, mean[M:]
+        return cls(mean * centred, inverse, penalty * inverse**2, centred)
 
 
 @dataclass(frozen=True)
@@ -103,14 +107,18 @@ def largest_curvature(rows, frame, lengths, rng):
     share = rows.weight * lengths
     drawn = np.sort(rng.choice(rows.n_rows, size=n_rows, p=share / share.sum()))
     each = share.sum() / rows.weight.sum() / np.maximum(lengths[drawn], 1e-300) / n_rows
-    sample, shift = rows.X[drawn], frame.centre * frame.inverse
-    direction = rng.standard_normal(rows.n_features)
-    largest = 0.0
+    return power_iteration(rows.X[drawn], each, frame, rng)
+
+
+def power_iteration(X, weight, frame, rng):
+    """Return the largest curvature of the weighted rows of X, seen in a frame."""
+    shift = frame.centre * frame.inverse
+    direction, largest = rng.standard_normal(X.shape[1]), 0.0
     for _ in range(POWER_STEPS):
         direction /= np.linalg.norm(direction) or 1.0
-        product = sample @ (frame.inverse * direction) - shift @ direction
-        product *= each
-        direction = frame.inverse * (sample.T @ product) - shift * product.sum()
+        product = X @ (frame.inverse * direction) - shift @ direction
+        product *= weight
+        direction = frame.inverse * (X.T @ product) - shift * product.sum()
         largest = max(largest, float(np.linalg.norm(direction)))
     return largest
 

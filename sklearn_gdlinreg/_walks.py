@@ -50,6 +50,18 @@ class DenseWalk:
         )  # fmt: skip
         self.n_summed += len(steps)
 
+    def takes(self, rows):
+        """Whether these rows are of the kind that this walk visits."""
+        return isinstance(rows.X, np.ndarray)
+
+    def enter(self, rows):
+        """Go on over other rows."""
+        self.X, self.Y = rows.X, rows.Y
+
+    def leave(self):
+        """Keep no rows."""
+        self.X = self.Y = None
+
     def losses(self):
         """Return the sum of weight * error ** 2 that was added up in ``loss``, (D,)."""
         return self.loss
@@ -67,12 +79,15 @@ class DenseWalk:
         """Return W, (M, D), and b, (D,)."""
         return self._in_units(self.W)
 
-    def take_sum(self):
-        """Return the sums of all W and b since the last call, and their number."""
+    def sum(self):
+        """Return the sums of all W and b since the last `forget`, and their number."""
         n = self.n_summed
         W, b = self._in_units(self.total / max(n, 1))
-        self.total[:], self.n_summed = 0.0, 0
         return W * n, b * n, n
+
+    def forget(self):
+        """Begin the sums anew."""
+        self.total[:], self.n_summed = 0.0, 0
 
 
 # A feature that is never zero, this many standard deviations off zero, is shifted.
@@ -119,6 +134,18 @@ class SparseWalk:
         )  # fmt: skip
         self.n_summed += len(steps)
 
+    def takes(self, rows):
+        """Whether these rows are of the kind that this walk visits."""
+        return not isinstance(rows.X, np.ndarray)
+
+    def enter(self, rows):
+        """Go on over other rows."""
+        self.csr, self.Y = rows.csr(), rows.Y
+
+    def leave(self):
+        """Keep no rows."""
+        self.csr = self.Y = None
+
     def losses(self):
         """Return the sum of weight * error ** 2 that was added up in ``loss``, (D,)."""
         return self.loss / self.y_unit**2
@@ -137,9 +164,10 @@ class SparseWalk:
     def _shifted(rows, frame):
         """Return data, indices and indptr, and what was taken off the features, (M,)."""
         data, indices, indptr = rows.csr()
-        shift = np.zeros(rows.n_features)
+        shift = np.zeros(len(frame.centre))
         far = np.abs(frame.centre) * frame.inverse > FAR
-        if far.any():
+        # Rows of a stream are not all there to be counted.
+        if far.any() and hasattr(rows, "density"):
             full = rows.density(counted=True) == 1.0
             shift[far & full] = frame.centre[far & full]
         if shift.any():
@@ -154,11 +182,13 @@ class SparseWalk:
         V, _, q = self._parts()
         return self._in_units(self.factors[0] * V - q * self.shared[0], self.shared[1])
 
-    def take_sum(self):
-        """Return the sums of all W and b since the last call, and their number."""
+    def sum(self):
+        """Return the sums of all W and b since the last `forget`, and their number."""
         V, U, q = self._parts()
         W = self.factors[1] * V + U - q * self.shared[2]
-        W, b = self._in_units(W, self.shared[3])
-        n, self.n_summed = self.n_summed, 0
-        U[:], self.shared[2:], self.factors[1] = 0.0, 0.0, 0.0
-        return W, b, n
+        return *self._in_units(W, self.shared[3]), self.n_summed
+
+    def forget(self):
+        """Begin the sums anew."""
+        self._parts()[1][:], self.shared[2:], self.factors[1] = 0.0, 0.0, 0.0
+        self.n_summed = 0

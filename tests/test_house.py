@@ -15,6 +15,7 @@ LAYERS = [
     {"_quadratic", "_visits", "_walks"},
     {"_full_batch", "_textbook"},
     {"_mini_batch"},
+    {"_stream"},
     {"_descend"},
     {"_regressor"},
     {"__init__"},

@@ -1,0 +1,163 @@
+"""partial_fit: where it gets, and that only the rows and their batches matter."""
+
+import pickle
+
+import numpy as np
+import pytest
+from reference import textbook_batches
+from scipy import sparse
+from sklearn.exceptions import NotFittedError
+
+from sklearn_gdlinreg import GDLinearRegression
+
+CONTAINERS = [np.asarray, sparse.csr_array]
+
+
+def chunks(n_rows, *arrays):
+    for start in range(0, len(arrays[0]), n_rows):
+        yield tuple(A[start : start + n_rows] for A in arrays)
+
+
+def stream(model, X, Y, n_rows, container=np.asarray):
+    for x, y in chunks(n_rows, X, Y):
+        model.partial_fit(container(x), y)
+    return model
+
+
+def excess(model, X, Y):
+    A = np.hstack([X - X.mean(axis=0), np.ones((len(X), 1))])
+    best = ((Y - A @ np.linalg.lstsq(A, Y, rcond=None)[0]) ** 2).sum()
+    return ((model.predict(X).reshape(Y.shape) - Y) ** 2).sum() / best - 1
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+@pytest.mark.parametrize("batch_size", [1, 32, None])
+def test_approaches_least_squares_on_unscaled_data(make_data, container, batch_size):
+    X, Y = make_data(20_000, 6, 2, decades=8, offset=30.0)
+    model = GDLinearRegression(batch_size=batch_size, shuffle=False)
+    if batch_size == 1:
+        X, Y = X[:4000], Y[:4000]
+    n = len(X)
+    early = excess(stream(model, X[: n // 10], Y[: n // 10], 1000, container), X, Y)
+    late = excess(stream(model, X[n // 10 :], Y[n // 10 :], 1000, container), X, Y)
+    assert late < 0.05
+    assert late < early
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"alpha": 0.1}, {"learning_rate": 1e-3}, {"learning_rate": 1e-3, "momentum": 0.5}],
+)
+@pytest.mark.parametrize("average", ["auto", True, False])
+def test_cuts_between_calls_do_not_matter(make_data, container, options, average):
+    X, Y = make_data(160, 5, 2, decades=0.5, offset=1.0)
+    models = [
+        stream(
+            GDLinearRegression(batch_size=8, shuffle=False, average=average, **options),
+            X, Y, n_rows, container,
+        )
+        for n_rows in (8, 40, 80, 160)
+    ]  # fmt: skip
+    for model in models[1:]:
+        np.testing.assert_array_equal(model.coef_, models[0].coef_)
+        np.testing.assert_array_equal(model.intercept_, models[0].intercept_)
+        assert model.t_ == 20
+    assert [len(model.loss_curve_) for model in models] == [20, 4, 2, 1]
+    assert models[-1].loss_curve_[0] == pytest.approx(np.mean(models[0].loss_curve_))
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+@pytest.mark.parametrize("options", [{}, {"learning_rate": 1e-3, "momentum": 0.5}])
+def test_goes_on_after_pickling(make_data, container, options):
+    X, Y = make_data(400, 5, 2, decades=0.5, offset=1.0)
+    model = GDLinearRegression(batch_size=8, random_state=0, **options)
+    model.partial_fit(container(X[:200]), Y[:200])
+    again = pickle.loads(pickle.dumps(model))
+    for each in (model, again):
+        each.partial_fit(container(X[200:]), Y[200:])
+    np.testing.assert_array_equal(model.coef_, again.coef_)
+
+
+@pytest.mark.parametrize("options", [{}, {"alpha": 0.1}, {"fit_intercept": False}])
+def test_dense_and_sparse_agree(make_data, options):
+    X, Y = make_data(300, 5, 2)
+    X[np.random.default_rng(0).random(X.shape) < 0.5] = 0.0
+    models = [
+        stream(GDLinearRegression(batch_size=16, random_state=0, **options), X, Y, 100, c)
+        for c in CONTAINERS
+    ]
+    np.testing.assert_allclose(models[0].coef_, models[1].coef_, rtol=1e-7)
+    np.testing.assert_allclose(models[0].loss_curve_, models[1].loss_curve_, rtol=1e-9)
+
+
+@pytest.mark.parametrize("schedule", ["constant", "invscaling"])
+def test_textbook_is_the_plain_loop(make_data, schedule):
+    X, Y = make_data(64, 5, 2, decades=0.5, offset=1.0)
+    iterates = textbook_batches(X, Y, 1e-3, 1, 8, schedule=schedule)
+    model = GDLinearRegression(
+        batch_size=8, learning_rate=1e-3, schedule=schedule, shuffle=False
+    )
+    stream(model, X, Y, 16)
+    np.testing.assert_allclose(model.coef_.T, iterates[-1][0], rtol=1e-9)
+    np.testing.assert_allclose(model.intercept_, iterates[-1][1], rtol=1e-9)
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+@pytest.mark.parametrize("what", ["scale", "offset", "back"])
+def test_features_may_drift(rng, container, what):
+    """By a million, and the model is one of the data seen."""
+    X = rng.standard_normal((6000, 4))
+    if what == "scale":
+        X[3000:, 1] *= 1e6
+    elif what == "back":
+        X[:3000, 1] *= 1e6
+    else:
+        X[3000:, 2] += 1e6
+    y = X @ [1.0, 2.0, -1.0, 0.5] + 0.1 * rng.standard_normal(6000)
+    model = GDLinearRegression(batch_size=20, random_state=0)
+    stream(model, X, y, 300, container)
+    last = ((model.predict(X[-500:]) - y[-500:]) ** 2).mean()
+    assert np.isfinite(model.loss_curve_).all()
+    assert last < 0.01 * y.var()
+
+
+def test_begins_where_fit_ended(make_data):
+    X, Y = make_data(500, 5, 2)
+    model = GDLinearRegression(batch_size=50, random_state=0).fit(X, Y)
+    model.partial_fit(X, Y)
+    assert model.loss_curve_[0] < 2 * excess(model, X, Y) + 4 * Y.var(axis=0).sum()
+    assert model.engine_ == "stream"
+    assert model.fit(X, Y).engine_ == "mini-batch"
+
+
+def test_can_predict_after_the_first_chunk(rng):
+    model = GDLinearRegression()
+    with pytest.raises(NotFittedError):
+        model.predict(np.ones((1, 3)))
+    model.partial_fit([[1.0, 2.0, 3.0]], [4.0])
+    assert model.predict([[1.0, 2.0, 3.0]]) == pytest.approx(4.0)
+    assert model.coef_.shape == (3,)
+
+
+def test_errors_change_nothing(make_data):
+    X, Y = make_data(100, 5, 2)
+    model = GDLinearRegression(batch_size=10).partial_fit(X, Y)
+    before = pickle.dumps(model)
+    bad = X.copy()
+    bad[3, 2] = np.nan
+    for x, y, match in [
+        (bad, Y, "X contains NaN"),
+        (X[:, :3], Y, "X has 3 features"),
+        (X, Y[:, 0], "must keep its 2 outputs"),
+    ]:
+        with pytest.raises(ValueError, match=match):
+            model.partial_fit(x, y)
+        assert pickle.dumps(model) == before
+
+
+def test_a_step_too_long_is_told(make_data):
+    X, Y = make_data(100, 5, 2)
+    model = GDLinearRegression(batch_size=10, learning_rate=1e6)
+    with pytest.raises(ValueError, match="makes the loss grow without bound"):
+        stream(model, np.tile(X, (50, 1)), np.tile(Y, (50, 1)), 100)
