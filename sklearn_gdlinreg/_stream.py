@@ -3,7 +3,7 @@
 Automatic steps are those of `_visits`, in a frame worked out from running moments, which
 each batch joins before it is learnt from. A row cannot be visited twice here: steps that
 would overshoot a batch are shortened instead (`Rule.cautious`). The frame is renewed when
-the data seen have doubled, or when a batch no longer fits it.
+the data seen have grown by a tenth, or when a batch no longer fits it.
 
 All happens a batch at a time, so that it does not matter how batches are cut into calls.
 
@@ -20,6 +20,10 @@ from ._mini_batch import Tail
 from ._visits import CURVATURE_MARGIN, Frame, power_iteration
 from ._walks import walk_of
 
+# The frame is renewed when the data seen have grown by this, early on at every batch.
+GROWTH = 1.1
+# A deviation below this share of the mean is that of a constant, by rounding.
+CONSTANT = 1e-8
 # The weighted mean length of long rows, over the mean length of all: 1 to 2 in an epoch.
 LENGTH_MARGIN = 1.5
 
@@ -158,17 +162,27 @@ class Stream:
             self.walk.velocity = velocity
 
     def _fits(self):
-        """Whether no feature has become twice as large, or moved by its size."""
+        """Whether no feature has become twice as large, or moved by its size.
+
+        One that has said nothing so far waits for the next renewal: it does no harm.
+        """
         m, inverse = self.moments, self.frame.inverse
-        if m.total >= 2.0 * self.seen_at_renewal:
+        if m.total >= GROWTH * self.seen_at_renewal:
             return False
         moved = (m.mean * self.centred - self.frame.centre) * inverse
-        unseen = (inverse == 0.0) & (m.square > 0.0)
-        return not (
-            (m.square * inverse**2 > 4.0 * self.length).any()
-            or (moved**2 > self.length).any()
-            or unseen.any()
-        )
+        grown = self._frame().inverse * 2.0 < inverse
+        return not (grown.any() or (moved**2 > self.length).any())
+
+    def _square(self):
+        """Return the mean squares of the features about their centres, (M,)."""
+        m = self.moments
+        square = m.square if self.centred else m.square + m.mean**2
+        return np.where(square > (CONSTANT * m.mean) ** 2, square, 0.0)
+
+    def _frame(self):
+        """Return the frame of the data seen so far."""
+        m, penalty = self.moments, np.full(len(self.moments.mean), self.alpha)
+        return Frame.of(m.mean, self._square(), m.filled / m.total, penalty, self.centred)
 
     def _renewed(self, X):
         """Return a frame for all data seen, and set the step that goes with it."""
@@ -176,10 +190,7 @@ class Stream:
         if self.schedule is not None:
             zeros = np.zeros(n_features)
             return Frame(zeros, np.ones(n_features), zeros, self.centred)
-        square = m.square if self.centred else m.square + m.mean**2
-        square = np.where(square > (1e-8 * m.mean) ** 2, square, 0.0)
-        penalty = np.full(n_features, self.alpha)
-        frame = Frame.of(m.mean, square, m.filled / m.total, penalty, self.centred)
+        frame, square = self._frame(), self._square()
         self.length = np.maximum(square * frame.inverse**2, 1e-300)
         self.seen_at_renewal = m.total
         share, B = 1.0 / self.rule.batch_size, X.shape[0]
