@@ -1,7 +1,5 @@
 """GDLinearRegression: parameters, checks, fit, predict."""
 
-import copy
-
 import numpy as np
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils.extmath import safe_sparse_dot
@@ -305,7 +303,7 @@ class GDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
             sample_weight = check_sample_weight(sample_weight, X.shape[0])
             if first:
                 self._stream, self.loss_curve_ = begin_stream(self, X.shape[1], y), []
-            stream = copy.deepcopy(self._stream)
+            stream = self._stream.snapshot()
             loss = learn_chunk(stream, X, y, sample_weight, self)
             self._stream = stream
             self._store(*stream.result(), stream.rates(), y.ndim, X.dtype)

@@ -10,6 +10,7 @@ All happens a batch at a time, so that it does not matter how batches are cut in
 Conventions: N rows, M features, D outputs, B rows a batch; W (M, D), b (D,).
 """
 
+import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,6 +51,15 @@ class _Chunk:
         index_type = np.result_type(self.X.indices, self.X.indptr)
         indices = self.X.indices.astype(index_type, copy=False)
         return self.X.data, indices, self.X.indptr.astype(index_type, copy=False)
+
+
+def _with_own_arrays(part):
+    """Return a copy of an object, and of the arrays that are its attributes."""
+    other = copy.copy(part)
+    for name, value in vars(part).items() if part is not None else ():
+        if isinstance(value, np.ndarray):
+            setattr(other, name, value.copy())
+    return other
 
 
 class _Moments:
@@ -115,6 +125,14 @@ class Stream:
         self.tail = Tail() if average else None
         self.walk, self.frame, self.step = None, None, 0.0
         self.t, self.seen_at_renewal = 0, 0.0
+
+    def snapshot(self):
+        """Return a copy that learns on its own; what never changes is shared."""
+        other = copy.copy(self)
+        for name in ("moments", "tail", "walk", "schedule"):
+            setattr(other, name, _with_own_arrays(getattr(self, name)))
+        other.rng = copy.deepcopy(self.rng)
+        return other
 
     def learn(self, X, Y, weight):
         """Make one pass over a chunk; return its mean loss before each update."""
