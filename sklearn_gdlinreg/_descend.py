@@ -137,11 +137,11 @@ def learn_chunk(stream, X, y, sample_weight, estimator):
         )
     if sample_weight is None:
         sample_weight = np.ones(X.shape[0])
-    carries = np.flatnonzero(sample_weight)
+    rows = np.flatnonzero(sample_weight)
     if stream.rng is not None:
-        carries = stream.rng.permutation(carries)
+        rows = stream.rng.permutation(rows)
     with np.errstate(over="ignore", invalid="ignore"):
-        mean = stream.learn(X[carries], Y[carries], sample_weight[carries])
+        mean = stream.learn(X, Y, rows, sample_weight[rows])
         W, b = stream.last()
     if not (np.isfinite(mean) and np.isfinite(W).all() and np.isfinite(b).all()):
         raise ValueError(_why_not_finite(estimator, len(estimator.loss_curve_) + 1))

@@ -11,8 +11,8 @@ import math
 
 import numpy as np
 
-from ._epochs import Rule
 from ._full_batch import optimality
+from ._rule import Rule
 from ._textbook import EpochWatch, Problem
 from ._visits import Frame, Visits, automatic
 from ._walks import walk_of

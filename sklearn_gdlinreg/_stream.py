@@ -1,9 +1,9 @@
 """Mini-batch descent over rows that come once: `partial_fit`.
 
-Automatic steps are those of `_visits`, in a frame worked out from running moments, which
-each batch joins before it is learnt from. A row cannot be visited twice here: steps that
-would overshoot a batch are shortened instead (`Rule.cautious`). The frame is renewed when
-the data seen have grown by a tenth, or when a batch no longer fits it.
+Automatic steps are those of `_visits`, in a frame that follows running moments: each batch
+joins them before it is learnt from (`Rule.adaptive`). A row cannot be visited twice here:
+steps that would overshoot a batch are shortened instead (`Rule.cautious`). How long the
+others are is worked out anew whenever the batches seen have grown by a tenth.
 
 All happens a batch at a time, so that it does not matter how batches are cut into calls.
 
@@ -11,20 +11,18 @@ Conventions: N rows, M features, D outputs, B rows a batch; W (M, D), b (D,).
 """
 
 import copy
+import math
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.utils.sparsefuncs import mean_variance_axis
 
-from ._epochs import Rule
 from ._mini_batch import Tail
+from ._rule import Rule
 from ._visits import CURVATURE_MARGIN, Frame, power_iteration
 from ._walks import walk_of
 
-# The frame is renewed when the data seen have grown by this, early on at every batch.
+# Steps are worked out anew when the batches seen have grown by this.
 GROWTH = 1.1
-# A deviation below this share of the mean is that of a constant, by rounding.
-CONSTANT = 1e-8
 # The weighted mean length of long rows, over the mean length of all: 1 to 2 in an epoch.
 LENGTH_MARGIN = 1.5
 
@@ -35,11 +33,6 @@ class _Chunk:
 
     X: object
     Y: np.ndarray
-
-    @property
-    def n_rows(self):
-        """The number of rows."""
-        return self.X.shape[0]
 
     @property
     def held_unit(self):
@@ -62,36 +55,6 @@ def _with_own_arrays(part):
     return other
 
 
-class _Moments:
-    """Running moments of the features, and of y its mean."""
-
-    def __init__(self, n_features, n_outputs):
-        self.total, self.n_rows = 0.0, 0
-        self.mean, self.square, self.filled = np.zeros((3, n_features))
-        self.y_mean = np.zeros(n_outputs)
-
-    def add(self, X, Y, weight):
-        """Take in a batch (Chan, Golub & LeVeque, 1983)."""
-        added = weight.sum()
-        if isinstance(X, np.ndarray):
-            mean = weight @ X / added
-            variance = weight @ (X - mean) ** 2 / added
-            filled = weight @ (X != 0)
-        else:
-            mean, variance = mean_variance_axis(X, axis=0, weights=weight)
-            filled = np.bincount(
-                X.indices, np.repeat(weight, np.diff(X.indptr)), minlength=X.shape[1]
-            )
-        share = added / (self.total + added)
-        change = mean - self.mean
-        self.square += share * (variance - self.square + (1 - share) * change**2)
-        self.mean += share * change
-        self.y_mean += share * (weight @ Y / added - self.y_mean)
-        self.filled += filled
-        self.total += added
-        self.n_rows += len(weight)
-
-
 class Stream:
     """A model that learns from chunks of rows.
 
@@ -112,112 +75,125 @@ class Stream:
     def __init__(
         self, W, b, *, fresh, batch_size, alpha, centred, average, schedule, momentum, rng
     ):
-        self.rng = rng
-        self.W, self.b, self.fresh = W, b, fresh
-        self.alpha, self.centred, self.schedule = alpha, centred, schedule
+        self.W, self.b, self.fresh = W, b, fresh and schedule is None
+        self.centred, self.schedule, self.rng = centred, schedule, rng
         if schedule is None:
             self.rule = Rule(
-                batch_size=batch_size, divisor=batch_size, cautious=True, period=alpha > 0
-            )
+                batch_size=batch_size, divisor=batch_size, cautious=True, adaptive=True,
+                penalty=alpha, period=alpha > 0,
+            )  # fmt: skip
         else:
             self.rule = Rule(batch_size=batch_size, shrink=alpha, **momentum)
-        self.moments = _Moments(*W.shape)
         self.tail = Tail() if average else None
-        self.walk, self.frame, self.step = None, None, 0.0
-        self.t, self.seen_at_renewal = 0, 0.0
+        self.walk = None
+        # Curvatures are at least 1, the intercept's, in a frame that fits the data.
+        self.t, self.step, self.renew_at = 0, 1.0, 1
+        self.n_rows, self.total = 0, 0.0
 
     def snapshot(self):
         """Return a copy that learns on its own; what never changes is shared."""
         other = copy.copy(self)
-        for name in ("moments", "tail", "walk", "schedule"):
+        for name in ("tail", "walk", "schedule"):
             setattr(other, name, _with_own_arrays(getattr(self, name)))
         other.rng = copy.deepcopy(self.rng)
         return other
 
-    def learn(self, X, Y, weight):
-        """Make one pass over a chunk; return its mean loss before each update."""
-        B, loss = self.rule.batch_size, 0.0
-        for start in range(0, len(weight), B):
-            rows = slice(start, start + B)
-            loss += self._learn_batch(_Chunk(X[rows], Y[rows]), weight[rows])
+    def learn(self, X, Y, rows, weight):
+        """Make one pass over these rows of a chunk; return the mean loss before each update.
+
+        Parameters
+        ----------
+        X : ndarray or CSR of shape (N, M), finite
+        Y : ndarray of shape (N, D)
+        rows : ndarray of shape (n_rows,), intp, in the order of their visits
+        weight : ndarray of shape (n_rows,), positive
+        """
+        self._enter(_Chunk(X, Y), rows, weight)
+        B, n_batches, loss = (
+            self.rule.batch_size,
+            math.ceil(len(rows) / self.rule.batch_size),
+            0.0,
+        )
+        share = self._shares(weight, n_batches)
+        first = 0
+        while first < n_batches:
+            last = self._end_of_span(share, first)
+            visits = slice(first * B, last * B)
+            loss += self._visit(rows[visits], weight[visits], share[first], last - first)
+            if self.t >= self.renew_at and self.schedule is None:
+                self._renew(X[rows[(last - 1) * B : last * B]])
+            first = last
         self.walk.leave()
         return loss / weight.sum()
 
-    def _learn_batch(self, batch, weight):
-        X = batch.X.astype(np.float64)
-        self.moments.add(X, batch.Y.astype(np.float64), weight)
-        self._prepare(X, batch)
-        relative = weight * (self.moments.n_rows / self.moments.total)
-        steps = np.full(1, self.step)
-        if self.schedule is not None:
-            steps = 2.0 * self.schedule.updates(self.t, 1)
+    def _enter(self, chunk, rows, weight):
+        """See that there is a walk over this chunk."""
+        if self.walk is not None and self.walk.takes(chunk):
+            self.walk.enter(chunk)
+            return
+        M = len(self.W)
+        seen, velocity = np.zeros((M + 1, 3)), None
+        if self.walk is not None:
+            seen, velocity = self.walk.seen, self.walk.velocity
+            self.W, self.b = self.last()
+            if self.tail is not None and self.walk.n_summed:
+                self.tail.add(*self.walk.sum())
+        if self.fresh:
+            B = self.rule.batch_size
+            self.b = np.average(chunk.Y[rows[:B]], axis=0, weights=weight[:B]) * self.centred
+            self.fresh = False
+        frame = Frame(np.zeros(M), np.ones(M), np.zeros(M), self.centred)
+        self.walk = walk_of(self.rule, chunk, frame, self.W, self.b, seen)
+        if velocity is not None:
+            self.walk.velocity = velocity
+
+    def _shares(self, weight, n_batches):
+        """Return one over the mean weight of the rows seen, after each batch."""
+        ends = np.minimum(np.arange(1, n_batches + 1) * self.rule.batch_size, len(weight))
+        # Summed up one by one, so that the cuts between calls do not matter.
+        totals = np.cumsum(np.append(self.total, weight))
+        share = (self.n_rows + ends) / totals[ends]
+        self.n_rows, self.total = self.n_rows + len(weight), float(totals[-1])
+        return share
+
+    def _end_of_span(self, share, first):
+        """Return up to where batches can be visited in one go."""
+        last = len(share)
+        if self.schedule is None:
+            last = min(last, first + self.renew_at - self.t)
+        if self.tail is not None:
+            last = min(last, first + 2 ** self.t.bit_length() - self.t)
+        same = share[first:last] == share[first]
+        return last if same.all() else first + int(np.argmin(same))
+
+    def _visit(self, rows, weight, share, n_batches):
+        """Make the updates of these batches; return the sum of their losses."""
+        if self.schedule is None:
+            steps = np.full(n_batches, self.step)
+        else:
+            steps = 2.0 * self.schedule.updates(self.t, n_batches)
         self.walk.loss[:] = 0.0
-        rows = np.arange(len(weight), dtype=np.intp)
-        self.walk.visit(rows, relative, steps, self.t)
-        self.t += 1
+        self.walk.visit(rows, weight * share, steps, self.t)
+        self.t += n_batches
         if self.tail is not None and self.t & (self.t - 1) == 0:
             self.tail.add(*self.walk.sum())
             self.walk.forget()
             self.tail.restart()
-        return float(self.walk.losses().sum()) / (self.moments.n_rows / self.moments.total)
+        return float(self.walk.losses().sum()) / share
 
-    def _prepare(self, X, batch):
-        """See that there is a walk over this batch, in a frame that fits it."""
-        kept = self.walk is not None and self.walk.takes(batch)
-        if kept and (self.schedule is not None or self._fits()):
-            self.walk.enter(batch)
-            return
-        self.W, self.b = self.last()
-        if self.walk is not None and self.tail is not None and self.walk.n_summed:
-            self.tail.add(*self.walk.sum())
-        velocity = None if self.walk is None else self.walk.velocity
-        self.frame = self._renewed(X)
-        if self.fresh and self.schedule is None:
-            self.b = (self.moments.y_mean - self.frame.centre @ self.W) * self.centred
-        self.fresh = False
-        self.walk = walk_of(self.rule, batch, self.frame, self.W, self.b)
-        if velocity is not None:
-            self.walk.velocity = velocity
-
-    def _fits(self):
-        """Whether no feature has become twice as large, or moved by its size.
-
-        One that has said nothing so far waits for the next renewal: it does no harm.
-        """
-        m, inverse = self.moments, self.frame.inverse
-        if m.total >= GROWTH * self.seen_at_renewal:
-            return False
-        moved = (m.mean * self.centred - self.frame.centre) * inverse
-        grown = self._frame().inverse * 2.0 < inverse
-        return not (grown.any() or (moved**2 > self.length).any())
-
-    def _square(self):
-        """Return the mean squares of the features about their centres, (M,)."""
-        m = self.moments
-        square = m.square if self.centred else m.square + m.mean**2
-        return np.where(square > (CONSTANT * m.mean) ** 2, square, 0.0)
-
-    def _frame(self):
-        """Return the frame of the data seen so far."""
-        m, penalty = self.moments, np.full(len(self.moments.mean), self.alpha)
-        return Frame.of(m.mean, self._square(), m.filled / m.total, penalty, self.centred)
-
-    def _renewed(self, X):
-        """Return a frame for all data seen, and set the step that goes with it."""
-        m, n_features = self.moments, X.shape[1]
-        if self.schedule is not None:
-            zeros = np.zeros(n_features)
-            return Frame(zeros, np.ones(n_features), zeros, self.centred)
-        frame, square = self._frame(), self._square()
-        self.length = np.maximum(square * frame.inverse**2, 1e-300)
-        self.seen_at_renewal = m.total
-        share, B = 1.0 / self.rule.batch_size, X.shape[0]
-        rng = np.random.RandomState(0)
-        curvature = CURVATURE_MARGIN * power_iteration(X, np.full(B, 1.0 / B), frame, rng)
-        length = LENGTH_MARGIN * (float((square * frame.inverse**2).sum()) + self.centred)
-        curvature = max((1 - share) * max(curvature, self.centred) + length * share, 1e-300)
-        self.step = 1.0 / curvature
-        return frame
+    def _renew(self, X):
+        """Work out the length of a step from the last batch, and the moments of all."""
+        # What the batch does not touch has next to no part in its curvature.
+        dense = isinstance(X, np.ndarray)
+        columns = np.flatnonzero(X.any(axis=0)) if dense else np.unique(X.indices[X.data != 0])
+        X = X[:, columns]
+        share = 1.0 / self.rule.batch_size
+        rng, weight = np.random.RandomState(0), np.full(X.shape[0], 1.0 / X.shape[0])
+        curvature = power_iteration(X, weight, self.walk.frame(columns), rng)
+        curvature = max(CURVATURE_MARGIN * curvature, self.centred)
+        length = LENGTH_MARGIN * (self.walk.mean_length() + self.centred)
+        self.step = 1.0 / max((1 - share) * curvature + length * share, 1e-300)
+        self.renew_at = math.ceil(GROWTH * self.t)
 
     def rates(self):
         """Return the last step of each output, (D,)."""

@@ -1,37 +1,49 @@
 """A model on its way through rows in mini-batches: dense and CSR alike.
 
 A walk holds the model and the running sum of its iterates, in the coordinates of its kernel;
-`model` and `mean` give them in the units of X and Y. Conventions are those of `_epochs`.
+`model` and `sum` give them in the units of X and Y. Where rows come once, the coordinates
+themselves follow the running moments in ``seen`` (`Rule.adaptive`). Conventions are those of
+`_rule`.
 """
 
 import numpy as np
+from scipy import sparse
 
-from ._epochs import descend_dense, descend_sparse
+from ._dense_epochs import descend_dense
 from ._rows import inverse_of
+from ._rule import mean_length
+from ._sparse_epochs import descend_sparse
+from ._visits import Frame
 
 
-def walk_of(rule, rows, frame, W, b):
-    """Return a DenseWalk or SparseWalk over these rows, which starts at (W, b)."""
-    kind = DenseWalk if isinstance(rows.X, np.ndarray) else SparseWalk
-    return kind(rule, rows, frame, W, b)
-
-
-class DenseWalk:
-    """A walk over the rows of an ndarray.
+def walk_of(rule, rows, frame, W, b, seen=None):
+    """Return a DenseWalk or SparseWalk over these rows, which starts at (W, b).
 
     Parameters
     ----------
     rule : Rule
-    rows : DenseRows
+    rows : DenseRows, SparseRows or Chunk
     frame : Frame, of the mini-batch steps
     W, b : ndarray of shape (M, D) and (D,), where to start
+    seen : ndarray of shape (M + 1, 3), optional
+        The running moments of an adaptive rule.
     """
+    kind = DenseWalk if isinstance(rows.X, np.ndarray) else SparseWalk
+    return kind(rule, rows, frame, W, b, np.empty((0, 3)) if seen is None else seen)
 
-    def __init__(self, rule, rows, frame, W, b):
-        self.rule, self.X, self.Y, self.frame = rule, rows.X, rows.Y, frame
+
+class DenseWalk:
+    """A walk over the rows of an ndarray; parameters are those of `walk_of`."""
+
+    def __init__(self, rule, rows, frame, W, b, seen):
+        self.rule, self.X, self.Y, self.seen = rule, rows.X, rows.Y, seen
         M, D = W.shape
+        self.centred, self.centre, self.ridge = (
+            frame.centred,
+            frame.centre.copy(),
+            frame.ridge.copy(),
+        )
         self.inverse = np.append(frame.inverse, float(frame.centred))
-        self.ridge = np.append(frame.ridge, 0.0)
         self.W = np.vstack([W * inverse_of(frame.inverse)[:, None], b + frame.centre @ W])
         self.velocity = np.zeros((M + 1 if rule.momentum else 1, D))
         self.total, self.loss, self.n_summed = np.zeros((M + 1, D)), np.zeros(D), 0
@@ -40,15 +52,26 @@ class DenseWalk:
             np.empty((rule.batch_size, M + 1)),
             np.empty((2 * rule.batch_size, D)),
             np.empty((M + 3, D)),
+            np.empty((4, M if rule.adaptive else 0)),
         )
 
     def visit(self, rows, weight, steps, n_before):
         """Make the steps of these visits, one a batch."""
         descend_dense(
-            self.rule, self.X, self.Y, rows, weight, steps, self.frame.centre, self.inverse,
-            self.ridge, *self._scratch, self.W, self.velocity, self.total, self.loss, n_before,
+            self.rule, self.X, self.Y, rows, weight, steps, self.seen, self.centre,
+            self.inverse, self.ridge, *self._scratch, self.W, self.velocity, self.total,
+            self.loss, n_before,
         )  # fmt: skip
         self.n_summed += len(steps)
+
+    def frame(self, columns):
+        """Return the frame of these features, as it is now."""
+        parts = self.centre[columns], self.inverse[:-1][columns], self.ridge[columns]
+        return Frame(*parts, self.centred)
+
+    def mean_length(self):
+        """Return the mean squared length of the rows seen so far."""
+        return mean_length(self.seen[:-1], self.inverse, self.seen[-1, 0], self.centred)
 
     def takes(self, rows):
         """Whether these rows are of the kind that this walk visits."""
@@ -68,12 +91,12 @@ class DenseWalk:
 
     def centre_on(self, y_mean):
         """Predict this at the centre, if there is an intercept."""
-        if self.frame.centred:
+        if self.centred:
             self.W[-1] = y_mean
 
     def _in_units(self, V):
         W = V[:-1] * self.inverse[:-1, None]
-        return W, V[-1] - self.frame.centre @ W if self.frame.centred else np.zeros(V.shape[1])
+        return W, V[-1] - self.centre @ W if self.centred else np.zeros(V.shape[1])
 
     def model(self):
         """Return W, (M, D), and b, (D,)."""
@@ -95,44 +118,56 @@ FAR = 1e3
 
 
 class SparseWalk:
-    """A walk over the rows of a CSR matrix; parameters are those of DenseWalk.
+    """A walk over the rows of a CSR matrix; parameters are those of `walk_of`.
 
     Centring by algebra loses as many digits as the square of mean over deviation has. That
     is at most N where a feature is zero in some row. One that never is can be shifted as it
     is stored, in a copy; dense features far off zero are rare in a sparse X.
     """
 
-    def __init__(self, rule, rows, frame, W, b):
-        self.rule, self.Y, self.frame = rule, rows.Y, frame
+    def __init__(self, rule, rows, frame, W, b, seen):
+        self.rule, self.seen, self.centred = rule, seen, frame.centred
         M, D = W.shape
-        self.n_outputs = D
-        self.csr, self.shift = self._shifted(rows, frame)
-        centre, p = frame.centre - self.shift, frame.inverse**2
-        self.table = np.zeros((M, 2 * D + 2))
+        self.n_outputs, self.shift = D, self._shift(rows, frame)
+        self.centre, self.ridge = frame.centre - self.shift, frame.ridge.copy()
+        p = frame.inverse**2
+        self.q = self.centre * p
+        self.kappa = np.array([self.centre @ self.q])
         held, self.y_unit = rows.held_unit[:M], rows.held_unit[M:]
         self.gain = held[:, None] / self.y_unit
+        self.table = np.zeros((M, 2 * D + 1))
         self.table[:, :D], self.table[:, -1] = W / self.gain, p
-        self.table[:, -2] = centre * p
-        self.kappa = float(centre @ self.table[:, -2])
         self.shared = np.zeros((4, D))
         self.shared[1] = b * self.y_unit + self.shift @ self.table[:, :D]
         self.factors = np.array([1.0, 0.0])
         whole = rule.cautious or rule.momentum
-        self.gradient = np.zeros((M if whole else 1, D))
         self.velocity = np.zeros((M + 1 if rule.momentum else 1, D))
         self.loss, self.n_summed = np.zeros(D), 0
-        self.work = max(1, rows.X.nnz // rows.n_rows) * D
-        self._scratch = np.empty((rule.batch_size, D)), np.empty(rule.batch_size)
+        self.work = max(1, rows.X.nnz // max(1, rows.X.shape[0])) * D
+        self._scratch = np.empty((rule.batch_size, D)), np.zeros((M if whole else 1, D))
         self._sums = np.empty((3, D))
+        self.enter(rows)
 
     def visit(self, rows, weight, steps, n_before):
         """Make the steps of these visits, one a batch."""
         descend_sparse(
-            self.rule, *self.csr, self.Y, rows, weight, steps, self.frame.ridge,
-            float(self.frame.centred), self.kappa, *self._scratch, self.gradient, self.table,
+            self.rule, *self.csr, self.Y, rows, weight, steps, float(self.centred), self.seen,
+            self.q, self.products, self.kappa, self.ridge, *self._scratch, self.table,
             self.shared, self._sums, self.factors, self.velocity, self.loss, n_before,
         )  # fmt: skip
         self.n_summed += len(steps)
+
+    def frame(self, columns):
+        """Return the frame of these features, as it is now."""
+        p = self.table[columns, -1]
+        return Frame(
+            self.q[columns] * inverse_of(p), np.sqrt(p), self.ridge[columns], self.centred
+        )
+
+    def mean_length(self):
+        """Return the mean squared length of the rows seen so far."""
+        inverse = np.sqrt(self.table[:, -1])
+        return mean_length(self.seen[:-1], inverse, self.seen[-1, 0], self.centred)
 
     def takes(self, rows):
         """Whether these rows are of the kind that this walk visits."""
@@ -140,11 +175,18 @@ class SparseWalk:
 
     def enter(self, rows):
         """Go on over other rows."""
-        self.csr, self.Y = rows.csr(), rows.Y
+        data, indices, indptr = rows.csr()
+        if self.shift.any():
+            data = data - self.shift[indices]
+        self.csr, self.Y = (data, indices, indptr), rows.Y
+        if self.q.any() and not self.rule.adaptive:
+            self.products = sparse.csr_array(self.csr, rows.X.shape) @ self.q
+        else:
+            self.products = np.zeros(rows.X.shape[0])
 
     def leave(self):
         """Keep no rows."""
-        self.csr = self.Y = None
+        self.csr = self.Y = self.products = None
 
     def losses(self):
         """Return the sum of weight * error ** 2 that was added up in ``loss``, (D,)."""
@@ -152,27 +194,22 @@ class SparseWalk:
 
     def centre_on(self, y_mean):
         """Predict this at the centre, if there is an intercept."""
-        if self.frame.centred:
-            centre = self.frame.centre - self.shift
-            self.shared[1] = y_mean - centre @ self.table[:, : self.n_outputs]
+        if self.centred:
+            self.shared[1] = y_mean - self.centre @ self.table[:, : self.n_outputs]
 
     def _parts(self):
         D = self.n_outputs
-        return self.table[:, :D], self.table[:, D : 2 * D], self.table[:, 2 * D, None]
+        return self.table[:, :D], self.table[:, D : 2 * D], self.q[:, None]
 
     @staticmethod
-    def _shifted(rows, frame):
-        """Return data, indices and indptr, and what was taken off the features, (M,)."""
-        data, indices, indptr = rows.csr()
+    def _shift(rows, frame):
+        """Return what is taken off the stored values of each feature, (M,)."""
         shift = np.zeros(len(frame.centre))
         far = np.abs(frame.centre) * frame.inverse > FAR
-        # Rows of a stream are not all there to be counted.
-        if far.any() and hasattr(rows, "density"):
+        if far.any():
             full = rows.density(counted=True) == 1.0
             shift[far & full] = frame.centre[far & full]
-        if shift.any():
-            data = data - shift[indices]
-        return (data, indices, indptr), shift
+        return shift
 
     def _in_units(self, W, b):
         return W * self.gain, (b - self.shift @ W) / self.y_unit

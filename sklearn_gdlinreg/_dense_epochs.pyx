@@ -1,0 +1,199 @@
+# cython: language_level=3, boundscheck=False, wraparound=False
+# cython: initializedcheck=False, cdivision=True
+"""Compiled mini-batch descent over dense rows.
+
+Rows are seen as ``z = [(x - centre) * inverse, 1]``, so that the intercept is the last of the
+M + 1 rows of W. Conventions are those of `_rule`.
+"""
+
+from cython cimport floating
+from libc.math cimport sqrt
+from scipy.linalg.cython_blas cimport daxpy, ddot, dgemm
+
+from ._rule cimport AHEAD, FETCH_AHEAD, Rule, cautious_step, settle
+
+
+cdef inline void move(
+    Rule rule, Py_ssize_t n, Py_ssize_t n_penalised, Py_ssize_t D,
+    const double* step,                        # IN   (D,)
+    const double* gradient,                    # IN   (n, D)
+    double* W, double* velocity, double* total,    # I/O  (n, D)
+) noexcept nogil:
+    """One update of all rows of W; ``total`` sums the iterates."""
+    cdef Py_ssize_t j, d, i
+    cdef double shrink, ahead = rule.momentum if rule.nesterov else 1.0
+    cdef double own = 1.0 if rule.nesterov else 0.0, change
+    for j in range(n):
+        shrink = rule.shrink if j < n_penalised else 0.0
+        for d in range(D):
+            i = j * D + d
+            change = -step[d] * (gradient[i] + shrink * W[i])
+            if rule.momentum > 0:
+                velocity[i] = rule.momentum * velocity[i] + change
+                change = ahead * velocity[i] + own * change
+            W[i] += change
+            total[i] += W[i]
+
+
+cdef inline void observe(
+    const floating[:, :] X, const Py_ssize_t[::1] rows, const double[::1] weight,
+    double[:, ::1] sums, double[:, ::1] seen,
+) noexcept nogil:
+    """Add a batch to the running moments (Chan, Golub & LeVeque, 1983).
+
+    Values are taken about the mean so far, or the first ones, so that an offset costs no
+    digits. ``sums`` becomes that, and sums of weight, deviation and its square, nonzeros only.
+    """
+    cdef Py_ssize_t k, j, M = X.shape[1]
+    cdef Py_ssize_t stride = X.strides[1] // <Py_ssize_t> sizeof(floating)
+    cdef double w, d
+    cdef const floating* x
+    for j in range(M):
+        sums[0, j] = seen[j, 1] if seen[j, 0] > 0 else X[rows[0], j]
+        sums[1, j] = sums[2, j] = sums[3, j] = 0
+    for k in range(rows.shape[0]):
+        x, w = &X[rows[k], 0], weight[k]
+        seen[M, 0] += w
+        for j in range(M):
+            d = x[j * stride] - sums[0, j]
+            sums[1, j] += w if x[j * stride] != 0 else 0
+            d = w * d if x[j * stride] != 0 else 0
+            sums[2, j] += d
+            sums[3, j] += d * (x[j * stride] - sums[0, j])
+    for j in range(M):
+        if sums[1, j] > 0:
+            seen[j, 0] += sums[1, j]
+            seen[j, 1] = sums[0, j] + sums[2, j] / seen[j, 0]
+            seen[j, 2] += sums[3, j] - sums[2, j] ** 2 / seen[j, 0]
+
+
+cdef inline void adapt(
+    double penalty, const double[:, ::1] sums, const double[:, ::1] seen,
+    double[::1] centre, double[::1] inverse, double[::1] ridge,
+    double[:, ::1] W, double[:, ::1] total,
+) noexcept nogil:
+    """Centre and scale anew the features of the batch; the model and its sum stay.
+
+    The scale of a feature that has said nothing so far is 1: it is then at its centre.
+    """
+    cdef Py_ssize_t j, d, M = centre.shape[0]
+    cdef double c, p, scale, coefficient
+    for j in range(M):
+        if sums[1, j] == 0:
+            continue
+        p = settle(&seen[j, 0], seen[M, 0], penalty, inverse[M] != 0, &c)
+        scale = inverse[j] / sqrt(p) if p > 0 else inverse[j]
+        for d in range(W.shape[1]):
+            W[M, d] += (c - centre[j]) * W[j, d] * inverse[j]
+            total[M, d] += (c - centre[j]) * total[j, d] * inverse[j]
+            W[j, d] *= scale
+            total[j, d] *= scale
+        centre[j], inverse[j], ridge[j] = c, sqrt(p) if p > 0 else 1, penalty * p
+
+
+def descend_dense(
+    Rule rule,
+    const floating[:, :] X,        # IN   (N, M)
+    const floating[:, :] Y,        # IN   (N, D)
+    const Py_ssize_t[::1] rows,    # IN   (n_visits,)
+    const double[::1] weight,      # IN   (n_visits,)
+    const double[::1] steps,       # IN   (n_batches,)
+    double[:, ::1] seen,           # I/O  (M + 1, 3), running moments, last [sum of weights];
+                                   #      or (0, 3) if not adaptive
+    double[::1] centre,            # I/O  (M,)
+    double[::1] inverse,           # I/O  (M + 1,), last 1, or 0 for no intercept
+    double[::1] ridge,             # I/O  (M,), of the proximal step
+    double[:, ::1] block,          # TMP  (B, M + 1)
+    double[:, ::1] residual,       # TMP  (2 B, D)
+    double[:, ::1] gradient,       # TMP  (M + 3, D)
+    double[:, ::1] sums,           # TMP  (4, M), if adaptive
+    double[:, ::1] W,              # I/O  (M + 1, D)
+    double[:, ::1] velocity,       # I/O  (M + 1, D), or (0, D) without momentum
+    double[:, ::1] total,          # I/O  (M + 1, D), the sum of the iterates
+    double[::1] loss,              # I/O  (D,), the sum of weight * error ** 2
+    Py_ssize_t n_before,           # IN   how many batches went before, for the period
+):
+    """Visit rows in mini-batches."""
+    cdef Py_ssize_t M = X.shape[1], D = Y.shape[1], n_visits = rows.shape[0]
+    cdef Py_ssize_t stride = X.strides[1] // <Py_ssize_t> sizeof(floating)
+    cdef Py_ssize_t B = rule.batch_size, t, i, k, j, d, row
+    cdef int P = <int> (M + 1), m, one_step = 1, outputs = <int> D
+    cdef double one = 1, zero = 0, r, w, divisor
+    cdef char no = b"N", yes = b"T"
+    cdef const floating* x
+    cdef const char* ahead
+    cdef double* z
+    cdef double* step = &gradient[M + 1, 0]
+    cdef double* spare = &gradient[M + 2, 0]
+    cdef double* velocities = &velocity[0, 0] if rule.momentum > 0 else NULL
+    with nogil:
+        for t in range(steps.shape[0]):
+            i = t * B
+            m = <int> min(B, n_visits - i)
+            divisor = rule.divisor if rule.divisor > 0 else m
+            if rule.adaptive:
+                observe(X, rows[i:i + m], weight[i:i + m], sums, seen)
+                adapt(rule.penalty, sums, seen, centre, inverse, ridge, W, total)
+            for k in range(m):
+                x, z = &X[rows[i + k], 0], &block[k, 0]
+                if i + k + AHEAD < n_visits and stride == 1:
+                    ahead = <const char*> &X[rows[i + k + AHEAD], 0]
+                    for j in range(0, M * <Py_ssize_t> sizeof(floating), 64):
+                        FETCH_AHEAD(ahead + j)
+                if stride == 1:
+                    for j in range(M):
+                        z[j] = (x[j] - centre[j]) * inverse[j]
+                else:
+                    for j in range(M):
+                        z[j] = (x[j * stride] - centre[j]) * inverse[j]
+                z[M] = inverse[M]
+            predict(block, m, P, outputs, &W[0, 0], &residual[0, 0])
+            for k in range(m):
+                row, w = rows[i + k], weight[i + k]
+                for d in range(D):
+                    r = residual[k, d] - Y[row, d]
+                    loss[d] += w * r * r
+                    residual[k, d] = w * r / divisor
+            if D == 1:
+                for j in range(P):
+                    gradient[j, 0] = 0
+                for k in range(m):
+                    daxpy(&P, &residual[k, 0], &block[k, 0], &one_step, &gradient[0, 0],
+                          &one_step)
+            else:
+                dgemm(&no, &yes, &outputs, &P, &m, &one, &residual[0, 0], &outputs,
+                      &block[0, 0], &P, &zero, &gradient[0, 0], &outputs)
+            for d in range(D):
+                step[d] = steps[t]
+            if rule.cautious:
+                predict(block, m, P, outputs, &gradient[0, 0], &residual[B, 0])
+                for d in range(D):
+                    spare[d] = r = 0
+                    for j in range(P):
+                        r += gradient[j, d] * gradient[j, d]
+                    for k in range(m):
+                        spare[d] += weight[i + k] / divisor * residual[B + k, d] ** 2
+                    step[d] = cautious_step(steps[t], r, spare[d])
+            move(rule, P, M, D, step, &gradient[0, 0], &W[0, 0], velocities, &total[0, 0])
+            if rule.period > 0 and (n_before + t + 1) % rule.period == 0:
+                for j in range(M):
+                    w = 1 / (1 + steps[t] * rule.period * ridge[j])
+                    for d in range(D):
+                        W[j, d] *= w
+
+
+cdef inline void predict(
+    const double[:, ::1] block, int m, int P, int D,
+    const double* W,               # IN   (P, D)
+    double* out,                   # OUT  (m, D)
+) noexcept nogil:
+    """The first m rows of the block times W."""
+    cdef double one = 1, zero = 0
+    cdef char no = b"N"
+    cdef int k, one_step = 1
+    if D == 1:
+        for k in range(m):
+            out[k] = ddot(&P, <double*> &block[k, 0], &one_step, <double*> W, &one_step)
+    else:
+        dgemm(&no, &no, &D, &m, &P, &one, <double*> W, &D, <double*> &block[0, 0], &P, &zero,
+              out, &D)

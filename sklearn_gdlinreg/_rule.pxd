@@ -1,0 +1,57 @@
+# cython: language_level=3
+"""What the compiled epochs of dense and of CSR rows share; see `_rule.pyx`."""
+
+from libc.math cimport sqrt
+
+cdef extern from *:
+    """
+    #if defined(__GNUC__) || defined(__clang__)
+    #define FETCH_AHEAD(address) __builtin_prefetch(address)
+    #else
+    #define FETCH_AHEAD(address) ((void) (address))
+    #endif
+    """
+    void FETCH_AHEAD(const void* address) noexcept nogil
+
+# Rows are visited in random order: each is asked for while this many before it are read.
+cdef enum:
+    AHEAD = 4
+
+ctypedef fused index_t:
+    int
+    long long
+
+
+cdef class Rule:
+    cdef readonly Py_ssize_t batch_size, divisor, period
+    cdef readonly double shrink, momentum, penalty
+    cdef readonly bint cautious, nesterov, adaptive
+
+
+cdef inline double cautious_step(double step, double square, double curvature) noexcept nogil:
+    """The step, or the exact one of the batch if that is less than half of it."""
+    if step * curvature > 2 * square:
+        return square / curvature
+    return step
+
+
+# A deviation below this share of the mean is that of a constant, by rounding.
+cdef inline double spread(const double* seen, double total, bint centred) noexcept nogil:
+    """The variance of a feature, or its mean square without an intercept; 0 of a constant.
+
+    ``seen`` holds the weight, mean and sum of squares about it of values that are not zero.
+    """
+    cdef double density = seen[0] / total, mean = density * seen[1], square
+    square = seen[2] / total + (1 - density) * density * seen[1] ** 2
+    if not centred:
+        square += mean * mean
+    return square if square > (1e-8 * mean) ** 2 else 0
+
+
+cdef inline double settle(
+    const double* seen, double total, double penalty, bint centred, double* centre
+) noexcept nogil:
+    """Write the centre of a feature; return its inverse squared scale: `_visits.Frame.of`."""
+    cdef double square = spread(seen, total, centred), density = seen[0] / total
+    centre[0] = density * seen[1] if centred else 0
+    return 1 / (square / sqrt(density) + penalty) if square > 0 else 0

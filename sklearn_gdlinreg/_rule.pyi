@@ -1,0 +1,27 @@
+from numpy.typing import NDArray
+
+class Rule:
+    batch_size: int
+    divisor: int
+    period: int
+    shrink: float
+    momentum: float
+    penalty: float
+    cautious: bool
+    adaptive: bool
+    nesterov: bool
+    def __init__(
+        self,
+        *,
+        batch_size: int,
+        divisor: int = 0,
+        shrink: float = 0.0,
+        period: int = 0,
+        cautious: bool = False,
+        adaptive: bool = False,
+        penalty: float = 0.0,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+    ) -> None: ...
+
+def mean_length(seen: NDArray, inverse: NDArray, total: float, centred: bool) -> float: ...

@@ -1,0 +1,29 @@
+from numpy.typing import NDArray
+
+from ._rule import Rule
+
+def descend_sparse(
+    rule: Rule,
+    data: NDArray,
+    indices: NDArray,
+    indptr: NDArray,
+    Y: NDArray,
+    rows: NDArray,
+    weight: NDArray,
+    steps: NDArray,
+    intercept: float,
+    seen: NDArray,
+    q: NDArray,
+    products: NDArray,
+    kappa: NDArray,
+    ridge: NDArray,
+    residual: NDArray,
+    gradient: NDArray,
+    table: NDArray,
+    shared: NDArray,
+    sums: NDArray,
+    factors: NDArray,
+    velocity: NDArray,
+    loss: NDArray,
+    n_before: int,
+) -> None: ...

@@ -1,0 +1,343 @@
+# cython: language_level=3, boundscheck=False, wraparound=False
+# cython: initializedcheck=False, cdivision=True
+"""Compiled mini-batch descent over CSR rows.
+
+The steps are those of `_dense_epochs`, made by algebra in O(nnz D). With p = inverse ** 2
+and q = centre * p, a column of the table [V, U, p] and an array,
+
+    W = scale * V - q s',   prediction = x W + b.
+
+Centring adds to s and b only, an L2 penalty in the units of X is the one number ``scale``,
+and the sum of all iterates is ``mass * V + U - q S'`` with U changed where V is. What a row
+needs of q is its product x q. Conventions are those of `_rule`.
+"""
+
+from cython cimport floating
+
+from ._rule cimport AHEAD, FETCH_AHEAD, Rule, cautious_step, index_t, settle
+
+# Below this the one number of a penalty in the units of X is multiplied out.
+cdef double SMALLEST_SCALE = 1e-9
+
+
+cdef inline void multiply_out(
+    double[:, ::1] table, Py_ssize_t D, double[::1] factors
+) noexcept nogil:
+    """Bring scale to 1 and mass to 0, with the model and the sum as they were."""
+    cdef Py_ssize_t j, d
+    for j in range(table.shape[0]):
+        for d in range(D):
+            table[j, D + d] += factors[1] * table[j, d]
+            table[j, d] *= factors[0]
+    factors[0], factors[1] = 1, 0
+
+
+cdef inline void proximal_step(
+    double[:, ::1] table, Py_ssize_t D, const double[::1] q, const double[::1] ridge,
+    double step, const double* s, double* b, double mass,
+) noexcept nogil:
+    """Shrink every coefficient; the prediction at the centre stays."""
+    cdef Py_ssize_t j, d
+    cdef double taken, p
+    for j in range(table.shape[0]):
+        p = table[j, 2 * D]
+        for d in range(D):
+            taken = (table[j, d] - q[j] * s[d]) * (1 - 1 / (1 + step * ridge[j]))
+            table[j, d] -= taken
+            table[j, D + d] += mass * taken
+            if p > 0:
+                b[d] += taken * q[j] / p
+
+
+cdef inline void move_all(
+    Rule rule, double[:, ::1] table, Py_ssize_t D, double step,
+    const double[:, ::1] gradient, double[:, ::1] velocity, double* b, const double* db,
+) noexcept nogil:
+    """A step with momentum, which moves every coefficient and the intercept."""
+    cdef Py_ssize_t j, d, M = table.shape[0]
+    cdef double ahead = rule.momentum if rule.nesterov else 1.0
+    cdef double own = 1.0 if rule.nesterov else 0.0, change
+    for d in range(D):
+        for j in range(M):
+            change = -step * (gradient[j, d] + rule.shrink * table[j, d])
+            velocity[j, d] = rule.momentum * velocity[j, d] + change
+            table[j, d] += ahead * velocity[j, d] + own * change
+            table[j, D + d] += table[j, d]
+        velocity[M, d] = rule.momentum * velocity[M, d] - step * db[d]
+        b[d] += ahead * velocity[M, d] - own * step * db[d]
+
+
+cdef inline void fetch(
+    const floating[::1] data, const index_t[::1] indices, const index_t[::1] indptr,
+    Py_ssize_t row, Py_ssize_t next_row, const double* table, Py_ssize_t D,
+) noexcept nogil:
+    """Ask for a row, and for the coefficients of the one after next if they are many."""
+    cdef Py_ssize_t a, n = 2 * D + 1, e
+    # Eight values fill a line of the cache.
+    for a in range(indptr[row], indptr[row + 1], 8):
+        FETCH_AHEAD(&data[a])
+        FETCH_AHEAD(&indices[a])
+    if D > 1:
+        for a in range(indptr[next_row], indptr[next_row + 1]):
+            for e in range(0, n, 8):
+                FETCH_AHEAD(table + indices[a] * n + e)
+
+
+cdef inline void read_row(
+    const floating* x, const index_t* indices, Py_ssize_t nnz,     # IN   one row
+    const double* table, Py_ssize_t D,                             # IN
+    double* r,                                                     # OUT  x V
+) noexcept nogil:
+    cdef Py_ssize_t a, d
+    cdef const double* record
+    cdef double value, total = 0
+    # One output is spelt out, here and below: a loop within the loop takes twice as long.
+    if D == 1:
+        for a in range(nnz):
+            total += x[a] * table[3 * indices[a]]
+        r[0] = total
+        return
+    for d in range(D):
+        r[d] = 0
+    for a in range(nnz):
+        value, record = x[a], table + indices[a] * (2 * D + 1)
+        for d in range(D):
+            r[d] += value * record[d]
+
+
+cdef inline double length_of_row(
+    const floating* x, const index_t* indices, Py_ssize_t nnz,     # IN   one row
+    const double* table, Py_ssize_t D,                             # IN
+) noexcept nogil:
+    """Return the sum of p x ** 2."""
+    cdef Py_ssize_t a
+    cdef double length = 0
+    for a in range(nnz):
+        length += x[a] * x[a] * table[indices[a] * (2 * D + 1) + 2 * D]
+    return length
+
+
+cdef inline void move_row(
+    const floating* x, const index_t* indices, Py_ssize_t nnz,     # IN   one row
+    const double* r, Py_ssize_t D,                                 # IN   (D,)
+    double inverse_scale, double mass,
+    double* table,                                                 # I/O
+) noexcept nogil:
+    """V -= p x' r / scale, and U along with it."""
+    cdef Py_ssize_t a, d
+    cdef double* record
+    cdef double value, change
+    if D == 1:
+        value = r[0] * inverse_scale
+        for a in range(nnz):
+            record = table + 3 * indices[a]
+            change = x[a] * record[2] * value
+            record[0] -= change
+            record[1] += mass * change
+        return
+    for a in range(nnz):
+        record = table + indices[a] * (2 * D + 1)
+        value = x[a] * record[2 * D] * inverse_scale
+        for d in range(D):
+            change = value * r[d]
+            record[d] -= change
+            record[D + d] += mass * change
+
+
+cdef inline void observe(
+    const floating* x, const index_t* indices, Py_ssize_t nnz, double w,    # IN   one row
+    double[:, ::1] seen,                                                    # I/O
+) noexcept nogil:
+    """Add a row to the running moments (Welford, 1962)."""
+    cdef Py_ssize_t a
+    cdef double d
+    cdef double* moments
+    seen[seen.shape[0] - 1, 0] += w
+    for a in range(nnz):
+        if x[a] != 0 and w > 0:
+            moments = &seen[indices[a], 0]
+            d = x[a] - moments[1]
+            moments[0] += w
+            moments[1] += w * d / moments[0]
+            moments[2] += w * d * (x[a] - moments[1])
+
+
+cdef inline void adapt(
+    const floating* x, const index_t* indices, Py_ssize_t nnz, Py_ssize_t D,  # IN   one row
+    double penalty, double intercept, const double[:, ::1] seen,              # IN
+    const double[:, ::1] shared, const double[::1] factors,                   # IN
+    double[::1] q, double[::1] ridge, double[:, ::1] table, double* kappa,    # I/O
+) noexcept nogil:
+    """Centre and scale anew the features of a row; the model and its sum stay."""
+    cdef Py_ssize_t a, j, d
+    cdef double c, p, change, moved, total = seen[seen.shape[0] - 1, 0]
+    for a in range(nnz):
+        j = indices[a]
+        if seen[j, 0] == 0:
+            continue
+        p = settle(&seen[j, 0], total, penalty, intercept != 0, &c)
+        change = c * p - q[j]
+        if q[j] != 0:
+            kappa[0] -= q[j] * q[j] / table[j, 2 * D]
+        kappa[0] += c * c * p
+        for d in range(D):
+            moved = change * shared[0, d] / factors[0]
+            table[j, d] += moved
+            table[j, D + d] += change * shared[2, d] - factors[1] * moved
+        q[j], ridge[j], table[j, 2 * D] = c * p, penalty * p, p
+
+
+def descend_sparse(
+    Rule rule,
+    const floating[::1] data,      # IN   (nnz,)
+    const index_t[::1] indices,    # IN   (nnz,)
+    const index_t[::1] indptr,     # IN   (N + 1,)
+    const floating[:, :] Y,        # IN   (N, D)
+    const Py_ssize_t[::1] rows,    # IN   (n_visits,)
+    const double[::1] weight,      # IN   (n_visits,)
+    const double[::1] steps,       # IN   (n_batches,)
+    double intercept,              # IN   1, or 0 for none
+    double[:, ::1] seen,           # I/O  (M + 1, 3), running moments, last [sum of weights];
+                                   #      or (0, 3) if not adaptive
+    double[::1] q,                 # I/O  (M,)
+    double[::1] products,          # I/O  (N,), x q; those of the batch are worked out if adaptive
+    double[::1] kappa,             # I/O  (1,), the sum of p * centre ** 2
+    double[::1] ridge,             # I/O  (M,), of the proximal step
+    double[:, ::1] residual,       # TMP  (B, D)
+    double[:, ::1] gradient,       # TMP  (M, D) of zeros, if cautious or with momentum
+    double[:, ::1] table,          # I/O  (M, 2 D + 1), [V, U, p]
+    double[:, ::1] shared,         # I/O  (4, D), [s, b, sum of s, sum of b]
+    double[:, ::1] sums,           # TMP  (3, D)
+    double[::1] factors,           # I/O  (2,), [scale, mass]
+    double[:, ::1] velocity,       # I/O  (M + 1, D), or (0, D) without momentum
+    double[::1] loss,              # I/O  (D,), the sum of weight * error ** 2
+    Py_ssize_t n_before,           # IN   how many batches went before, for the period
+):
+    """Visit rows in mini-batches."""
+    cdef Py_ssize_t D = Y.shape[1], n_visits = rows.shape[0]
+    cdef Py_ssize_t B = rule.batch_size, t, i, k, a, d, row, m
+    cdef Py_ssize_t nnz
+    cdef double divisor, r, w, norm, xq
+    cdef double* s = &shared[0, 0]
+    cdef double* b = &shared[1, 0]
+    cdef double* step = &sums[0, 0]
+    cdef double* sum_r = &sums[1, 0]
+    cdef double* sum_rq = &sums[2, 0]
+    with nogil:
+        for t in range(steps.shape[0]):
+            i = t * B
+            m = min(B, n_visits - i)
+            divisor = rule.divisor if rule.divisor > 0 else m
+            if rule.adaptive:
+                for k in range(m):
+                    a, nnz = indptr[rows[i + k]], indptr[rows[i + k] + 1] - indptr[rows[i + k]]
+                    observe(&data[0] + a, &indices[0] + a, nnz, weight[i + k], seen)
+                for k in range(m):
+                    a, nnz = indptr[rows[i + k]], indptr[rows[i + k] + 1] - indptr[rows[i + k]]
+                    adapt(&data[0] + a, &indices[0] + a, nnz, D, rule.penalty, intercept, seen,
+                          shared, factors, q, ridge, table, &kappa[0])
+                for k in range(m):
+                    xq = 0
+                    for a in range(indptr[rows[i + k]], indptr[rows[i + k] + 1]):
+                        xq += data[a] * q[indices[a]]
+                    products[rows[i + k]] = xq
+            for d in range(D):
+                step[d], sum_r[d], sum_rq[d] = steps[t], 0, 0
+            for k in range(m):
+                row, w = rows[i + k], weight[i + k]
+                a, nnz = indptr[row], indptr[row + 1] - indptr[row]
+                if i + k + AHEAD < n_visits:
+                    fetch(data, indices, indptr, rows[i + k + AHEAD], rows[i + k + 2],
+                          &table[0, 0], D)
+                read_row(&data[0] + a, &indices[0] + a, nnz, &table[0, 0], D, &residual[k, 0])
+                for d in range(D):
+                    r = factors[0] * residual[k, d] - products[row] * s[d] + b[d] - Y[row, d]
+                    loss[d] += w * r * r
+                    residual[k, d] = w * r / divisor
+                if rule.cautious and m == 1:
+                    norm = length_of_row(&data[0] + a, &indices[0] + a, nnz, &table[0, 0], D)
+                    norm = w / divisor * (norm - 2 * products[row] + kappa[0] + intercept)
+                    for d in range(D):
+                        step[d] = cautious_step(steps[t], 1, norm)
+            if rule.cautious and m > 1:
+                cautious_steps(data, indices, indptr, rows, weight, residual, products, table,
+                               gradient, i, m, divisor, steps[t], intercept, kappa[0], sums)
+            if rule.momentum > 0:
+                scatter(data, indices, indptr, rows, residual, gradient, i, m)
+                for k in range(m):
+                    for d in range(D):
+                        sum_r[d] += residual[k, d] * intercept
+                move_all(rule, table, D, steps[t], gradient, velocity, b, sum_r)
+                gradient[:, :] = 0
+            else:
+                factors[0] *= 1 - steps[t] * rule.shrink
+                if -SMALLEST_SCALE < factors[0] < SMALLEST_SCALE:
+                    multiply_out(table, D, factors)
+                for k in range(m):
+                    row = rows[i + k]
+                    for d in range(D):
+                        residual[k, d] *= step[d]
+                        sum_r[d] += residual[k, d]
+                        sum_rq[d] += residual[k, d] * (products[row] - kappa[0])
+                    a, nnz = indptr[row], indptr[row + 1] - indptr[row]
+                    move_row(&data[0] + a, &indices[0] + a, nnz, &residual[k, 0], D,
+                             1 / factors[0], factors[1], &table[0, 0])
+                for d in range(D):
+                    s[d] -= sum_r[d]
+                    b[d] -= intercept * sum_r[d] - sum_rq[d]
+                factors[1] += factors[0]
+            for d in range(D):
+                shared[2, d] += s[d]
+                shared[3, d] += b[d]
+            if rule.period > 0 and (n_before + t + 1) % rule.period == 0:
+                proximal_step(table, D, q, ridge, steps[t] * rule.period, s, b, factors[1])
+
+
+cdef inline void scatter(
+    const floating[::1] data, const index_t[::1] indices, const index_t[::1] indptr,
+    const Py_ssize_t[::1] rows, const double[:, ::1] residual, double[:, ::1] gradient,
+    Py_ssize_t i, Py_ssize_t m,
+) noexcept nogil:
+    """Add x' residual of the rows of a batch to the gradient."""
+    cdef Py_ssize_t k, a, d, row
+    for k in range(m):
+        row = rows[i + k]
+        for a in range(indptr[row], indptr[row + 1]):
+            for d in range(gradient.shape[1]):
+                gradient[indices[a], d] += data[a] * residual[k, d]
+
+
+cdef inline void cautious_steps(
+    const floating[::1] data, const index_t[::1] indices, const index_t[::1] indptr,
+    const Py_ssize_t[::1] rows, const double[::1] weight, const double[:, ::1] residual,
+    const double[::1] products, const double[:, ::1] table, double[:, ::1] gradient,
+    Py_ssize_t i, Py_ssize_t m, double divisor, double longest, double intercept,
+    double kappa, double[:, ::1] sums,
+) noexcept nogil:
+    """Work out sums[0], the step of each output; see `cautious_step`.
+
+    With G = x' r, the centred gradient is G - centre R, where R is the sum of r.
+    """
+    cdef Py_ssize_t k, a, d, j, row, D = gradient.shape[1]
+    cdef double R, Rq, square, curvature, u
+    scatter(data, indices, indptr, rows, residual, gradient, i, m)
+    for d in range(D):
+        R = Rq = square = curvature = 0
+        for k in range(m):
+            R += residual[k, d]
+            Rq += residual[k, d] * products[rows[i + k]]
+        for k in range(m):
+            row, u = rows[i + k], 0
+            for a in range(indptr[row], indptr[row + 1]):
+                j = indices[a]
+                u += data[a] * table[j, 2 * D] * gradient[j, d]
+            square += residual[k, d] * u
+            u += (intercept + kappa - products[row]) * R - Rq
+            curvature += weight[i + k] / divisor * u * u
+        square += R * ((intercept + kappa) * R - 2 * Rq)
+        sums[0, d] = cautious_step(longest, square, curvature)
+    for k in range(m):
+        row = rows[i + k]
+        for a in range(indptr[row], indptr[row + 1]):
+            for d in range(D):
+                gradient[indices[a], d] = 0
