@@ -35,6 +35,21 @@ cdef inline void move(
             total[i] += W[i]
 
 
+cdef inline void add_row(
+    const floating* x, Py_ssize_t stride, Py_ssize_t M, double w,    # IN   one row
+    const double* origin, double* filled, double* first, double* second,    # I/O  (M,)
+) noexcept nogil:
+    """Add weight, deviation from the origin and its square, of values that are not zero."""
+    cdef Py_ssize_t j
+    cdef double d, own
+    for j in range(M):
+        own = w if x[j * stride] != 0 else 0
+        d = x[j * stride] - origin[j]
+        filled[j] += own
+        first[j] += own * d
+        second[j] += own * d * d
+
+
 cdef inline void observe(
     const floating[:, :] X, const Py_ssize_t[::1] rows, const double[::1] weight,
     double[:, ::1] sums, double[:, ::1] seen,
@@ -42,24 +57,22 @@ cdef inline void observe(
     """Add a batch to the running moments (Chan, Golub & LeVeque, 1983).
 
     Values are taken about the mean so far, or the first ones, so that an offset costs no
-    digits. ``sums`` becomes that, and sums of weight, deviation and its square, nonzeros only.
+    digits. ``sums`` becomes that, and what `add_row` adds.
     """
     cdef Py_ssize_t k, j, M = X.shape[1]
     cdef Py_ssize_t stride = X.strides[1] // <Py_ssize_t> sizeof(floating)
-    cdef double w, d
     cdef const floating* x
     for j in range(M):
         sums[0, j] = seen[j, 1] if seen[j, 0] > 0 else X[rows[0], j]
         sums[1, j] = sums[2, j] = sums[3, j] = 0
     for k in range(rows.shape[0]):
-        x, w = &X[rows[k], 0], weight[k]
-        seen[M, 0] += w
-        for j in range(M):
-            d = x[j * stride] - sums[0, j]
-            sums[1, j] += w if x[j * stride] != 0 else 0
-            d = w * d if x[j * stride] != 0 else 0
-            sums[2, j] += d
-            sums[3, j] += d * (x[j * stride] - sums[0, j])
+        x = &X[rows[k], 0]
+        seen[M, 0] += weight[k]
+        # The compiler turns the loop over neighbours into one over pairs of them.
+        if stride == 1:
+            add_row(x, 1, M, weight[k], &sums[0, 0], &sums[1, 0], &sums[2, 0], &sums[3, 0])
+        else:
+            add_row(x, stride, M, weight[k], &sums[0, 0], &sums[1, 0], &sums[2, 0], &sums[3, 0])
     for j in range(M):
         if sums[1, j] > 0:
             seen[j, 0] += sums[1, j]
@@ -77,7 +90,7 @@ cdef inline void adapt(
     The scale of a feature that has said nothing so far is 1: it is then at its centre.
     """
     cdef Py_ssize_t j, d, M = centre.shape[0]
-    cdef double c, p, scale, coefficient
+    cdef double c, p, scale
     for j in range(M):
         if sums[1, j] == 0:
             continue

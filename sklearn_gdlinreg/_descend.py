@@ -111,22 +111,23 @@ def begin_stream(estimator, n_features, y):
     automatic = estimator.learning_rate == "auto"
     fitted = vars(estimator).get("coef_")
     W, b = start(estimator, fitted, None, None, n_features, y)
+    rng = check_random_state(estimator.random_state)
     return Stream(
         W,
         b,
         fresh=fitted is None,
-        batch_size=256 if estimator.batch_size is None else int(estimator.batch_size),
+        batch_size=64 if estimator.batch_size is None else int(estimator.batch_size),
         alpha=float(estimator.alpha),
         centred=bool(estimator.fit_intercept),
         average=automatic if estimator.average == "auto" else bool(estimator.average),
         schedule=None if automatic else _schedule(estimator),
         momentum={"momentum": estimator.momentum, "nesterov": estimator.nesterov},
-        rng=check_random_state(estimator.random_state) if estimator.shuffle else None,
+        seed=rng.randint(2**31 - 1) if estimator.shuffle else None,
     )
 
 
 def learn_chunk(stream, X, y, sample_weight, estimator):
-    """Let the stream learn from a chunk; return its mean loss."""
+    """Let the stream learn from a chunk; return its W and b, and the mean loss."""
     assert_all_finite(getattr(X, "data", X), input_name="X")
     assert_all_finite(y, input_name="y")
     Y = y.reshape(-1, 1) if y.ndim == 1 else y
@@ -137,15 +138,12 @@ def learn_chunk(stream, X, y, sample_weight, estimator):
         )
     if sample_weight is None:
         sample_weight = np.ones(X.shape[0])
-    rows = np.flatnonzero(sample_weight)
-    if stream.rng is not None:
-        rows = stream.rng.permutation(rows)
     with np.errstate(over="ignore", invalid="ignore"):
-        mean = stream.learn(X, Y, rows, sample_weight[rows])
-        W, b = stream.last()
+        mean = stream.learn(X, Y, sample_weight)
+        W, b = stream.result()
     if not (np.isfinite(mean) and np.isfinite(W).all() and np.isfinite(b).all()):
         raise ValueError(_why_not_finite(estimator, len(estimator.loss_curve_) + 1))
-    return mean
+    return W, b, mean
 
 
 def _why_not_finite(estimator, call):

@@ -186,12 +186,10 @@ def automatic_steps(W, coordinates, passes, history, *, alpha, rng, average, **o
     frame, y_mean = Frame.balanced(rows, coordinates, alpha)
     batch_size, shuffle = options.pop("batch_size"), options.pop("shuffle")
     visits, step = automatic(rows, frame, batch_size, rng)
-    rule = Rule(
-        batch_size=batch_size,
-        divisor=batch_size,
-        period=_penalty_period(frame, rows, batch_size, len(visits.rows)),
-        cautious=not shuffle,
-    )
+    period = penalty_period(rows.n_features, rows.entries_of_a_row() * batch_size)
+    # At least once an epoch.
+    period = min(period, math.ceil(len(visits.rows) / batch_size)) * frame.ridge.any()
+    rule = Rule(batch_size=batch_size, divisor=batch_size, period=period, cautious=not shuffle)
     walk = walk_of(rule, rows, frame, W, np.zeros(W.shape[1]))
     walk.centre_on(y_mean)
 
@@ -225,19 +223,16 @@ def _better(V, G, losses, last, passes):
     )
 
 
-def _penalty_period(frame, rows, batch_size, n_visits):
-    """Return every how many batches to take a proximal step; 0 for never.
+def penalty_period(n_features, n_visited):
+    """Return every how many batches to take a proximal step, given the entries that one visits.
 
     It moves every coefficient, so it waits until a few times as many entries of X have been
-    visited. Rounding must not decide.
+    visited.
     """
-    if not frame.ridge.any():
-        return 0
-    visited = rows.entries_of_a_row() * batch_size
-    if visited >= rows.n_features:
+    if n_visited >= n_features:
         return 1
-    period = math.ceil(PENALTY_WAIT * rows.n_features / visited - 1e-6)
-    return min(max(period, 1), math.ceil(n_visits / batch_size))
+    # Rounding must not decide.
+    return max(math.ceil(PENALTY_WAIT * n_features / max(n_visited, 1) - 1e-6), 1)
 
 
 def textbook_epochs(

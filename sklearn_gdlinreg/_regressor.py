@@ -272,7 +272,7 @@ class GDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         The first call begins where an earlier fit ended, if there was one, and settles the
         features and outputs. How batches are cut into calls does not matter: with
         ``shuffle=False``, two calls of ten batches give the bits of one of twenty. A last
-        batch may be smaller. `batch_size` is 256 where it is None; parameters that are set
+        batch may be smaller. `batch_size` is 64 where it is None; parameters that are set
         later change nothing until the next `fit`.
 
         Parameters
@@ -302,13 +302,14 @@ class GDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
             X, y = check_data(self, X, y, reset="coef_" not in vars(self))
             sample_weight = check_sample_weight(sample_weight, X.shape[0])
             if first:
-                self._stream, self.loss_curve_ = begin_stream(self, X.shape[1], y), []
+                self._stream = begin_stream(self, X.shape[1], y)
+                self.loss_curve_, self.n_iter_ = [], 0
             stream = self._stream.snapshot()
-            loss = learn_chunk(stream, X, y, sample_weight, self)
+            W, b, loss = learn_chunk(stream, X, y, sample_weight, self)
             self._stream = stream
-            self._store(*stream.result(), stream.rates(), y.ndim, X.dtype)
-            self.loss_curve_ = [*self.loss_curve_, loss]
-            self.n_iter_, self.t_, self.engine_ = len(self.loss_curve_), stream.t, "stream"
+            self._store(W, b, stream.rates(), y.ndim, X.dtype)
+            self.n_iter_, self.t_, self.engine_ = self.n_iter_ + 1, stream.t, "stream"
+            self.loss_curve_.append(loss)
         return self
 
     def _store(self, W, b, step, y_ndim, dtype):

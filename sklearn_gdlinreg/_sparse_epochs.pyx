@@ -200,7 +200,7 @@ def descend_sparse(
     double[:, ::1] seen,           # I/O  (M + 1, 3), running moments, last [sum of weights];
                                    #      or (0, 3) if not adaptive
     double[::1] q,                 # I/O  (M,)
-    double[::1] products,          # I/O  (N,), x q; those of the batch are worked out if adaptive
+    double[::1] products,          # I/O  (N,), x q; worked out here if adaptive
     double[::1] kappa,             # I/O  (1,), the sum of p * centre ** 2
     double[::1] ridge,             # I/O  (M,), of the proximal step
     double[:, ::1] residual,       # TMP  (B, D)

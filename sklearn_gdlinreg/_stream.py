@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ._mini_batch import Tail
+from ._mini_batch import Tail, penalty_period
 from ._rule import Rule
 from ._visits import CURVATURE_MARGIN, Frame, power_iteration
 from ._walks import walk_of
@@ -69,19 +69,17 @@ class Stream:
     average : bool
     schedule : Schedule or None, for automatic steps
     momentum : dict, as in `_mini_batch.textbook_epochs`
-    rng : RandomState or None, what shuffles each chunk
+    seed : int or None
+        What the shuffling of each chunk follows from; None keeps the order of rows.
     """
 
     def __init__(
-        self, W, b, *, fresh, batch_size, alpha, centred, average, schedule, momentum, rng
+        self, W, b, *, fresh, batch_size, alpha, centred, average, schedule, momentum, seed
     ):
         self.W, self.b, self.fresh = W, b, fresh and schedule is None
-        self.centred, self.schedule, self.rng = centred, schedule, rng
+        self.alpha, self.centred, self.schedule, self.seed = alpha, centred, schedule, seed
         if schedule is None:
-            self.rule = Rule(
-                batch_size=batch_size, divisor=batch_size, cautious=True, adaptive=True,
-                penalty=alpha, period=alpha > 0,
-            )  # fmt: skip
+            self.rule = self._automatic(batch_size, int(alpha > 0))
         else:
             self.rule = Rule(batch_size=batch_size, shrink=alpha, **momentum)
         self.tail = Tail() if average else None
@@ -90,24 +88,32 @@ class Stream:
         self.t, self.step, self.renew_at = 0, 1.0, 1
         self.n_rows, self.total = 0, 0.0
 
+    def _automatic(self, batch_size, period):
+        return Rule(
+            batch_size=batch_size, divisor=batch_size, cautious=True, adaptive=True,
+            penalty=self.alpha, period=period,
+        )  # fmt: skip
+
     def snapshot(self):
         """Return a copy that learns on its own; what never changes is shared."""
         other = copy.copy(self)
         for name in ("tail", "walk", "schedule"):
             setattr(other, name, _with_own_arrays(getattr(self, name)))
-        other.rng = copy.deepcopy(self.rng)
         return other
 
-    def learn(self, X, Y, rows, weight):
-        """Make one pass over these rows of a chunk; return the mean loss before each update.
+    def learn(self, X, Y, weight):
+        """Make one pass over a chunk; return the mean loss before each update.
 
         Parameters
         ----------
         X : ndarray or CSR of shape (N, M), finite
         Y : ndarray of shape (N, D)
-        rows : ndarray of shape (n_rows,), intp, in the order of their visits
-        weight : ndarray of shape (n_rows,), positive
+        weight : ndarray of shape (N,), not all zero
         """
+        rows = np.flatnonzero(weight)
+        if self.seed is not None:
+            rows = np.random.default_rng([self.seed, self.t]).permutation(rows)
+        weight = weight[rows]
         self._enter(_Chunk(X, Y), rows, weight)
         B, n_batches, loss = (
             self.rule.batch_size,
@@ -182,18 +188,26 @@ class Stream:
         return float(self.walk.losses().sum()) / share
 
     def _renew(self, X):
-        """Work out the length of a step from the last batch, and the moments of all."""
+        """Work out the length of a step from the last batch, and the moments of all.
+
+        Also how often the penalty is taken.
+        """
         # What the batch does not touch has next to no part in its curvature.
         dense = isinstance(X, np.ndarray)
         columns = np.flatnonzero(X.any(axis=0)) if dense else np.unique(X.indices[X.data != 0])
         X = X[:, columns]
-        share = 1.0 / self.rule.batch_size
+        B = self.rule.batch_size
+        share = 1.0 / B
         rng, weight = np.random.RandomState(0), np.full(X.shape[0], 1.0 / X.shape[0])
         curvature = power_iteration(X, weight, self.walk.frame(columns), rng)
         curvature = max(CURVATURE_MARGIN * curvature, self.centred)
         length = LENGTH_MARGIN * (self.walk.mean_length() + self.centred)
         self.step = 1.0 / max((1 - share) * curvature + length * share, 1e-300)
         self.renew_at = math.ceil(GROWTH * self.t)
+        if self.alpha:
+            seen = self.walk.seen[:, 0]
+            period = penalty_period(len(seen) - 1, B * seen[:-1].sum() / seen[-1])
+            self.rule = self.walk.rule = self._automatic(B, period)
 
     def rates(self):
         """Return the last step of each output, (D,)."""
