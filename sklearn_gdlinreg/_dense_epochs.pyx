@@ -14,24 +14,42 @@ from ._rule cimport AHEAD, FETCH_AHEAD, Rule, cautious_step, settle
 
 
 cdef inline void move(
-    Rule rule, Py_ssize_t n, Py_ssize_t n_penalised, Py_ssize_t D,
+    Py_ssize_t n, Py_ssize_t D, double shrink,
+    const double* step,                        # IN   (D,)
+    const double* gradient,                    # IN   (n, D)
+    double* W, double* total,                  # I/O  (n, D)
+) noexcept nogil:
+    """One update of rows of W; ``total`` sums the iterates."""
+    cdef Py_ssize_t i, j, d
+    # One output is spelt out: a loop within the loop takes twice as long.
+    if D == 1:
+        for i in range(n):
+            W[i] -= step[0] * (gradient[i] + shrink * W[i])
+            total[i] += W[i]
+        return
+    for j in range(n):
+        for d in range(D):
+            i = j * D + d
+            W[i] -= step[d] * (gradient[i] + shrink * W[i])
+            total[i] += W[i]
+
+
+cdef inline void move_with_momentum(
+    Rule rule, Py_ssize_t n, Py_ssize_t D, double shrink,
     const double* step,                        # IN   (D,)
     const double* gradient,                    # IN   (n, D)
     double* W, double* velocity, double* total,    # I/O  (n, D)
 ) noexcept nogil:
-    """One update of all rows of W; ``total`` sums the iterates."""
+    """As `move`, with a velocity."""
     cdef Py_ssize_t j, d, i
-    cdef double shrink, ahead = rule.momentum if rule.nesterov else 1.0
+    cdef double ahead = rule.momentum if rule.nesterov else 1.0
     cdef double own = 1.0 if rule.nesterov else 0.0, change
     for j in range(n):
-        shrink = rule.shrink if j < n_penalised else 0.0
         for d in range(D):
             i = j * D + d
             change = -step[d] * (gradient[i] + shrink * W[i])
-            if rule.momentum > 0:
-                velocity[i] = rule.momentum * velocity[i] + change
-                change = ahead * velocity[i] + own * change
-            W[i] += change
+            velocity[i] = rule.momentum * velocity[i] + change
+            W[i] += ahead * velocity[i] + own * change
             total[i] += W[i]
 
 
@@ -138,7 +156,6 @@ def descend_dense(
     cdef double* z
     cdef double* step = &gradient[M + 1, 0]
     cdef double* spare = &gradient[M + 2, 0]
-    cdef double* velocities = &velocity[0, 0] if rule.momentum > 0 else NULL
     with nogil:
         for t in range(steps.shape[0]):
             i = t * B
@@ -187,7 +204,15 @@ def descend_dense(
                     for k in range(m):
                         spare[d] += weight[i + k] / divisor * residual[B + k, d] ** 2
                     step[d] = cautious_step(steps[t], r, spare[d])
-            move(rule, P, M, D, step, &gradient[0, 0], &W[0, 0], velocities, &total[0, 0])
+            # The intercept, the last row, is not penalised.
+            if rule.momentum > 0:
+                move_with_momentum(rule, M, D, rule.shrink, step, &gradient[0, 0], &W[0, 0],
+                                   &velocity[0, 0], &total[0, 0])
+                move_with_momentum(rule, 1, D, 0, step, &gradient[M, 0], &W[M, 0],
+                                   &velocity[M, 0], &total[M, 0])
+            else:
+                move(M, D, rule.shrink, step, &gradient[0, 0], &W[0, 0], &total[0, 0])
+                move(1, D, 0, step, &gradient[M, 0], &W[M, 0], &total[M, 0])
             if rule.period > 0 and (n_before + t + 1) % rule.period == 0:
                 for j in range(M):
                     w = 1 / (1 + steps[t] * rule.period * ridge[j])

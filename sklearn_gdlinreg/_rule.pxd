@@ -15,7 +15,7 @@ cdef extern from *:
 
 # Rows are visited in random order: each is asked for while this many before it are read.
 cdef enum:
-    AHEAD = 4
+    AHEAD = 8
 
 ctypedef fused index_t:
     int

@@ -1,0 +1,127 @@
+"""
+==========================================
+Learning from a file that memory cannot hold
+==========================================
+
+Four million rows of 20 features, in units that differ by twelve orders of magnitude, stream
+from a Parquet file into `partial_fit`. In memory they would take 700 MB; the process may take
+256 MB more than it has after its imports, and the system holds it to that. Nothing is scaled, no
+parameter is set, and the model approaches the true coefficients as rows come.
+
+It writes the file itself, in a temporary folder, and runs on Linux.
+"""
+
+import resource
+import tempfile
+import time
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sklearn_gdlinreg import GDLinearRegression
+
+N_ROWS, N_FEATURES, ROWS_OF_A_GROUP = 4_000_000, 20, 20_000
+ALLOWED = 256  # megabytes
+
+# %%
+# Correlated features, each with its own unit and offset, and a target with noise of variance 1.
+
+rng = np.random.default_rng(0)
+mix = rng.standard_normal((N_FEATURES, N_FEATURES)) / N_FEATURES**0.5 + np.eye(N_FEATURES)
+unit = 10.0 ** rng.uniform(-6, 6, N_FEATURES)
+offset = 3 * rng.standard_normal(N_FEATURES)
+coef = rng.standard_normal(N_FEATURES)
+names = [f"x{j}" for j in range(N_FEATURES)]
+
+
+def rows(n):
+    """Return n rows of X and y."""
+    Z = rng.standard_normal((n, N_FEATURES)) @ mix + offset
+    return Z * unit, Z @ coef + rng.standard_normal(n)
+
+
+def megabytes(field=1):
+    """Return what this process holds now: resident (1), or all its data (5)."""
+    pages = int(Path("/proc/self/statm").read_text().split()[field])
+    return pages * resource.getpagesize() / 1e6
+
+
+# %%
+# Arrow's own allocator reserves more than it uses; the system's does not. From here on,
+# asking for more than is allowed is an error.
+
+pa.set_memory_pool(pa.system_memory_pool())
+limit = int((megabytes(5) + ALLOWED) * 1e6)
+resource.setrlimit(resource.RLIMIT_DATA, (limit, resource.getrlimit(resource.RLIMIT_DATA)[1]))
+
+folder = tempfile.TemporaryDirectory()
+path = Path(folder.name) / "rows.parquet"
+schema = pa.schema([(name, pa.float64()) for name in [*names, "y"]])
+with pq.ParquetWriter(path, schema, compression="none", use_dictionary=False) as writer:
+    for _ in range(N_ROWS // ROWS_OF_A_GROUP):
+        X, y = rows(ROWS_OF_A_GROUP)
+        writer.write_table(pa.table([*X.T, y], schema=schema))
+size = path.stat().st_size / 1e6
+print(f"{N_ROWS:,} rows, a file of {size:.0f} MB, {ALLOWED} MB allowed")
+
+try:
+    pq.read_table(path, use_threads=False)
+except (MemoryError, pa.ArrowMemoryError) as error:
+    print(f"reading it at once: {type(error).__name__}")
+
+# %%
+# One pass. How far the mean squared error on rows kept aside is above that of the true
+# coefficients is taken down now and then, and so is the memory.
+
+X_test, y_test = rows(20_000)
+noise = ((y_test - X_test @ (coef / unit)) ** 2).mean()
+model = GDLinearRegression(random_state=0)
+start, seen, seconds, trace = megabytes(), 0, 0.0, []
+file = pq.ParquetFile(path)
+for batch in file.iter_batches(batch_size=ROWS_OF_A_GROUP, use_threads=False):
+    X = np.column_stack([batch[name] for name in names])
+    began = time.perf_counter()
+    model.partial_fit(X, batch["y"])
+    seconds += time.perf_counter() - began
+    seen += len(X)
+    error = ((y_test - model.predict(X_test)) ** 2).mean()
+    trace.append((seen, error / noise - 1, megabytes() - start))
+file.close()
+folder.cleanup()
+
+seen, excess, memory = np.array(trace).T
+print(f"learnt in {seconds:.1f} s, {N_ROWS / seconds / 1e6:.1f} million rows a second")
+print(f"error on rows kept aside: {excess[-1]:.1e} above that of the true coefficients")
+print(f"memory while learning: at most {memory.max():.0f} MB more than before")
+
+# %%
+# The memory is flat, and the error comes down.
+
+figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
+figure.get_layout_engine().set(wspace=0.06)
+left.axhline(size, color="0.4", linestyle="--")
+left.text(0.05, size + 12, "all rows", color="0.3")
+left.axhline(ALLOWED, color="tab:red", linestyle=":")
+left.text(0.05, ALLOWED + 12, "allowed", color="tab:red")
+left.plot(seen / 1e6, memory, color="tab:blue", linewidth=2)
+left.text(0.05, memory.max() + 12, "taken while learning", color="tab:blue")
+left.set(
+    xlabel="rows seen (millions)",
+    ylabel="memory (MB)",
+    ylim=(-5, size * 1.15),
+    title="Memory stays flat",
+)
+right.loglog(seen, np.maximum(excess, 1e-7), color="tab:blue", linewidth=2)
+right.set(
+    xlabel="rows seen",
+    ylabel="test error / error of the true model - 1",
+    title="The error comes down",
+)
+for axes in (left, right):
+    axes.grid(alpha=0.3)
+figure.savefig("stream_from_parquet.png", dpi=150)
+print("saved stream_from_parquet.png")
+plt.show()
