@@ -24,35 +24,37 @@ WORK_OF_A_SPAN = 2**24
 
 
 class Tail:
-    """The mean of the last iterates: at least the last half, at most three quarters."""
+    """The mean of the last iterates, about the last half.
+
+    They are summed up in windows, each twice as long as the one before. While a window grows,
+    the one before it fades out, so that the mean does not jump.
+    """
 
     def __init__(self):
-        self.older, self.newer, self.restart_at = None, None, 1
+        self.older, self.newer = None, None
+
+    def _with(self, W, b, n):
+        if self.newer is None:
+            return W, b, n
+        return W + self.newer[0], b + self.newer[1], n + self.newer[2]
 
     def add(self, W, b, n):
         """Take in the sums of n iterates."""
-        if self.newer is not None:
-            W, b, n = W + self.newer[0], b + self.newer[1], n + self.newer[2]
-        self.newer = W, b, n
+        self.newer = self._with(W, b, n)
 
     def restart(self):
-        """Begin a new window; the last one is kept while it is the longer one."""
+        """Begin a new window."""
         self.older, self.newer = self.newer, None
 
     def mean(self, latest=None):
         """Return the mean W and b; with the sums of the latest iterates, if given."""
-        newer = self.newer
-        if latest is not None:
-            newer = (
-                latest
-                if newer is None
-                else [sum(pair) for pair in zip(newer, latest, strict=True)]
-            )
-        parts = [part for part in (newer, self.older) if part is not None]
-        if len(parts) == 2 and parts[0][2] > parts[1][2]:
-            parts.pop()
-        n = sum(part[2] for part in parts)
-        return sum(part[0] for part in parts) / n, sum(part[1] for part in parts) / n
+        newer = self.newer if latest is None else self._with(*latest)
+        if newer is None or self.older is None:
+            W, b, n = newer or self.older
+            return W / n, b / n
+        share = max(0.0, 1.0 - newer[2] / (2.0 * self.older[2]))
+        W, b, n = (new + share * old for new, old in zip(newer, self.older, strict=True))
+        return W / n, b / n
 
 
 class Descent:

@@ -78,16 +78,24 @@ def test_textbook_is_the_plain_loop(data, rng, container, batch_size, weighted, 
 @pytest.mark.parametrize("container", CONTAINERS)
 @pytest.mark.parametrize("options", [{"alpha": 0.3}, {"momentum": 0.5}])
 def test_textbook_average_is_that_of_the_tail(data, container, options):
-    """One epoch: its second half. Two: the second. Three: the last two."""
+    """One epoch: its second half. Two: the second. Three: that fades. Four: the last two."""
     X, Y = data
     n = 16
-    for n_epochs, first in [(1, n // 2), (2, n), (3, n), (4, 2 * n)]:
-        iterates = textbook_batches(X, Y, 0.002, n_epochs, 4, **options)[first:]
+    for n_epochs, share in [
+        (1, [0] * (n // 2) + [1] * (n // 2)),
+        (2, [0] * n + [1] * n),
+        (3, [0] * n + [0.5] * n + [1] * n),
+        (4, [0] * 2 * n + [1] * 2 * n),
+    ]:
+        iterates = textbook_batches(X, Y, 0.002, n_epochs, 4, **options)
         model = GDLinearRegression(
             learning_rate=0.002, batch_size=4, shuffle=False, average=True,
             max_iter=n_epochs, tol=0, **options,
         ).fit(container(X), Y)  # fmt: skip
-        W, b = (sum(part) / len(iterates) for part in zip(*iterates, strict=True))
+        W, b = (
+            np.average(np.array(part), axis=0, weights=share)
+            for part in zip(*iterates, strict=True)
+        )
         np.testing.assert_allclose(model.coef_.T, W, rtol=1e-8)
         np.testing.assert_allclose(model.intercept_, b, rtol=1e-8)
 
