@@ -21,6 +21,8 @@ from ._walks import walk_of
 PENALTY_WAIT = 4
 # Multiply-adds between two looks at the keyboard: about 20 ms.
 WORK_OF_A_SPAN = 2**24
+# What a visit takes apart from its entries, in the same unit.
+WORK_OF_A_VISIT = 64
 
 
 class Tail:
@@ -75,31 +77,32 @@ class Descent:
         self.walk, self.visits, self.rates, self.rng = walk, visits, rates, rng
         self.tail = Tail() if average else None
         self.t = self.n_epochs = 0
-        self.span = max(1, math.ceil(WORK_OF_A_SPAN / (walk.work * walk.rule.batch_size)))
+        work = (walk.work + WORK_OF_A_VISIT) * walk.rule.batch_size
+        self.span = math.ceil(WORK_OF_A_SPAN / work)
 
     def epoch(self):
         """Visit all rows once; return the mean loss before each update, (D,)."""
-        visits = self.visits if self.rng is None else self.visits.shuffled(self.rng)
+        if self.rng is not None:
+            self.visits.shuffle(self.rng)
         self.walk.loss[:] = 0.0
-        n_batches = math.ceil(len(visits.rows) / self.walk.rule.batch_size)
+        n_batches = math.ceil(len(self.visits.rows) / self.walk.rule.batch_size)
         # The first half of the first epoch is the way there, not the tail.
         half = n_batches // 2 if self.n_epochs == 0 else 0
-        self._visit(visits, 0, half)
+        self._visit(0, half)
         self.walk.forget()
-        self._visit(visits, half, n_batches)
+        self._visit(half, n_batches)
         self.n_epochs += 1
         if self.tail is not None:
             self.tail.add(*self.walk.sum())
-        return self.walk.losses() / self.visits.weight.sum()
+        return self.walk.losses() / self.visits.total
 
-    def _visit(self, visits, first, last):
+    def _visit(self, first, last):
         """Make the updates of these batches of the epoch, a span at a time."""
         B = self.walk.rule.batch_size
         for start in range(first, last, self.span):
             stop = min(start + self.span, last)
-            rows = slice(start * B, stop * B)
-            steps = self.rates(self.t, stop - start)
-            self.walk.visit(visits.rows[rows], visits.weight[rows], steps, self.t)
+            rows, weight = self.visits.span(start * B, stop * B)
+            self.walk.visit(rows, weight, self.rates(self.t, stop - start), self.t)
             self.t += stop - start
 
     def result(self):
@@ -188,7 +191,7 @@ def automatic_steps(W, coordinates, passes, history, *, alpha, rng, average, **o
     frame, y_mean = Frame.balanced(rows, coordinates, alpha)
     batch_size, shuffle = options.pop("batch_size"), options.pop("shuffle")
     visits, step = automatic(rows, frame, batch_size, rng)
-    period = penalty_period(rows.n_features, rows.entries_of_a_row() * batch_size)
+    period = penalty_period(rows.n_features, rows.entries_of_a_row * batch_size)
     # At least once an epoch.
     period = min(period, math.ceil(len(visits.rows) / batch_size)) * frame.ridge.any()
     rule = Rule(batch_size=batch_size, divisor=batch_size, period=period, cautious=not shuffle)
@@ -255,7 +258,7 @@ def textbook_epochs(
         return 2.0 * schedule.updates(t, n)
 
     rng = rng if options.pop("shuffle") else None
-    descent = Descent(walk, Visits.of(rows.weight), rates, rng, average=average)
+    descent = Descent(walk, Visits(rows.weight), rates, rng, average=average)
     problem = Problem(passes, coordinates)
     watch = EpochWatch(problem, schedule, momentum, W, b)
     with np.errstate(over="ignore", invalid="ignore"):

@@ -8,6 +8,7 @@ weighted; V is (M, D).
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 
 import numpy as np
 from sklearn.utils import assert_all_finite
@@ -39,7 +40,7 @@ def inverse_of(values):
     return np.divide(1.0, values, out=np.zeros_like(values), where=values > 0)
 
 
-def _constant(value, shape, dtype=np.float64):
+def constant(value, shape, dtype=np.float64):
     """Return an array of one value, which takes the memory of one; read only by habit."""
     return np.ndarray(shape, dtype, np.array(value, dtype), strides=(0,) * len(shape))
 
@@ -62,9 +63,9 @@ class Rows:
             # A power of two changes no mean, and keeps sums of tiny or huge weights floats.
             self.weight = np.ldexp(sample_weight, -np.frexp(sample_weight.max())[1])
         else:
-            self.weight = _constant(1.0, (self.n_rows,))
+            self.weight = constant(1.0, (self.n_rows,))
         self._outputs = self._pool = None
-        self._no_targets = _constant(0.0, Y.shape, X.dtype)
+        self._no_targets = constant(0.0, Y.shape, X.dtype)
 
     def _sum(self, add, parts):
         """Sum ``add(outputs, start, stop)`` over spans of rows, one thread a part.
@@ -115,8 +116,9 @@ class Rows:
         """What the columns of X and Y have been multiplied by where they are kept, (P,)."""
         return np.ones(self.n_features + self.n_outputs)
 
+    @cached_property
     def entries_of_a_row(self):
-        """Return how many entries of a row are not zero, in the mean; at least 1."""
+        """How many entries of a row are not zero, in the mean; at least 1."""
         return max(1.0, float(self.density().sum()))
 
     def _raise_non_finite(self):

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ._rows import inverse_of
+from ._rows import constant, inverse_of
 
 # Rows that stand for all when the largest curvature is worked out, and how often they do.
 SAMPLE_ENTRIES = 2**18
@@ -66,35 +66,47 @@ class Frame:
         return cls(mean * centred, inverse, penalty * inverse**2, centred)
 
 
-@dataclass(frozen=True)
 class Visits:
     """Which rows an epoch visits, and what each visit counts.
 
+    Parameters
+    ----------
+    weight : ndarray of shape (N,)
+        Rows that carry none are not visited.
+    times : ndarray of shape (N,), int, optional
+        How often to visit a row.
+
     Attributes
     ----------
-    rows : ndarray of shape (n_visits,), intp
-    weight : ndarray of shape (n_visits,)
-        Sums to the number of rows that carry weight.
+    rows : ndarray of shape (n_visits,), int
+    weight : ndarray of shape (N,)
+        What each visit of a row counts. Sums over visits to `total`.
+    total : int, the number of rows that carry weight
     """
 
-    rows: np.ndarray
-    weight: np.ndarray
+    def __init__(self, weight, times=None):
+        # Half as long as intp: next to X, these are most of what an epoch keeps.
+        index_type = np.int32 if len(weight) < 2**31 else np.intp
+        self.rows = np.flatnonzero(weight).astype(index_type)
+        self.total = len(self.rows)
+        self.weight = weight * (self.total / weight.sum())
+        long = np.flatnonzero(times > 1) if times is not None else ()
+        if len(long):
+            again = np.repeat(long, times[long] - 1).astype(index_type)
+            self.rows = np.append(self.rows, again)
+            self.rows.sort()
+            self.weight[long] /= times[long]
+        elif (self.weight == 1.0).all():
+            self.weight = constant(1.0, weight.shape)
 
-    @classmethod
-    def of(cls, weight, times=None):
-        """Visit each row that carries weight so many times."""
-        carries = np.flatnonzero(weight)
-        mean = weight.sum() / len(carries)
-        rows, count = carries, weight[carries] / mean
-        if times is not None:
-            times = times[carries]
-            rows, count = np.repeat(carries, times), np.repeat(count / times, times)
-        return cls(rows.astype(np.intp, copy=False), count)
+    def shuffle(self, rng):
+        """Put the visits into another order."""
+        rng.shuffle(self.rows)
 
-    def shuffled(self, rng):
-        """Return the same visits in another order."""
-        order = rng.permutation(len(self.rows))
-        return Visits(self.rows[order], self.weight[order])
+    def span(self, first, last):
+        """Return the rows and the weights of these visits, in their order."""
+        rows = self.rows[first:last].astype(np.intp)
+        return rows, self.weight[rows]
 
 
 def largest_curvature(rows, frame, lengths, rng):
@@ -103,10 +115,12 @@ def largest_curvature(rows, frame, lengths, rng):
     Rows are drawn in proportion to their squared length, so that the few long ones that
     make most of the curvature are among them.
     """
-    n_rows = int(min(rows.n_rows, max(256, SAMPLE_ENTRIES // rows.entries_of_a_row())))
+    n_rows = int(min(rows.n_rows, max(256, SAMPLE_ENTRIES // rows.entries_of_a_row)))
     share = rows.weight * lengths
-    drawn = np.sort(rng.choice(rows.n_rows, size=n_rows, p=share / share.sum()))
-    each = share.sum() / rows.weight.sum() / np.maximum(lengths[drawn], 1e-300) / n_rows
+    np.cumsum(share, out=share)
+    # Rounding may put a draw at the very end.
+    drawn = np.searchsorted(share[:-1], np.sort(rng.uniform(0.0, share[-1], n_rows)), "right")
+    each = share[-1] / rows.weight.sum() / np.maximum(lengths[drawn], 1e-300) / n_rows
     return power_iteration(rows.X[drawn], each, frame, rng)
 
 
@@ -125,16 +139,23 @@ def power_iteration(X, weight, frame, rng):
 
 def automatic(rows, frame, batch_size, rng):
     """Return the visits of an epoch and the length of its steps."""
-    lengths = rows.square_lengths(frame.centre, frame.inverse) + frame.centred
-    weight = rows.weight * ((rows.weight > 0).sum() / rows.weight.sum())
-    mean = float((weight * lengths).sum() / (weight > 0).sum())
+    lengths = rows.square_lengths(frame.centre, frame.inverse)
+    lengths += frame.centred
+    n_carry, total = np.count_nonzero(rows.weight), rows.weight.sum()
+    mean = float(rows.weight @ lengths / total)
     if mean == 0.0:
-        return Visits.of(weight), 1.0
-    times = np.maximum(np.ceil(weight * lengths / (2.0 * mean)), 1.0).astype(np.intp)
+        return Visits(rows.weight), 1.0
     curvature = CURVATURE_MARGIN * largest_curvature(rows, frame, lengths, rng)
     curvature = max(curvature, float(frame.centred))
+    visited = lengths
+    visited *= rows.weight
+    visited *= n_carry / total
+    times = np.ceil(
+        visited * (0.5 / mean), out=np.empty(len(visited), np.int32), casting="unsafe"
+    )
+    np.maximum(times, 1, out=times)
     # The mean of the visits' lengths, weighted by themselves: no visit is twice as long.
-    visited = weight * lengths
-    length = LENGTH_MARGIN * float((visited**2 / times).sum() / visited.sum())
+    length = LENGTH_MARGIN * float((visited / times) @ visited / visited.sum())
+    del lengths, visited
     share = 1.0 / batch_size
-    return Visits.of(weight, times), 1.0 / ((1 - share) * curvature + length * share)
+    return Visits(rows.weight, times), 1.0 / ((1 - share) * curvature + length * share)

@@ -28,6 +28,8 @@ from full_batch import (
     machine_rates,
     text_problem,
 )
+from growth import columns
+from growth import tables as growth_tables
 from scipy import sparse
 from sklearn.linear_model import Ridge, SGDRegressor
 from sklearn.neural_network import MLPRegressor
@@ -43,6 +45,10 @@ try:
     from vowpalwabbit import Workspace
 except ImportError:
     Workspace = None
+try:
+    from sklearnex.linear_model import IncrementalLinearRegression
+except ImportError:
+    IncrementalLinearRegression = None
 
 TARGETS = (1e-2, 1e-4, 1e-6)
 OURS = "GDLinearRegression"
@@ -225,6 +231,20 @@ def vowpal_wabbit(problem, passes):
     return row
 
 
+def intelex(problem, n_rows=10_000):
+    """Let it sum up its normal equations chunk by chunk: exact, after one pass."""
+    row, model, seconds = Row("intelex IncrementalLinearRegression"), None, math.inf
+    for _ in range(3):
+        model, start = IncrementalLinearRegression(), time.perf_counter()
+        for first in range(0, len(problem.y), n_rows):
+            rows = slice(first, first + n_rows)
+            model.partial_fit(problem.X[rows], problem.y[rows])
+        W, b = coefficients(model)
+        seconds = min(seconds, time.perf_counter() - start)
+    row.see(seconds, 1, problem.excess(W, b))
+    return row
+
+
 def contest(problem, n_epochs):
     """Yield the Row of each contestant."""
     dense, one = not sparse.issparse(problem.X), problem.y.ndim == 1
@@ -240,22 +260,20 @@ def contest(problem, n_epochs):
         for optimiser, rate in (("SGD", 1e-2), ("Adam", 1e-3)):
             name = f"StandardScaler + torch {optimiser}"
             yield by_epochs(name, problem, n_epochs, TorchLoop(optimiser, rate), scaled=True)
+    if dense and IncrementalLinearRegression is not None:
+        yield intelex(problem)
     if one and Workspace is not None:
         yield vowpal_wabbit(problem, (1, 3, 10))
 
 
 def table(rows):
     """Return the rows as a Markdown table."""
-    lines = [("", *(f"to {target:.0e} (s)" for target in TARGETS), "epochs", "excess then")]
+    titles = ["", *(f"to {target:.0e} (s)" for target in TARGETS), "epochs", "excess then"]
+    lines = []
     for row in rows:
         seconds = (digits(row.seconds.get(target)) for target in TARGETS)
-        lines.append((row.name, *seconds, str(row.epochs), f"{row.excess:.0e}"))
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    lines.insert(1, ("-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])))
-    aligns = "<" + ">" * (len(widths) - 1)
-    return "\n".join(
-        "| " + " | ".join(map("{:{}{}}".format, line, aligns, widths)) + " |" for line in lines
-    )
+        lines.append([row.name, *seconds, str(row.epochs), f"{row.excess:.0e}"])
+    return columns(titles, lines)
 
 
 def epoch_seconds(make, few=1, many=6):
@@ -293,7 +311,9 @@ def epochs(problem):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--case", nargs="+", choices=CASES, default=list(CASES))
+    parser.add_argument(
+        "--case", nargs="+", choices=[*CASES, "growth"], default=[*CASES, "growth"]
+    )
     parser.add_argument("--epochs", type=int, default=30, help="most epochs of a contestant")
     parser.add_argument("--json", type=Path, help="file for the numbers")
     parser.add_argument("--markdown", type=Path, help="file for the tables")
@@ -303,6 +323,10 @@ def main():
     sections, numbers = [heading(machine_rates())], {}
     print(sections[0])
     for name in arguments.case:
+        if name == "growth":
+            sections.append(growth_tables())
+            print(sections[-1], flush=True)
+            continue
         problem = CASES[name]()
         rows = list(contest(problem, arguments.epochs))
         times = epochs(problem)
