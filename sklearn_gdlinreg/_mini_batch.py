@@ -19,10 +19,6 @@ from ._walks import walk_of
 
 # Entries visited for each coefficient that a proximal step of all of them moves.
 PENALTY_WAIT = 4
-# Multiply-adds between two looks at the keyboard: about 20 ms.
-WORK_OF_A_SPAN = 2**24
-# What a visit takes apart from its entries, in the same unit.
-WORK_OF_A_VISIT = 64
 
 
 class Tail:
@@ -77,8 +73,6 @@ class Descent:
         self.walk, self.visits, self.rates, self.rng = walk, visits, rates, rng
         self.tail = Tail() if average else None
         self.t = self.n_epochs = 0
-        work = (walk.work + WORK_OF_A_VISIT) * walk.rule.batch_size
-        self.span = math.ceil(WORK_OF_A_SPAN / work)
 
     def epoch(self):
         """Visit all rows once; return the mean loss before each update, (D,)."""
@@ -99,8 +93,8 @@ class Descent:
     def _visit(self, first, last):
         """Make the updates of these batches of the epoch, a span at a time."""
         B = self.walk.rule.batch_size
-        for start in range(first, last, self.span):
-            stop = min(start + self.span, last)
+        for start in range(first, last, self.walk.span):
+            stop = min(start + self.walk.span, last)
             rows, weight = self.visits.span(start * B, stop * B)
             self.walk.visit(rows, weight, self.rates(self.t, stop - start), self.t)
             self.t += stop - start

@@ -205,9 +205,9 @@ def descend_sparse(
     double[::1] ridge,             # I/O  (M,), of the proximal step
     double[:, ::1] residual,       # TMP  (B, D)
     double[:, ::1] gradient,       # TMP  (M, D) of zeros, if cautious or with momentum
+    double[:, ::1] sums,           # TMP  (3, D)
     double[:, ::1] table,          # I/O  (M, 2 D + 1), [V, U, p]
     double[:, ::1] shared,         # I/O  (4, D), [s, b, sum of s, sum of b]
-    double[:, ::1] sums,           # TMP  (3, D)
     double[::1] factors,           # I/O  (2,), [scale, mass]
     double[:, ::1] velocity,       # I/O  (M + 1, D), or (0, D) without momentum
     double[::1] loss,              # I/O  (D,), the sum of weight * error ** 2

@@ -164,7 +164,7 @@ class Stream:
 
     def _end_of_span(self, share, first):
         """Return up to where batches can be visited in one go."""
-        last = len(share)
+        last = min(len(share), first + self.walk.span)
         if self.schedule is None:
             last = min(last, first + self.renew_at - self.t)
         if self.tail is not None:

@@ -6,6 +6,8 @@ themselves follow the running moments in ``seen`` (`Rule.adaptive`). Conventions
 `_rule`.
 """
 
+import math
+
 import numpy as np
 from scipy import sparse
 
@@ -14,6 +16,16 @@ from ._rows import inverse_of
 from ._rule import mean_length
 from ._sparse_epochs import descend_sparse
 from ._visits import Frame
+
+# Multiply-adds between two looks at the keyboard, 5 to 50 ms, and what a visit takes apart
+# from its entries, in the same unit.
+WORK_OF_A_SPAN, WORK_OF_A_VISIT = 2**22, 64
+
+
+def _span(rule, entries_of_a_row, n_outputs):
+    """Return how many batches to visit between two looks at the keyboard."""
+    work = (entries_of_a_row * n_outputs + WORK_OF_A_VISIT) * rule.batch_size
+    return math.ceil(WORK_OF_A_SPAN / work)
 
 
 def walk_of(rule, rows, frame, W, b, seen=None):
@@ -36,7 +48,7 @@ class DenseWalk:
     """A walk over the rows of an ndarray; parameters are those of `walk_of`."""
 
     def __init__(self, rule, rows, frame, W, b, seen):
-        self.rule, self.X, self.Y, self.seen = rule, rows.X, rows.Y, seen
+        self.rule, self.seen = rule, seen
         M, D = W.shape
         self.centred, self.centre, self.ridge = (
             frame.centred,
@@ -47,13 +59,8 @@ class DenseWalk:
         self.W = np.vstack([W * inverse_of(frame.inverse)[:, None], b + frame.centre @ W])
         self.velocity = np.zeros((M + 1 if rule.momentum else 1, D))
         self.total, self.loss, self.n_summed = np.zeros((M + 1, D)), np.zeros(D), 0
-        self.work = rows.X.shape[1] * D
-        self._scratch = (
-            np.empty((rule.batch_size, M + 1)),
-            np.empty((2 * rule.batch_size, D)),
-            np.empty((M + 3, D)),
-            np.empty((4, M if rule.adaptive else 0)),
-        )
+        self.span = _span(rule, M, D)
+        self.enter(rows)
 
     def visit(self, rows, weight, steps, n_before):
         """Make the steps of these visits, one a batch."""
@@ -78,12 +85,19 @@ class DenseWalk:
         return isinstance(rows.X, np.ndarray)
 
     def enter(self, rows):
-        """Go on over other rows."""
+        """Go on over these rows."""
         self.X, self.Y = rows.X, rows.Y
+        B, P, D = self.rule.batch_size, *self.W.shape
+        self._scratch = (
+            np.empty((B, P)),
+            np.empty((2 * B, D)),
+            np.empty((P + 2, D)),
+            np.empty((4, P - 1 if self.rule.adaptive else 0)),
+        )
 
     def leave(self):
-        """Keep no rows."""
-        self.X = self.Y = None
+        """Keep no rows, and nothing of passing use."""
+        self.X = self.Y = self._scratch = None
 
     def losses(self):
         """Return the sum of weight * error ** 2 that was added up in ``loss``, (D,)."""
@@ -140,12 +154,9 @@ class SparseWalk:
         self.shared = np.zeros((4, D))
         self.shared[1] = b * self.y_unit + self.shift @ self.table[:, :D]
         self.factors = np.array([1.0, 0.0])
-        whole = rule.cautious or rule.momentum
         self.velocity = np.zeros((M + 1 if rule.momentum else 1, D))
         self.loss, self.n_summed = np.zeros(D), 0
-        self.work = max(1, rows.X.nnz // max(1, rows.X.shape[0])) * D
-        self._scratch = np.empty((rule.batch_size, D)), np.zeros((M if whole else 1, D))
-        self._sums = np.empty((3, D))
+        self.span = _span(rule, rows.X.nnz / rows.X.shape[0], D)
         self.enter(rows)
 
     def visit(self, rows, weight, steps, n_before):
@@ -153,7 +164,7 @@ class SparseWalk:
         descend_sparse(
             self.rule, *self.csr, self.Y, rows, weight, steps, float(self.centred), self.seen,
             self.q, self.products, self.kappa, self.ridge, *self._scratch, self.table,
-            self.shared, self._sums, self.factors, self.velocity, self.loss, n_before,
+            self.shared, self.factors, self.velocity, self.loss, n_before,
         )  # fmt: skip
         self.n_summed += len(steps)
 
@@ -174,7 +185,7 @@ class SparseWalk:
         return not isinstance(rows.X, np.ndarray)
 
     def enter(self, rows):
-        """Go on over other rows."""
+        """Go on over these rows."""
         data, indices, indptr = rows.csr()
         if self.shift.any():
             data = data - self.shift[indices]
@@ -183,10 +194,16 @@ class SparseWalk:
             self.products = sparse.csr_array(self.csr, rows.X.shape) @ self.q
         else:
             self.products = np.zeros(rows.X.shape[0])
+        D, whole = self.n_outputs, self.rule.cautious or self.rule.momentum
+        self._scratch = (
+            np.empty((self.rule.batch_size, D)),
+            np.zeros((len(self.q) if whole else 1, D)),
+            np.empty((3, D)),
+        )
 
     def leave(self):
-        """Keep no rows."""
-        self.csr = self.Y = self.products = None
+        """Keep no rows, and nothing of passing use."""
+        self.csr = self.Y = self.products = self._scratch = None
 
     def losses(self):
         """Return the sum of weight * error ** 2 that was added up in ``loss``, (D,)."""

@@ -8,7 +8,7 @@ from reference import textbook_batches
 from scipy import sparse
 from sklearn.exceptions import NotFittedError
 
-from sklearn_gdlinreg import GDLinearRegression
+from sklearn_gdlinreg import GDLinearRegression, _walks
 
 CONTAINERS = [np.asarray, sparse.csr_array]
 
@@ -161,3 +161,29 @@ def test_a_step_too_long_is_told(make_data):
     model = GDLinearRegression(batch_size=10, learning_rate=1e6)
     with pytest.raises(ValueError, match="makes the loss grow without bound"):
         stream(model, np.tile(X, (50, 1)), np.tile(Y, (50, 1)), 100)
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+def test_a_chunk_is_learnt_in_spans(make_data, container, monkeypatch):
+    """So that an interrupt is heard soon; how long they are does not matter."""
+    X, Y = make_data(2000, 5, 2)
+    models = []
+    for work in (_walks.WORK_OF_A_SPAN, 1000):
+        monkeypatch.setattr(_walks, "WORK_OF_A_SPAN", work)
+        models.append(GDLinearRegression(random_state=0).partial_fit(container(X), Y))
+    np.testing.assert_array_equal(models[0].coef_, models[1].coef_)
+
+    kind = _walks.DenseWalk if container is np.asarray else _walks.SparseWalk
+    visit, left = kind.visit, [3]
+
+    def interrupted(*args):
+        left[0] -= 1
+        if not left[0]:
+            raise KeyboardInterrupt
+        visit(*args)
+
+    monkeypatch.setattr(kind, "visit", interrupted)
+    before = pickle.dumps(models[1])
+    with pytest.raises(KeyboardInterrupt):
+        models[1].partial_fit(container(X), Y)
+    assert pickle.dumps(models[1]) == before
