@@ -54,9 +54,9 @@ class GDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
     nesterov : bool, default=False
         Whether that momentum is Nesterov's; ignored by "auto" and without momentum.
     average : "auto" or bool, default="auto"
-        Whether the result of mini-batches is the mean of the last iterates, of which there
-        are at least half and at most three quarters. "auto" is True with
-        ``learning_rate="auto"``, False with a number. Ignored by full batches.
+        Whether the result of mini-batches is the mean of the last iterates, about half of
+        them; the older fade out. "auto" is True with ``learning_rate="auto"``, False with a
+        number. Ignored by full batches.
     max_iter : int, default=1000
         Most iterations; in mini-batches, epochs. Reaching it first is a
         `ConvergenceWarning`.
