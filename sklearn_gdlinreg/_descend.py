@@ -9,6 +9,7 @@ from sklearn.utils import assert_all_finite, check_random_state
 from ._equations import loss
 from ._full_batch import exact_steps
 from ._mini_batch import automatic_steps, textbook_epochs
+from ._penalty import Penalty
 from ._quadratic import read
 from ._steps import Schedule
 from ._stream import Stream
@@ -37,10 +38,15 @@ def start(estimator, fitted, coef_init, intercept_init, n_features, y):
     return W.T.copy(), b if estimator.fit_intercept else np.zeros(n_outputs)
 
 
+def penalty_of(estimator, n_outputs):
+    """Return the Penalty of the estimator's parameters."""
+    return Penalty.of(estimator.alpha, estimator.l1_ratio, estimator.positive, n_outputs)
+
+
 def _read(estimator, X, Y, sample_weight, n_steps):
     """Return coordinates, moments and passes; see `_quadratic.read`."""
     return read(
-        X, Y, sample_weight, alpha=float(estimator.alpha),
+        X, Y, sample_weight, penalty=penalty_of(estimator, Y.shape[1]),
         fit_intercept=bool(estimator.fit_intercept), raw=estimator.learning_rate != "auto",
         n_steps=n_steps,
     )  # fmt: skip

@@ -5,9 +5,11 @@ Conventions
 N samples, M features, D outputs. X is (N, M), Y (N, D), W (M, D), b (D,) and
 sample_weight (N,). The loss is a mean over samples and a *sum* over outputs::
 
-    L = (1 / N) sum_i sum_j (X W + b - Y)_ij ** 2 + alpha * sum(W ** 2)
+    L = (1 / N) sum_i sum_j (X W + b - Y)_ij ** 2
+        + sum_j alpha_j * sum_i (2 * l1_ratio * |W_ij| + (1 - l1_ratio) * W_ij ** 2)
 
-With weights, 1 / N becomes 1 / sum(s) and each sample counts s_i times. One sample, one
+With weights, 1 / N becomes 1 / sum(s) and each sample counts s_i times. alpha is a number, or
+one an output. One sample, one
 output and many of both are the same lines. They use nothing but operators and methods that
 NumPy, SciPy sparse, Array API and Dask arrays share.
 """
@@ -25,13 +27,15 @@ def _mean_weight(X, sample_weight):
     return (sample_weight / sample_weight.sum())[:, None]
 
 
-def loss(X, Y, W, b, sample_weight=None, alpha=0.0):
+def loss(X, Y, W, b, sample_weight=None, alpha=0.0, l1_ratio=0.0):
     """Return the loss L, a scalar in squared units of Y."""
     error = predict(X, W, b) - Y
-    return (_mean_weight(X, sample_weight) * error**2).sum() + alpha * (W**2).sum()
+    penalty = alpha * (2.0 * l1_ratio * abs(W) + (1.0 - l1_ratio) * W**2)
+    return (_mean_weight(X, sample_weight) * error**2).sum() + penalty.sum()
 
 
-def gradients(X, Y, W, b, sample_weight=None, alpha=0.0):
-    """Return the gradients of the loss: by W, (M, D), and by b, (D,)."""
+def gradients(X, Y, W, b, sample_weight=None, alpha=0.0, l1_ratio=0.0):
+    """Return the gradients of the loss but for its L1 term: by W, (M, D), and by b, (D,)."""
     error = _mean_weight(X, sample_weight) * (predict(X, W, b) - Y)
-    return 2.0 * (X.T @ error) + 2.0 * alpha * W, 2.0 * error.sum(axis=0)
+    by_W = 2.0 * (X.T @ error) + 2.0 * alpha * (1.0 - l1_ratio) * W
+    return by_W, 2.0 * error.sum(axis=0)

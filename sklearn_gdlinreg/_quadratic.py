@@ -38,7 +38,8 @@ class Coordinates:
     centre : ndarray of shape (M,), the mean of z_x; zeros without an intercept
     deviation : ndarray of shape (M,), the root mean square of z_x about the centre
     scale : ndarray of shape (M,), V = scale * W; 0 where a feature says nothing
-    ridge : ndarray of shape (M,), the penalty is sum_j ridge_j V_jd ** 2
+    ridge : ndarray of shape (M, 1) or (M, D), the L2 penalty is sum_j ridge_jd V_jd ** 2
+    proximal : Proximal or None, the penalty that has no gradient
     y_centre, null_loss : ndarray of shape (D,), the mean of z_y and its variance about it
     y_noise : ndarray of shape (D,), what rounding leaves of a loss that is zero
     shift, unit : ndarray of shape (M + D,), as in Rows
@@ -50,6 +51,7 @@ class Coordinates:
     deviation: np.ndarray
     scale: np.ndarray
     ridge: np.ndarray
+    proximal: object
     y_centre: np.ndarray
     null_loss: np.ndarray
     y_noise: np.ndarray
@@ -58,23 +60,25 @@ class Coordinates:
     centred: bool
 
     @classmethod
-    def of(cls, rows, total, mean, variance, *, alpha, raw):
+    def of(cls, rows, total, mean, variance, *, penalty, raw):
         """Work them out from the moments of the columns, (M + D,) each, as rows give them.
 
-        The scale is the root of the variance plus alpha: with an L2 penalty a rare
+        The scale is the root of the variance plus the least L2 penalty: with one a rare
         feature does not spoil the conditioning. With ``raw`` it is 1.
         """
         M, centred = rows.n_features, rows.centred
-        penalty = alpha * rows.unit[:M] ** 2
         scale = np.ones(M)
         if not raw:
-            scale = np.sqrt(np.where(variance[:M] > 0, variance[:M] + penalty, 0.0))
+            square = variance[:M] + penalty.l2.min() * rows.unit[:M] ** 2
+            scale = np.sqrt(np.where(variance[:M] > 0, square, 0.0))
+        unit = rows.unit[:M] * inverse_of(scale)
         return cls(
             total=total,
             centre=mean[:M] * centred,
             deviation=np.sqrt(variance[:M]),
             scale=scale,
-            ridge=penalty * inverse_of(scale) ** 2,
+            ridge=penalty.ridge(unit),
+            proximal=penalty.proximal(unit, rows.unit[M:]),
             y_centre=mean[M:] * centred,
             null_loss=variance[M:],
             y_noise=(8 * EPS) ** 2 * (variance + mean**2)[M:],
@@ -98,6 +102,10 @@ class Coordinates:
         """By how much centring after a product magnifies its rounding, squared; 1 or more."""
         about = inverse_of(self.deviation) * self.centre
         return 1.0 + (about**2).max()
+
+    def objective(self, V, losses):
+        """Return the losses at V with the penalty that has no gradient, (D,)."""
+        return losses if self.proximal is None else losses + self.proximal.value(V)
 
     def noise(self, V):
         """Return the losses that rounding leaves of an exact fit at V, (D,)."""
@@ -154,18 +162,29 @@ class Moments:
         self.null_loss = coordinates.null_loss
         self.B = covariance[:, M:] * inverse
         self.H = covariance[:, :M] * inverse * inverse.T
-        self.H.flat[:: M + 1] += coordinates.ridge
+        # One ridge for all outputs is part of H.
+        self.ridge = None
+        if coordinates.ridge.shape[1] == 1:
+            self.H.flat[:: M + 1] += coordinates.ridge[:, 0]
+        else:
+            self.ridge = coordinates.ridge
         self.shape = self.B.shape
         self.work = M * M * self.shape[1]
 
+    def _times(self, V):
+        HV = self.H @ V
+        if self.ridge is not None:
+            HV += self.ridge * V
+        return HV
+
     def gradient(self, V):
         """Return the half gradient at V, (M, D), and the losses, (D,)."""
-        G = self.B - self.H @ V
+        G = self.B - self._times(V)
         return G, np.maximum(self.null_loss - (V * (self.B + G)).sum(axis=0), 0.0)
 
     def curvature(self, P):
         """Return H P, (M, D), and the curvatures p' H p of its columns, (D,)."""
-        HP = self.H @ P
+        HP = self._times(P)
         return HP, np.einsum("md,md->d", P, HP)
 
 
@@ -209,7 +228,7 @@ class Passes:
             second = second - first**2
         G *= self.inverse_scale / c.total
         if c.ridge.any():
-            penalty = np.multiply(c.ridge[:, None], V, out=self._scratch)
+            penalty = np.multiply(c.ridge, V, out=self._scratch)
             G -= penalty
             second = second + np.einsum("md,md->d", penalty, V)
         return G.astype(np.float64, copy=False), np.maximum(second.astype(np.float64), 0.0)
@@ -232,7 +251,7 @@ class Passes:
         return np.negative(minus_HP, out=minus_HP), curvatures
 
 
-def read(X, Y, sample_weight, *, alpha, fit_intercept, raw, n_steps):
+def read(X, Y, sample_weight, *, penalty, fit_intercept, raw, n_steps):
     """Look at the data once; return coordinates and suppliers, the cheapest first.
 
     Parameters
@@ -240,7 +259,7 @@ def read(X, Y, sample_weight, *, alpha, fit_intercept, raw, n_steps):
     X : ndarray or CSR of shape (N, M), float32 or float64
     Y : ndarray of shape (N, D), of the type of X
     sample_weight : ndarray of shape (N,) or None
-    alpha : float, the L2 penalty
+    penalty : Penalty
     fit_intercept : bool
     raw : bool
         Whether descent runs in the coordinates of X itself, as the textbook's does.
@@ -263,7 +282,7 @@ def read(X, Y, sample_weight, *, alpha, fit_intercept, raw, n_steps):
         *columns, second = rows.moments()
     else:
         columns = rows.column_moments()
-    coordinates = Coordinates.of(rows, *columns, alpha=alpha, raw=raw)
+    coordinates = Coordinates.of(rows, *columns, penalty=penalty, raw=raw)
     eps = EPS if sparse else np.finfo(X.dtype).eps
     eps *= coordinates.loss_of_centring
     if second is not None and eps < USELESS:

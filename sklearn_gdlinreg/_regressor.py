@@ -27,15 +27,21 @@ class GDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     The objective is a mean over samples and a sum over outputs::
 
-        (1 / n_samples) * ||y - X w - b||^2_F + alpha * ||w||^2_F
+        (1 / n_samples) * ||y - X w - b||^2_F
+        + alpha * (2 * l1_ratio * ||w||_1 + (1 - l1_ratio) * ||w||^2_F)
 
     Parameters
     ----------
-    alpha : float, default=0.0
-        Strength of the L2 penalty, in the range [0, inf), in the units of `SGDRegressor`:
-        equal to ``Ridge(alpha=n_samples * alpha)``. The intercept is never penalised.
+    alpha : float or array-like of shape (n_outputs,), default=0.0
+        Strength of the penalty, in the range [0, inf), in the units of `ElasticNet` and
+        `SGDRegressor`; an array has one for each output. The intercept is never penalised.
+    l1_ratio : float, default=0.0
+        Share of the L1 penalty, in the range [0, 1]. With 0 the model is that of
+        ``Ridge(alpha=n_samples * alpha)``, above it that of ``ElasticNet(alpha, l1_ratio)``.
     fit_intercept : bool, default=True
         Whether to fit an intercept.
+    positive : bool, default=False
+        Whether no coefficient may be negative.
     batch_size : int, default=None
         Rows of a mini-batch. None, or as many as there are, is full batch.
     learning_rate : "auto" or float, default="auto"
@@ -163,7 +169,9 @@ class GDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self,
         *,
         alpha=0.0,
+        l1_ratio=0.0,
         fit_intercept=True,
+        positive=False,
         batch_size=None,
         learning_rate="auto",
         schedule="constant",
@@ -181,7 +189,9 @@ class GDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         verbose=0,
     ):
         self.alpha = alpha
+        self.l1_ratio = l1_ratio
         self.fit_intercept = fit_intercept
+        self.positive = positive
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.schedule = schedule

@@ -99,7 +99,9 @@ def largest_stable_step(supplier, mean, *, fit_intercept, momentum=0.0, nesterov
         """Half the Hessian in (W, b) times p, from that of the centred problem."""
         p = p.reshape(-1)
         P = np.ascontiguousarray(np.broadcast_to(p[:M, None], supplier.shape))
-        HP = supplier.curvature(P)[0][:, 0]
+        HP, curvatures = supplier.curvature(P)
+        # Outputs differ by their L2 penalties alone.
+        HP = HP[:, np.argmax(curvatures)]
         if not fit_intercept:
             return HP
         mean_prediction = mean @ p[:M] + p[M]

@@ -11,7 +11,9 @@ import math
 
 import numpy as np
 
+from ._penalty import Proximal
 from ._quadratic import START_OVERFLOWS
+from ._rows import inverse_of
 from ._steps import largest_stable_step
 
 # A loss that grows this many times in a row, by a step above the limit, will not recover.
@@ -30,10 +32,12 @@ class Problem:
     def __init__(self, supplier, coordinates):
         self.supplier, self.coordinates = supplier, coordinates
         self.mean, self.y_mean = coordinates.mean
-        deviation = np.sqrt(coordinates.deviation**2 + coordinates.ridge)
-        self.standard = np.divide(
-            1.0, deviation, out=np.zeros_like(deviation), where=deviation > 0
-        )[:, None]
+        deviation = np.sqrt(coordinates.deviation[:, None] ** 2 + coordinates.ridge)
+        self.standard = inverse_of(deviation)
+        self.proximal = coordinates.proximal
+        if self.proximal is not None:
+            threshold = self.proximal.threshold * self.standard
+            self.standard_proximal = Proximal(threshold, self.proximal.positive)
 
     def gradients(self, W, b):
         """Return dL/dW, dL/db, L and the optimality at (W, b)."""
@@ -41,12 +45,23 @@ class Problem:
         mean_residual = np.zeros_like(b)
         if self.coordinates.centred:
             mean_residual = self.y_mean - self.mean @ W - b
-        losses = losses + mean_residual**2
-        squares = ((self.standard * G) ** 2).sum(axis=0) + mean_residual**2
+        losses = self.coordinates.objective(W, losses + mean_residual**2)
+        squares = (self._standardised(W, G) ** 2).sum(axis=0) + mean_residual**2
         exact = losses <= self.coordinates.y_noise
         optimal = np.sqrt(np.where(exact, 0.0, squares) / np.where(exact, 1.0, losses)).max()
         gradient_W = -2.0 * (G + np.multiply.outer(self.mean, mean_residual))
         return gradient_W, -2.0 * mean_residual, float(losses.sum()), float(optimal)
+
+    def _standardised(self, W, G):
+        """Return the half gradient of standardised features, or the proximal one."""
+        if self.proximal is None:
+            return self.standard * G
+        V = W * inverse_of(self.standard)
+        return self.standard_proximal.gradient(V, self.standard * G)
+
+    def shrunk(self, W, rate):
+        """Return W after the proximal map of the penalty that has no gradient, if any."""
+        return W if self.proximal is None else self.proximal.map(W, 2.0 * rate)
 
 
 class _GrowthWatch:
@@ -184,7 +199,7 @@ def _descend(W, b, problem, watch, schedule, history, *, momentum, nesterov):
         # Nesterov's looks one momentum step ahead.
         ahead = momentum if nesterov else 1.0
         own = rate if nesterov else 0.0
-        W = W + ahead * velocity_W - own * gradient_W
+        W = problem.shrunk(W + ahead * velocity_W - own * gradient_W, rate)
         b = b + ahead * velocity_b - own * gradient_b
     watch.end(t)
     return W, b

@@ -32,14 +32,31 @@ def _non_negative(value):
     return _is_real(value) and 0 <= value < math.inf
 
 
+def _non_negatives(value):
+    """Whether a value is one, or a list or array of them in one dimension."""
+    if _is_real(value):
+        return _non_negative(value)
+    if not hasattr(value, "__len__") or isinstance(value, str):
+        return False
+    return len(value) > 0 and np.ndim(value) == 1 and all(map(_non_negative, value))
+
+
 def _positive_integer(value):
     return _is_integer(value) and value >= 1
 
 
 SCHEDULES = ("constant", "invscaling", "adaptive")
 CONSTRAINTS = {
-    "alpha": (_non_negative, "a float in the range [0.0, inf)"),
+    "alpha": (
+        _non_negatives,
+        "a float in the range [0.0, inf) or an array of such floats, one an output",
+    ),
+    "l1_ratio": (
+        lambda value: _is_real(value) and 0 <= value <= 1,
+        "a float in the range [0.0, 1.0]",
+    ),
     "fit_intercept": (_is_bool, "an instance of 'bool'"),
+    "positive": (_is_bool, "an instance of 'bool'"),
     "learning_rate": (
         lambda value: (
             value == "auto"

@@ -1,0 +1,119 @@
+"""Where a descent is, and the moves that a new one is made conjugate to.
+
+Conventions: V is (M, D); G is the half gradient, -1/2 dL/dV; one entry an output, (D,), in
+losses, steps and curvatures.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+# The earlier moves that are kept may take this many float64 values: 16 MB.
+KEPT_ITEMS = 2**21
+# Fewer moves than this, short of all, are not worth their time.
+WORTH_KEEPING = 32
+
+
+def dot(A, B):
+    """Return the inner products of the columns of A and B, (D,)."""
+    return np.einsum("md,md->d", A, B)
+
+
+@dataclass
+class Point:
+    """Where a descent is.
+
+    Attributes
+    ----------
+    V, G : ndarray of shape (M, D), the half gradient at V
+    losses, step : ndarray of shape (D,), the losses at V and the last exact steps
+    longest : float, the longest step on the way here; its inverse is the least curvature
+    """
+
+    V: np.ndarray
+    G: np.ndarray
+    losses: np.ndarray
+    step: np.ndarray
+    longest: float = 0.0
+
+
+class LastMove:
+    """The last move, to which a new one is made conjugate: conjugate gradient.
+
+    For data so wide that no more moves fit; nothing of their size is made twice.
+    """
+
+    room = 1
+
+    def __init__(self, shape):
+        self._P, self._HP, self._inverse = np.zeros(shape), None, None
+
+    def direction(self, G, *, twice):
+        """Return G less its component along the last move, (M, D), in place of that."""
+        if self._HP is not None:
+            self._P *= -dot(self._HP, G) * self._inverse
+        self._P += G
+        return self._P
+
+    def keep(self, P, HP, inverse_curvature):
+        """Keep the image HP of the last direction; it must outlive the next call."""
+        self._HP, self._inverse = HP, inverse_curvature
+
+    def forget(self, outputs):
+        """Begin anew for these outputs, (D,), bool."""
+        self._inverse = np.where(outputs, 0.0, self._inverse)
+
+
+class Moves:
+    """All earlier moves, to which a new one is made conjugate.
+
+    In exact arithmetic the last move is enough. Rounding makes it forget the others, and
+    the descent repeats them. Kept moves end it in at most as many iterations as the data
+    have dimensions.
+    """
+
+    def __init__(self, n_features, n_outputs, room):
+        self.room, self.n_kept = room, 0
+        self._moves = np.empty((n_outputs, room, n_features))
+        self._images = np.empty_like(self._moves)
+        self._direction = np.empty((n_outputs, 1, n_features))
+        self._part = np.empty_like(self._direction)
+
+    def direction(self, G, *, twice):
+        """Return G less its components along the kept moves, (M, D).
+
+        Where moves are nearly flat, one sweep leaves too much; twice is enough (Giraud,
+        Langou & Rozloznik, 2005). The next call overwrites what this one returns.
+        """
+        P = self._direction
+        P[:, 0] = G.T
+        if self.n_kept:
+            moves, images = self._moves[:, : self.n_kept], self._images[:, : self.n_kept]
+            for _ in range(1 + twice):
+                along = images @ P.transpose(0, 2, 1)
+                P -= np.matmul(along.transpose(0, 2, 1), moves, out=self._part)
+        return P[:, 0].T
+
+    def keep(self, P, HP, inverse_curvature):
+        """Keep the move P, whose image is HP."""
+        if self.n_kept == self.room:
+            self.n_kept = 0
+        self._moves[:, self.n_kept] = P.T
+        np.multiply(HP.T, inverse_curvature[:, None], out=self._images[:, self.n_kept])
+        self.n_kept += 1
+
+    def forget(self, outputs):
+        """Begin anew for these outputs, (D,), bool."""
+        if outputs.any():
+            self._images[outputs, : self.n_kept] = 0.0
+
+
+def moves_for(n_features, n_outputs):
+    """Return Moves where enough of them fit, or LastMove; both have ``room``.
+
+    Where all moves are kept, they span everything after M steps.
+    """
+    room = min(KEPT_ITEMS // (2 * n_features * n_outputs), n_features)
+    if room >= min(n_features, WORTH_KEEPING):
+        return Moves(n_features, n_outputs, room)
+    return LastMove((n_features, n_outputs))

@@ -1,0 +1,98 @@
+"""The penalty: its value, and the proximal map of the part that has no gradient.
+
+Conventions: M features, D outputs; W and V (M, D). The penalty of the loss is::
+
+    sum_d alpha_d * (2 * l1_ratio * |W_d|_1 + (1 - l1_ratio) * |W_d|^2)
+
+and infinite where ``positive`` and W is not. Half of the L1 term is ``threshold * |V|``.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Penalty:
+    """The penalty of each output.
+
+    Attributes
+    ----------
+    l1, l2 : ndarray of shape (D,)
+    positive : bool, whether coefficients may not be negative
+    """
+
+    l1: np.ndarray
+    l2: np.ndarray
+    positive: bool
+
+    @classmethod
+    def of(cls, alpha, l1_ratio, positive, n_outputs):
+        """Return that of an estimator's parameters; alpha is one for all, or one an output."""
+        alpha = np.atleast_1d(np.asarray(alpha, dtype=np.float64))
+        if alpha.shape not in ((1,), (n_outputs,)):
+            raise ValueError(
+                "alpha must be a float or have one value an output of y: expected shape "
+                f"{(n_outputs,)}. Got {alpha.shape}."
+            )
+        alpha = np.broadcast_to(alpha, (n_outputs,))
+        return cls(alpha * l1_ratio, alpha * (1.0 - l1_ratio), bool(positive))
+
+    @property
+    def smooth(self):
+        """Whether there is a gradient everywhere."""
+        return not (self.positive or self.l1.any())
+
+    def value(self, W):
+        """Return the penalty of the loss, a float."""
+        return float((2.0 * self.l1 * np.abs(W) + self.l2 * W * W).sum())
+
+    def ridge(self, unit):
+        """Return ``l2 * unit ** 2``, (M, 1) where outputs are alike, or (M, D).
+
+        Parameters
+        ----------
+        unit : ndarray of shape (M,), what V is multiplied by to be W, but for y's units
+        """
+        l2 = self.l2[:1] if (self.l2 == self.l2[0]).all() else self.l2
+        return unit[:, None] ** 2 * l2
+
+    def proximal(self, unit, y_unit):
+        """Return the `Proximal` of ``V = W / unit * y_unit``, None if the penalty is smooth."""
+        if self.smooth:
+            return None
+        return Proximal(unit[:, None] * (self.l1 * y_unit), self.positive)
+
+
+class Proximal:
+    """The part of the penalty that has no gradient, in the coordinates of a descent.
+
+    Parameters
+    ----------
+    threshold : ndarray of shape (M, D)
+    positive : bool
+    """
+
+    def __init__(self, threshold, positive):
+        self.threshold, self.positive = threshold, positive
+
+    def value(self, V):
+        """Return its part of the losses, (D,)."""
+        return 2.0 * np.einsum("md,md->d", self.threshold, np.abs(V))
+
+    def map(self, V, step):
+        """Return the V' that minimises ``|V' - V|^2 / (2 step) + threshold |V'|``.
+
+        Soft thresholding: entries within the threshold of zero are zero.
+        """
+        taken = step * self.threshold
+        if self.positive:
+            return np.maximum(V - taken, 0.0)
+        return V - np.clip(V, -taken, taken)
+
+    def gradient(self, V, G):
+        """Return the move of a proximal step of length 1 along the half gradient G, (M, D).
+
+        It is zero at the optimum and nowhere else, and G itself without a penalty.
+        """
+        return self.map(V + G, 1.0) - V

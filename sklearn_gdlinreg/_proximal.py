@@ -1,0 +1,151 @@
+"""Full-batch descent where the penalty has no gradient: an L1 term, or ``positive``.
+
+Two kinds of step take turns (as in Moré & Toraldo, 1991). Accelerated proximal steps, with
+restarts (Beck & Teboulle, 2009; O'Donoghue & Candès, 2015), find which coefficients are
+zero. On the face where these stay zero and no other changes its sign the objective is
+quadratic again: exact steps with exact momentum descend it, until one meets the face's end.
+
+Conventions are those of `_full_batch`; the objective of an output is its loss and the
+penalty that has no gradient.
+"""
+
+import numpy as np
+
+from ._moves import Point, dot, moves_for
+from ._rows import EPS
+
+# Proximal steps before the face that they found is descended, and at most.
+FIRST_ROUND, LONGEST_ROUND = 16, 1024
+# Rounds without progress before rounding is taken to be the limit.
+PATIENCE = 4
+
+
+class _Descent:
+    """A point on its way, with what both kinds of step need.
+
+    Attributes
+    ----------
+    V, G, losses : as in `Point`; the losses are without the proximal part
+    steepest : ndarray of shape (D,)
+        The largest curvature met, or twice that: the inverse of the proximal step.
+    """
+
+    def __init__(self, supplier, point, coordinates, history):
+        self.supplier, self.history = supplier, history
+        self.proximal, self.coordinates = coordinates.proximal, coordinates
+        self.V, self.G, self.losses = point.V.copy(), point.G.copy(), point.losses
+        self.longest = point.longest
+        self.steepest = np.ones(len(point.losses))
+
+    def objective(self):
+        """Return the objective of each output, (D,)."""
+        return self.losses + self.proximal.value(self.V)
+
+    def gradient(self):
+        """Return the proximal gradient, (M, D)."""
+        return self.proximal.gradient(self.V, self.G)
+
+    def _record(self):
+        self.history.record(self.objective() @ self.coordinates.loss_unit)
+
+    def accelerate(self, n_steps):
+        """Make accelerated proximal steps, each output with its own momentum."""
+        V_before, G_before, age = self.V, self.G, np.ones(len(self.losses))
+        for _ in range(min(n_steps, self.history.n_left)):
+            older = (1.0 + np.sqrt(1.0 + 4.0 * age**2)) / 2.0
+            momentum = (age - 1.0) / older
+            ahead = self.V + momentum * (self.V - V_before)
+            # The gradient of a quadratic is extrapolated as its argument is.
+            G_ahead = self.G + momentum * (self.G - G_before)
+            V, HP = self._proximal_step(ahead, G_ahead)
+            G = G_ahead - HP
+            # A move against the momentum ends it.
+            age = np.where(dot(ahead - V, V - self.V) > 0, 1.0, older)
+            V_before, G_before = self.V, self.G
+            self._go(V, G)
+            self._record()
+
+    def _proximal_step(self, V, G):
+        """Return the end of the step, and H times the step; shortened until it is stable."""
+        while True:
+            end = self.proximal.map(V + G / self.steepest, 1.0 / self.steepest)
+            P = end - V
+            HP, curvature = self.supplier.curvature(P)
+            square = dot(P, P)
+            steep = curvature > self.steepest * square * (1.0 + 1e-9)
+            if not steep.any():
+                return end, HP
+            met = curvature / np.where(steep, square, 1.0)
+            self.steepest = np.where(steep, np.maximum(2.0 * self.steepest, met), self.steepest)
+
+    def _go(self, V, G):
+        """Move to V, where the half gradient is G."""
+        self.losses = np.maximum(self.losses - dot(V - self.V, self.G + G), 0.0)
+        self.V, self.G = V, G
+
+    def explore(self, n_steps, target):
+        """Make exact steps on the face of the coefficients that are not zero.
+
+        One that becomes zero leaves the face. The steps end where the gradient on the face
+        is small against the target, or against what is left of the gradient off the face.
+        Return whether they came there.
+        """
+        face, sign = self.V != 0, np.sign(self.V)
+        slope = sign * self.proximal.threshold
+        off = self.gradient() * ~face
+        enough = 0.01 * dot(off, off)
+        n_features, n_outputs = self.V.shape
+        moves, live = moves_for(n_features, n_outputs), np.ones(n_outputs, bool)
+        for _ in range(min(n_steps, self.history.n_left)):
+            G = (self.G - slope) * face
+            live &= dot(G, G) > np.maximum(enough, target * self.objective())
+            P = moves.direction(G, twice=True) * (face * live)
+            HP, curvature = self.supplier.curvature(P)
+            ahead = dot(P, G)
+            live &= (ahead > 0) & (curvature > self.supplier.noise * dot(P, P))
+            if not live.any():
+                break
+            inverse = np.divide(1.0, curvature, out=np.zeros(n_outputs), where=live)
+            advance, ends = self._to_the_end(P, ahead * inverse)
+            self.longest = max(self.longest, float(advance.max()))
+            V = self.V + advance * P
+            V[ends | (V * sign < 0)] = 0.0
+            moves.keep(P, HP, inverse)
+            moves.forget(ends.any(axis=0))
+            face &= V != 0
+            self._go(V, self.G - advance * HP)
+            self._record()
+        return not live.any()
+
+    def _to_the_end(self, P, advance):
+        """Shorten the steps that leave the face; return them, and where they meet its end."""
+        falling = self.V * P < 0
+        room = np.divide(-self.V, P, out=np.full(P.shape, np.inf), where=falling)
+        least = room.min(axis=0)
+        ends = falling & (room == least) & (least <= advance)
+        return np.minimum(advance, least), ends
+
+
+def proximal_cycle(supplier, point, target, coordinates, history):
+    """Descend from a point of known gradient until the target or a dead end.
+
+    Parameters and result are those of `_full_batch._cycle`.
+    """
+    descent = _Descent(supplier, point, coordinates, history)
+    exact_fit = target**2 * coordinates.null_loss + coordinates.noise(point.V)
+    n_steps, best, n_worse = FIRST_ROUND, np.inf, 0
+    while history.n_left:
+        descent.accelerate(n_steps)
+        finished = descent.explore(4 * n_steps, 0.25 * target**2)
+        n_steps = FIRST_ROUND if finished else min(2 * n_steps, LONGEST_ROUND)
+        R, objective = descent.gradient(), descent.objective()
+        square = dot(R, R)
+        rounding = (4 * EPS) ** 2 * len(R) * (coordinates.null_loss + dot(descent.V, descent.V))
+        left = (square > np.maximum(target**2 * objective, rounding)) & (objective > exact_fit)
+        distance = float(square[left].sum())
+        n_worse = 0 if distance < 0.5 * best else n_worse + 1
+        best = min(best, distance)
+        if not left.any() or n_worse == PATIENCE:
+            break
+    step = 1.0 / descent.steepest
+    return Point(descent.V, descent.G, descent.losses, step, descent.longest)
