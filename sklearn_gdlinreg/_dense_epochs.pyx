@@ -10,12 +10,12 @@ from cython cimport floating
 from libc.math cimport sqrt
 from scipy.linalg.cython_blas cimport daxpy, ddot, dgemm
 
-from ._rule cimport AHEAD, FETCH_AHEAD, Rule, cautious_step, settle
+from ._rule cimport AHEAD, FETCH_AHEAD, Rule, cautious_step, settle, shrunk
 
 
 cdef inline void move(
-    Py_ssize_t n, Py_ssize_t D, double shrink,
-    const double* step,                        # IN   (D,)
+    Py_ssize_t n, Py_ssize_t D,
+    const double* step, const double* shrink,  # IN   (D,)
     const double* gradient,                    # IN   (n, D)
     double* W, double* total,                  # I/O  (n, D)
 ) noexcept nogil:
@@ -24,19 +24,19 @@ cdef inline void move(
     # One output is spelt out: a loop within the loop takes twice as long.
     if D == 1:
         for i in range(n):
-            W[i] -= step[0] * (gradient[i] + shrink * W[i])
+            W[i] -= step[0] * (gradient[i] + shrink[0] * W[i])
             total[i] += W[i]
         return
     for j in range(n):
         for d in range(D):
             i = j * D + d
-            W[i] -= step[d] * (gradient[i] + shrink * W[i])
+            W[i] -= step[d] * (gradient[i] + shrink[d] * W[i])
             total[i] += W[i]
 
 
 cdef inline void move_with_momentum(
-    Rule rule, Py_ssize_t n, Py_ssize_t D, double shrink,
-    const double* step,                        # IN   (D,)
+    Rule rule, Py_ssize_t n, Py_ssize_t D,
+    const double* step, const double* shrink,  # IN   (D,)
     const double* gradient,                    # IN   (n, D)
     double* W, double* velocity, double* total,    # I/O  (n, D)
 ) noexcept nogil:
@@ -47,10 +47,26 @@ cdef inline void move_with_momentum(
     for j in range(n):
         for d in range(D):
             i = j * D + d
-            change = -step[d] * (gradient[i] + shrink * W[i])
+            change = -step[d] * (gradient[i] + shrink[d] * W[i])
             velocity[i] = rule.momentum * velocity[i] + change
             W[i] += ahead * velocity[i] + own * change
             total[i] += W[i]
+
+
+cdef inline void proximal_step(
+    bint positive, double step,
+    const double[::1] gain, const double[:, ::1] penalty,
+    double[:, ::1] W, double[:, ::1] total,
+) noexcept nogil:
+    """Shrink every coefficient, in the sum of iterates as well."""
+    cdef Py_ssize_t j, d
+    cdef double w, g
+    for j in range(gain.shape[0]):
+        g = gain[j]
+        for d in range(W.shape[1]):
+            w = shrunk(W[j, d], step * penalty[1, d] * g, step * penalty[2, d] * g * g, positive)
+            total[j, d] += w - W[j, d]
+            W[j, d] = w
 
 
 cdef inline void add_row(
@@ -100,7 +116,7 @@ cdef inline void observe(
 
 cdef inline void adapt(
     double penalty, const double[:, ::1] sums, const double[:, ::1] seen,
-    double[::1] centre, double[::1] inverse, double[::1] ridge,
+    double[::1] centre, double[::1] inverse, double[::1] gain,
     double[:, ::1] W, double[:, ::1] total,
 ) noexcept nogil:
     """Centre and scale anew the features of the batch; the model and its sum stay.
@@ -119,7 +135,7 @@ cdef inline void adapt(
             total[M, d] += (c - centre[j]) * total[j, d] * inverse[j]
             W[j, d] *= scale
             total[j, d] *= scale
-        centre[j], inverse[j], ridge[j] = c, sqrt(p) if p > 0 else 1, penalty * p
+        centre[j], inverse[j], gain[j] = c, sqrt(p) if p > 0 else 1, sqrt(p)
 
 
 def descend_dense(
@@ -133,10 +149,11 @@ def descend_dense(
                                    #      or (0, 3) if not adaptive
     double[::1] centre,            # I/O  (M,)
     double[::1] inverse,           # I/O  (M + 1,), last 1, or 0 for no intercept
-    double[::1] ridge,             # I/O  (M,), of the proximal step
+    double[::1] gain,              # I/O  (M,), inverse, or 0 for no proximal step
+    const double[:, ::1] penalty,  # IN   (3, D), [shrink, l1, l2]
     double[:, ::1] block,          # TMP  (B, M + 1)
     double[:, ::1] residual,       # TMP  (2 B, D)
-    double[:, ::1] gradient,       # TMP  (M + 3, D)
+    double[:, ::1] gradient,       # TMP  (M + 4, D)
     double[:, ::1] sums,           # TMP  (4, M), if adaptive
     double[:, ::1] W,              # I/O  (M + 1, D)
     double[:, ::1] velocity,       # I/O  (M + 1, D), or (0, D) without momentum
@@ -156,6 +173,7 @@ def descend_dense(
     cdef double* z
     cdef double* step = &gradient[M + 1, 0]
     cdef double* spare = &gradient[M + 2, 0]
+    cdef double* no_shrink = &gradient[M + 3, 0]
     with nogil:
         for t in range(steps.shape[0]):
             i = t * B
@@ -163,7 +181,7 @@ def descend_dense(
             divisor = rule.divisor if rule.divisor > 0 else m
             if rule.adaptive:
                 observe(X, rows[i:i + m], weight[i:i + m], sums, seen)
-                adapt(rule.penalty, sums, seen, centre, inverse, ridge, W, total)
+                adapt(rule.penalty, sums, seen, centre, inverse, gain, W, total)
             for k in range(m):
                 x, z = &X[rows[i + k], 0], &block[k, 0]
                 if i + k + AHEAD < n_visits and stride == 1:
@@ -194,7 +212,7 @@ def descend_dense(
                 dgemm(&no, &yes, &outputs, &P, &m, &one, &residual[0, 0], &outputs,
                       &block[0, 0], &P, &zero, &gradient[0, 0], &outputs)
             for d in range(D):
-                step[d] = steps[t]
+                step[d], no_shrink[d] = steps[t], 0
             if rule.cautious:
                 predict(block, m, P, outputs, &gradient[0, 0], &residual[B, 0])
                 for d in range(D):
@@ -206,18 +224,15 @@ def descend_dense(
                     step[d] = cautious_step(steps[t], r, spare[d])
             # The intercept, the last row, is not penalised.
             if rule.momentum > 0:
-                move_with_momentum(rule, M, D, rule.shrink, step, &gradient[0, 0], &W[0, 0],
+                move_with_momentum(rule, M, D, step, &penalty[0, 0], &gradient[0, 0], &W[0, 0],
                                    &velocity[0, 0], &total[0, 0])
-                move_with_momentum(rule, 1, D, 0, step, &gradient[M, 0], &W[M, 0],
+                move_with_momentum(rule, 1, D, step, no_shrink, &gradient[M, 0], &W[M, 0],
                                    &velocity[M, 0], &total[M, 0])
             else:
-                move(M, D, rule.shrink, step, &gradient[0, 0], &W[0, 0], &total[0, 0])
-                move(1, D, 0, step, &gradient[M, 0], &W[M, 0], &total[M, 0])
+                move(M, D, step, &penalty[0, 0], &gradient[0, 0], &W[0, 0], &total[0, 0])
+                move(1, D, step, no_shrink, &gradient[M, 0], &W[M, 0], &total[M, 0])
             if rule.period > 0 and (n_before + t + 1) % rule.period == 0:
-                for j in range(M):
-                    w = 1 / (1 + steps[t] * rule.period * ridge[j])
-                    for d in range(D):
-                        W[j, d] *= w
+                proximal_step(rule.positive, steps[t] * rule.period, gain, penalty, W, total)
 
 
 cdef inline void predict(

@@ -92,7 +92,7 @@ def descend_in_batches(estimator, W, b, data, history):
     coordinates, _, passes = _read(estimator, *data, n_steps=0)
     automatic = estimator.learning_rate == "auto"
     options = {
-        "alpha": float(estimator.alpha),
+        "penalty": penalty_of(estimator, data[1].shape[1]),
         "batch_size": min(int(estimator.batch_size), data[0].shape[0]),
         "shuffle": bool(estimator.shuffle),
         "rng": rng,
@@ -123,7 +123,7 @@ def begin_stream(estimator, n_features, y):
         b,
         fresh=fitted is None,
         batch_size=64 if estimator.batch_size is None else int(estimator.batch_size),
-        alpha=float(estimator.alpha),
+        penalty=penalty_of(estimator, len(b)),
         centred=bool(estimator.fit_intercept),
         average=automatic if estimator.average == "auto" else bool(estimator.average),
         schedule=None if automatic else _schedule(estimator),

@@ -12,10 +12,11 @@ import math
 import numpy as np
 
 from ._full_batch import optimality
+from ._proximal import settle
 from ._rule import Rule
 from ._textbook import EpochWatch, Problem
 from ._visits import Frame, Visits, automatic
-from ._walks import walk_of
+from ._walks import penalty_of_steps, walk_of
 
 # Entries visited for each coefficient that a proximal step of all of them moves.
 PENALTY_WAIT = 4
@@ -123,14 +124,14 @@ class Patience:
         return self.tol > 0 and self.n_worse >= self.allowed
 
 
-def descend(descent, history, *, alpha, n_iter_no_change, validate=None, watch=None):
+def descend(descent, history, *, penalty, n_iter_no_change, validate=None, watch=None):
     """Run epochs until the loss stops improving; return W and b.
 
     Parameters
     ----------
     descent : Descent
     history : History
-    alpha : float
+    penalty : Penalty
     n_iter_no_change : int
     validate : callable or None
         Given W and b, the loss on rows held out; the best of all epochs is then returned.
@@ -142,7 +143,7 @@ def descend(descent, history, *, alpha, n_iter_no_change, validate=None, watch=N
         loss = float(descent.epoch().sum())
         W, b = descent.result()
         descent.end_epoch()
-        history.record(loss + alpha * (W * W).sum())
+        history.record(loss + penalty.value(W))
         if validate is not None:
             history.validation_losses.append(validate(W, b))
             loss = history.validation_losses[-1]
@@ -162,7 +163,7 @@ def descend(descent, history, *, alpha, n_iter_no_change, validate=None, watch=N
     return (W, b) if best is None else best[1:]
 
 
-def automatic_steps(W, coordinates, passes, history, *, alpha, rng, average, **options):
+def automatic_steps(W, coordinates, passes, history, *, penalty, rng, average, **options):
     """Descend in mini-batches by automatic steps.
 
     Parameters
@@ -170,7 +171,7 @@ def automatic_steps(W, coordinates, passes, history, *, alpha, rng, average, **o
     W : ndarray of shape (M, D), where to start; the intercept starts where it is best
     coordinates, passes : as `_quadratic.read` gives them
     history : History
-    alpha : float
+    penalty : Penalty
     rng : RandomState
     average : bool
     **options : ``batch_size``, ``shuffle``, and those of `descend`
@@ -182,26 +183,35 @@ def automatic_steps(W, coordinates, passes, history, *, alpha, rng, average, **o
     n_updates : int
     """
     rows = passes.rows
-    frame, y_mean = Frame.balanced(rows, coordinates, alpha)
+    frame, y_mean = Frame.balanced(rows, coordinates, penalty.l2.min())
     batch_size, shuffle = options.pop("batch_size"), options.pop("shuffle")
     visits, step = automatic(rows, frame, batch_size, rng)
-    period = penalty_period(rows.n_features, rows.entries_of_a_row * batch_size)
-    # At least once an epoch.
-    period = min(period, math.ceil(len(visits.rows) / batch_size)) * frame.ridge.any()
-    rule = Rule(batch_size=batch_size, divisor=batch_size, period=period, cautious=not shuffle)
-    walk = walk_of(rule, rows, frame, W, np.zeros(W.shape[1]))
+    period = 0
+    if penalty.some:
+        period = penalty_period(rows.n_features, rows.entries_of_a_row * batch_size)
+        # At least once an epoch.
+        period = min(period, math.ceil(len(visits.rows) / batch_size))
+    rule = Rule(
+        batch_size=batch_size, divisor=batch_size, cautious=not shuffle,
+        period=period, positive=penalty.positive,
+    )  # fmt: skip
+    numbers = penalty_of_steps(penalty, raw=False)
+    walk = walk_of(rule, numbers, rows, frame, W, np.zeros(W.shape[1]))
     walk.centre_on(y_mean)
 
     def rates(t, n):
         return np.full(n, step)
 
     descent = Descent(walk, visits, rates, rng if shuffle else None, average=average)
-    W, b = descend(descent, history, alpha=alpha, **options)
+    W, b = descend(descent, history, penalty=penalty, **options)
     V = coordinates.from_model(W)
     G, losses = passes.gradient(V)
     V, G = V.copy(), G.copy()
-    if average and options["validate"] is None:
-        V, G, losses = _better(V, G, losses, coordinates.from_model(walk.model()[0]), passes)
+    if options["validate"] is None:
+        if average:
+            last = coordinates.from_model(walk.model()[0])
+            V, G, losses = _better(V, G, losses, last, passes)
+        V, G, losses = settle(passes, V, G, losses, coordinates)
         W, b = coordinates.to_model(V)
     history.optimality = float(optimality(V, G, losses, coordinates).max())
     return W, b, step, descent.t
@@ -234,8 +244,17 @@ def penalty_period(n_features, n_visited):
     return max(math.ceil(PENALTY_WAIT * n_features / max(n_visited, 1) - 1e-6), 1)
 
 
+def textbook_rule(penalty, batch_size, *, average, momentum, nesterov):
+    """Return the Rule of the textbook's update, a proximal step after each if one is due."""
+    lazy = not (penalty.smooth or average or momentum)
+    return Rule(
+        batch_size=batch_size, period=not penalty.smooth, positive=penalty.positive,
+        lazy=lazy, momentum=momentum, nesterov=nesterov,
+    )  # fmt: skip
+
+
 def textbook_epochs(
-    W, b, coordinates, passes, schedule, history, *, alpha, rng, average, momentum, **options
+    W, b, coordinates, passes, schedule, history, *, penalty, rng, average, momentum, **options
 ):
     """Descend in mini-batches by the textbook's update; parameters as `automatic_steps`.
 
@@ -245,8 +264,9 @@ def textbook_epochs(
     momentum : dict of ``momentum``, float, and ``nesterov``, bool
     """
     rows = passes.rows
-    rule = Rule(batch_size=options.pop("batch_size"), shrink=alpha, **momentum)
-    walk = walk_of(rule, rows, Frame.raw(rows), W, b)
+    rule = textbook_rule(penalty, options.pop("batch_size"), average=average, **momentum)
+    numbers = penalty_of_steps(penalty, raw=True)
+    walk = walk_of(rule, numbers, rows, Frame.raw(rows), W, b)
 
     def rates(t, n):
         return 2.0 * schedule.updates(t, n)
@@ -256,6 +276,6 @@ def textbook_epochs(
     problem = Problem(passes, coordinates)
     watch = EpochWatch(problem, schedule, momentum, W, b)
     with np.errstate(over="ignore", invalid="ignore"):
-        W, b = descend(descent, history, alpha=alpha, watch=watch, **options)
+        W, b = descend(descent, history, penalty=penalty, watch=watch, **options)
         history.optimality = problem.gradients(W, b)[-1]
     return W, b, descent.t

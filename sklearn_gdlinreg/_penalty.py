@@ -39,6 +39,11 @@ class Penalty:
         return cls(alpha * l1_ratio, alpha * (1.0 - l1_ratio), bool(positive))
 
     @property
+    def some(self):
+        """Whether there is any."""
+        return self.l2.any() or not self.smooth
+
+    @property
     def smooth(self):
         """Whether there is a gradient everywhere."""
         return not (self.positive or self.l1.any())
@@ -55,7 +60,8 @@ class Penalty:
         unit : ndarray of shape (M,), what V is multiplied by to be W, but for y's units
         """
         l2 = self.l2[:1] if (self.l2 == self.l2[0]).all() else self.l2
-        return unit[:, None] ** 2 * l2
+        # In this order nothing overflows where there is no penalty.
+        return (unit[:, None] * np.sqrt(l2)) ** 2
 
     def proximal(self, unit, y_unit):
         """Return the `Proximal` of ``V = W / unit * y_unit``, None if the penalty is smooth."""

@@ -11,6 +11,7 @@ penalty that has no gradient.
 
 import numpy as np
 
+from ._history import History
 from ._moves import Point, dot, moves_for
 from ._rows import EPS
 
@@ -102,11 +103,16 @@ class _Descent:
             P = moves.direction(G, twice=True) * (face * live)
             HP, curvature = self.supplier.curvature(P)
             ahead = dot(P, G)
-            live &= (ahead > 0) & (curvature > self.supplier.noise * dot(P, P))
+            live &= ahead > 0
+            curved = live & (curvature > self.supplier.noise * dot(P, P))
+            inverse = np.divide(1.0, curvature, out=np.zeros(n_outputs), where=curved)
+            # Where there is no curvature the objective falls all the way to the face's end.
+            wanted = np.where(live & ~curved, np.inf, ahead * inverse)
+            advance, ends = self._to_the_end(P, wanted)
+            live &= np.isfinite(advance)
             if not live.any():
                 break
-            inverse = np.divide(1.0, curvature, out=np.zeros(n_outputs), where=live)
-            advance, ends = self._to_the_end(P, ahead * inverse)
+            advance[~live] = 0.0
             self.longest = max(self.longest, float(advance.max()))
             V = self.V + advance * P
             V[ends | (V * sign < 0)] = 0.0
@@ -149,3 +155,20 @@ def proximal_cycle(supplier, point, target, coordinates, history):
             break
     step = 1.0 / descent.steepest
     return Point(descent.V, descent.G, descent.losses, step, descent.longest)
+
+
+def settle(supplier, V, G, losses, coordinates):
+    """Make one proximal step, as long as it is stable: what should be zero becomes zero.
+
+    Parameters and result are V, its half gradient and its losses; as they were where the
+    penalty is smooth.
+    """
+    if coordinates.proximal is None:
+        return V, G, losses
+    history = History(max_iter=1, tol=0.0, verbose=0)
+    V = coordinates.proximal.map(V, 0.0)
+    descent = _Descent(
+        supplier, Point(V, G, losses, np.zeros(len(losses))), coordinates, history
+    )
+    descent.accelerate(1)
+    return descent.V, descent.G, descent.losses

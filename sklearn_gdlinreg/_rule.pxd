@@ -24,8 +24,8 @@ ctypedef fused index_t:
 
 cdef class Rule:
     cdef readonly Py_ssize_t batch_size, divisor, period
-    cdef readonly double shrink, momentum, penalty
-    cdef readonly bint cautious, nesterov, adaptive
+    cdef readonly double momentum, penalty
+    cdef readonly bint cautious, nesterov, adaptive, positive, lazy
 
 
 cdef inline double cautious_step(double step, double square, double curvature) noexcept nogil:
@@ -33,6 +33,17 @@ cdef inline double cautious_step(double step, double square, double curvature) n
     if step * curvature > 2 * square:
         return square / curvature
     return step
+
+
+cdef inline double shrunk(
+    double w, double threshold, double ridge, bint positive
+) noexcept nogil:
+    """The proximal map of ``threshold * |w| + ridge * w ** 2 / 2`` and of w >= 0."""
+    if w > threshold:
+        return (w - threshold) / (1 + ridge)
+    if w < -threshold and not positive:
+        return (w + threshold) / (1 + ridge)
+    return 0
 
 
 # A deviation below this share of the mean is that of a constant, by rounding.

@@ -4,7 +4,8 @@ class Rule:
     batch_size: int
     divisor: int
     period: int
-    shrink: float
+    positive: bool
+    lazy: bool
     momentum: float
     penalty: float
     cautious: bool
@@ -15,8 +16,9 @@ class Rule:
         *,
         batch_size: int,
         divisor: int = 0,
-        shrink: float = 0.0,
         period: int = 0,
+        positive: bool = False,
+        lazy: bool = False,
         cautious: bool = False,
         adaptive: bool = False,
         penalty: float = 0.0,

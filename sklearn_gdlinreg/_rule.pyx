@@ -10,8 +10,11 @@ visit, batch by batch, and ``weight``, what each visit counts. A batch moves the
     r = weight * (prediction - y)
     W <- W - step * (z' r / divisor + shrink * W)
 
-The steps are one a batch and already hold the factor 2 of the gradient. Kernels take all
-buffers from the caller, allocate nothing and raise nothing.
+and then by a proximal step of the penalty, if any is due. The penalty comes as three numbers
+an output, (3, D): ``shrink``, in the units of X; and, in those of the coefficients, what is
+left to the proximal step, ``l1`` and ``l2``. The steps are one a batch and already hold the
+factor 2 of the gradient. Kernels take all buffers from the caller, allocate nothing and
+raise nothing.
 """
 
 
@@ -23,10 +26,13 @@ cdef class Rule:
     batch_size : int, B
     divisor : int
         What sums over a batch are divided by; 0 for the number of its rows.
-    shrink : float
-        The L2 penalty in the units of X; each batch takes off ``step * shrink * W``.
     period : int
-        Every so many batches, a proximal step of the caller's ``ridge`` is taken; 0: never.
+        Every so many batches, a proximal step of the caller's penalty is taken; 0: never.
+    positive : bool
+        Whether that step also ends at no negative coefficient.
+    lazy : bool
+        Whether CSR takes it after each batch coefficient by coefficient, when next needed,
+        and not all at once; the sum of iterates is not kept then.
     cautious : bool
         Whether a step that would overshoot the batch's own minimum by more than it gains
         is replaced by the one that ends there, output by output.
@@ -35,17 +41,19 @@ cdef class Rule:
         are not zero in it get the centre and scale that follow, with this ``penalty``. The
         model stays; its coordinates change.
     penalty : float
+        The least L2 penalty of an output.
     momentum : float
     nesterov : bool
     """
 
     def __init__(
-        self, *, batch_size, divisor=0, shrink=0.0, period=0, cautious=False,
-        adaptive=False, penalty=0.0, momentum=0.0, nesterov=False,
+        self, *, batch_size, divisor=0, period=0, positive=False, lazy=False,
+        cautious=False, adaptive=False, penalty=0.0, momentum=0.0, nesterov=False,
     ):
         self.batch_size, self.divisor, self.period = batch_size, divisor, period
-        self.shrink, self.penalty, self.momentum = shrink, penalty, momentum
-        self.cautious, self.adaptive, self.nesterov = cautious, adaptive, nesterov
+        self.positive, self.lazy, self.cautious = positive, lazy, cautious
+        self.adaptive, self.penalty = adaptive, penalty
+        self.momentum, self.nesterov = momentum, nesterov
 
 
 def mean_length(

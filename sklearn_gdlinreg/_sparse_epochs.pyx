@@ -7,50 +7,63 @@ and q = centre * p, a column of the table [V, U, p] and an array,
 
     W = scale * V - q s',   prediction = x W + b.
 
-Centring adds to s and b only, an L2 penalty in the units of X is the one number ``scale``,
-and the sum of all iterates is ``mass * V + U - q S'`` with U changed where V is. What a row
-needs of q is its product x q. Conventions are those of `_rule`.
+Centring adds to s and b only, an L2 penalty in the units of X is one number ``scale`` an
+output, and the sum of all iterates is ``mass * V + U - q S'`` with U changed where V is. An
+L1 penalty in the units of X takes the same off every |V|, but for its sign at zero: a sum,
+``due``, of what each coefficient pays when next needed (Langford, Li & Zhang, 2009). What a
+row needs of q is its product x q. Conventions are those of `_rule`.
 """
 
 from cython cimport floating
 
-from ._rule cimport AHEAD, FETCH_AHEAD, Rule, cautious_step, index_t, settle
+from ._rule cimport AHEAD, Rule, cautious_step, index_t, settle, shrunk
+from ._sparse_row cimport fetch, length_of_row, move_row, pay, read_row
 
 # Below this the one number of a penalty in the units of X is multiplied out.
 cdef double SMALLEST_SCALE = 1e-9
 
 
 cdef inline void multiply_out(
-    double[:, ::1] table, Py_ssize_t D, double[::1] factors
+    Rule rule, double[:, ::1] table, Py_ssize_t D, double[:, ::1] factors,
+    double[:, ::1] debts,
 ) noexcept nogil:
-    """Bring scale to 1 and mass to 0, with the model and the sum as they were."""
-    cdef Py_ssize_t j, d
-    for j in range(table.shape[0]):
+    """Bring scale to 1, mass and debts to 0, with the model and the sum as they were."""
+    cdef Py_ssize_t j, d, M = table.shape[0]
+    for j in range(M):
+        if rule.lazy:
+            pay(&table[j, 0], &debts[j, 0], &debts[M, 0], D, rule.positive)
         for d in range(D):
-            table[j, D + d] += factors[1] * table[j, d]
-            table[j, d] *= factors[0]
-    factors[0], factors[1] = 1, 0
+            table[j, D + d] += factors[1, d] * table[j, d]
+            table[j, d] *= factors[0, d]
+    for d in range(D):
+        factors[0, d], factors[1, d] = 1, 0
+    debts[:, :] = 0
 
 
 cdef inline void proximal_step(
-    double[:, ::1] table, Py_ssize_t D, const double[::1] q, const double[::1] ridge,
-    double step, const double* s, double* b, double mass,
+    bint positive, double step, double[:, ::1] table, Py_ssize_t D,
+    const double[::1] q, const double[::1] held, const double[:, ::1] penalty,
+    const double[:, ::1] factors, double[:, ::1] shared,
 ) noexcept nogil:
     """Shrink every coefficient; the prediction at the centre stays."""
     cdef Py_ssize_t j, d
-    cdef double taken, p
+    cdef double w, taken, p, l1, l2
     for j in range(table.shape[0]):
         p = table[j, 2 * D]
+        if p == 0:
+            continue
         for d in range(D):
-            taken = (table[j, d] - q[j] * s[d]) * (1 - 1 / (1 + step * ridge[j]))
-            table[j, d] -= taken
-            table[j, D + d] += mass * taken
-            if p > 0:
-                b[d] += taken * q[j] / p
+            w = factors[0, d] * table[j, d] - q[j] * shared[0, d]
+            l1, l2 = penalty[1, d] * held[j] * p, penalty[2, d] * held[j] ** 2 * p
+            taken = w - shrunk(w, step * l1, step * l2, positive)
+            table[j, d] -= taken / factors[0, d]
+            table[j, D + d] += (factors[1, d] / factors[0, d] - 1) * taken
+            shared[1, d] += taken * q[j] / p
+            shared[3, d] += taken * q[j] / p
 
 
 cdef inline void move_all(
-    Rule rule, double[:, ::1] table, Py_ssize_t D, double step,
+    Rule rule, double[:, ::1] table, Py_ssize_t D, double step, const double* shrink,
     const double[:, ::1] gradient, double[:, ::1] velocity, double* b, const double* db,
 ) noexcept nogil:
     """A step with momentum, which moves every coefficient and the intercept."""
@@ -59,89 +72,12 @@ cdef inline void move_all(
     cdef double own = 1.0 if rule.nesterov else 0.0, change
     for d in range(D):
         for j in range(M):
-            change = -step * (gradient[j, d] + rule.shrink * table[j, d])
+            change = -step * (gradient[j, d] + shrink[d] * table[j, d])
             velocity[j, d] = rule.momentum * velocity[j, d] + change
             table[j, d] += ahead * velocity[j, d] + own * change
             table[j, D + d] += table[j, d]
         velocity[M, d] = rule.momentum * velocity[M, d] - step * db[d]
         b[d] += ahead * velocity[M, d] - own * step * db[d]
-
-
-cdef inline void fetch(
-    const floating[::1] data, const index_t[::1] indices, const index_t[::1] indptr,
-    Py_ssize_t row, Py_ssize_t next_row, const double* table, Py_ssize_t D,
-) noexcept nogil:
-    """Ask for a row, and for the coefficients of the one after next if they are many."""
-    cdef Py_ssize_t a, n = 2 * D + 1, e
-    # Eight values fill a line of the cache.
-    for a in range(indptr[row], indptr[row + 1], 8):
-        FETCH_AHEAD(&data[a])
-        FETCH_AHEAD(&indices[a])
-    if D > 1:
-        for a in range(indptr[next_row], indptr[next_row + 1]):
-            for e in range(0, n, 8):
-                FETCH_AHEAD(table + indices[a] * n + e)
-
-
-cdef inline void read_row(
-    const floating* x, const index_t* indices, Py_ssize_t nnz,     # IN   one row
-    const double* table, Py_ssize_t D,                             # IN
-    double* r,                                                     # OUT  x V
-) noexcept nogil:
-    cdef Py_ssize_t a, d
-    cdef const double* record
-    cdef double value, total = 0
-    # One output is spelt out, here and below: a loop within the loop takes twice as long.
-    if D == 1:
-        for a in range(nnz):
-            total += x[a] * table[3 * indices[a]]
-        r[0] = total
-        return
-    for d in range(D):
-        r[d] = 0
-    for a in range(nnz):
-        value, record = x[a], table + indices[a] * (2 * D + 1)
-        for d in range(D):
-            r[d] += value * record[d]
-
-
-cdef inline double length_of_row(
-    const floating* x, const index_t* indices, Py_ssize_t nnz,     # IN   one row
-    const double* table, Py_ssize_t D,                             # IN
-) noexcept nogil:
-    """Return the sum of p x ** 2."""
-    cdef Py_ssize_t a
-    cdef double length = 0
-    for a in range(nnz):
-        length += x[a] * x[a] * table[indices[a] * (2 * D + 1) + 2 * D]
-    return length
-
-
-cdef inline void move_row(
-    const floating* x, const index_t* indices, Py_ssize_t nnz,     # IN   one row
-    const double* r, Py_ssize_t D,                                 # IN   (D,)
-    double inverse_scale, double mass,
-    double* table,                                                 # I/O
-) noexcept nogil:
-    """V -= p x' r / scale, and U along with it."""
-    cdef Py_ssize_t a, d
-    cdef double* record
-    cdef double value, change
-    if D == 1:
-        value = r[0] * inverse_scale
-        for a in range(nnz):
-            record = table + 3 * indices[a]
-            change = x[a] * record[2] * value
-            record[0] -= change
-            record[1] += mass * change
-        return
-    for a in range(nnz):
-        record = table + indices[a] * (2 * D + 1)
-        value = x[a] * record[2 * D] * inverse_scale
-        for d in range(D):
-            change = value * r[d]
-            record[d] -= change
-            record[D + d] += mass * change
 
 
 cdef inline void observe(
@@ -165,8 +101,8 @@ cdef inline void observe(
 cdef inline void adapt(
     const floating* x, const index_t* indices, Py_ssize_t nnz, Py_ssize_t D,  # IN   one row
     double penalty, double intercept, const double[:, ::1] seen,              # IN
-    const double[:, ::1] shared, const double[::1] factors,                   # IN
-    double[::1] q, double[::1] ridge, double[:, ::1] table, double* kappa,    # I/O
+    const double[:, ::1] shared, const double[:, ::1] factors,                # IN
+    double[::1] q, double[:, ::1] table, double* kappa,                       # I/O
 ) noexcept nogil:
     """Centre and scale anew the features of a row; the model and its sum stay."""
     cdef Py_ssize_t a, j, d
@@ -181,10 +117,10 @@ cdef inline void adapt(
             kappa[0] -= q[j] * q[j] / table[j, 2 * D]
         kappa[0] += c * c * p
         for d in range(D):
-            moved = change * shared[0, d] / factors[0]
+            moved = change * shared[0, d] / factors[0, d]
             table[j, d] += moved
-            table[j, D + d] += change * shared[2, d] - factors[1] * moved
-        q[j], ridge[j], table[j, 2 * D] = c * p, penalty * p, p
+            table[j, D + d] += change * shared[2, d] - factors[1, d] * moved
+        q[j], table[j, 2 * D] = c * p, p
 
 
 def descend_sparse(
@@ -202,13 +138,16 @@ def descend_sparse(
     double[::1] q,                 # I/O  (M,)
     double[::1] products,          # I/O  (N,), x q; worked out here if adaptive
     double[::1] kappa,             # I/O  (1,), the sum of p * centre ** 2
-    double[::1] ridge,             # I/O  (M,), of the proximal step
+    const double[::1] held,        # IN   (M,), what x was multiplied by where it is kept
+    const double[:, ::1] penalty,  # IN   (3, D), [shrink, l1, l2]
+    double[:, ::1] debts,          # I/O  (M + 1, D), what is paid, last what is due; or
+                                   #      (1, D) if not lazy
     double[:, ::1] residual,       # TMP  (B, D)
     double[:, ::1] gradient,       # TMP  (M, D) of zeros, if cautious or with momentum
     double[:, ::1] sums,           # TMP  (3, D)
     double[:, ::1] table,          # I/O  (M, 2 D + 1), [V, U, p]
     double[:, ::1] shared,         # I/O  (4, D), [s, b, sum of s, sum of b]
-    double[::1] factors,           # I/O  (2,), [scale, mass]
+    double[:, ::1] factors,        # I/O  (2, D), [scale, mass]
     double[:, ::1] velocity,       # I/O  (M + 1, D), or (0, D) without momentum
     double[::1] loss,              # I/O  (D,), the sum of weight * error ** 2
     Py_ssize_t n_before,           # IN   how many batches went before, for the period
@@ -217,6 +156,7 @@ def descend_sparse(
     cdef Py_ssize_t D = Y.shape[1], n_visits = rows.shape[0]
     cdef Py_ssize_t B = rule.batch_size, t, i, k, a, d, row, m
     cdef Py_ssize_t nnz
+    cdef bint small
     cdef double divisor, r, w, norm, xq
     cdef double* s = &shared[0, 0]
     cdef double* b = &shared[1, 0]
@@ -235,7 +175,7 @@ def descend_sparse(
                 for k in range(m):
                     a, nnz = indptr[rows[i + k]], indptr[rows[i + k] + 1] - indptr[rows[i + k]]
                     adapt(&data[0] + a, &indices[0] + a, nnz, D, rule.penalty, intercept, seen,
-                          shared, factors, q, ridge, table, &kappa[0])
+                          shared, factors, q, table, &kappa[0])
                 for k in range(m):
                     xq = 0
                     for a in range(indptr[rows[i + k]], indptr[rows[i + k] + 1]):
@@ -249,9 +189,14 @@ def descend_sparse(
                 if i + k + AHEAD < n_visits:
                     fetch(data, indices, indptr, rows[i + k + AHEAD], rows[i + k + 2],
                           &table[0, 0], D)
+                if rule.lazy:
+                    for a in range(indptr[row], indptr[row + 1]):
+                        pay(&table[indices[a], 0], &debts[indices[a], 0],
+                            &debts[debts.shape[0] - 1, 0], D, rule.positive)
+                    a = indptr[row]
                 read_row(&data[0] + a, &indices[0] + a, nnz, &table[0, 0], D, &residual[k, 0])
                 for d in range(D):
-                    r = factors[0] * residual[k, d] - products[row] * s[d] + b[d] - Y[row, d]
+                    r = factors[0, d] * residual[k, d] - products[row] * s[d] + b[d] - Y[row, d]
                     loss[d] += w * r * r
                     residual[k, d] = w * r / divisor
                 if rule.cautious and m == 1:
@@ -267,30 +212,40 @@ def descend_sparse(
                 for k in range(m):
                     for d in range(D):
                         sum_r[d] += residual[k, d] * intercept
-                move_all(rule, table, D, steps[t], gradient, velocity, b, sum_r)
+                move_all(rule, table, D, steps[t], &penalty[0, 0], gradient, velocity, b,
+                         sum_r)
                 gradient[:, :] = 0
             else:
-                factors[0] *= 1 - steps[t] * rule.shrink
-                if -SMALLEST_SCALE < factors[0] < SMALLEST_SCALE:
-                    multiply_out(table, D, factors)
+                small = False
+                for d in range(D):
+                    factors[0, d] *= 1 - steps[t] * penalty[0, d]
+                    small |= -SMALLEST_SCALE < factors[0, d] < SMALLEST_SCALE
+                    small |= rule.lazy and factors[0, d] < 0
+                if small:
+                    multiply_out(rule, table, D, factors, debts)
                 for k in range(m):
                     row = rows[i + k]
                     for d in range(D):
                         residual[k, d] *= step[d]
                         sum_r[d] += residual[k, d]
                         sum_rq[d] += residual[k, d] * (products[row] - kappa[0])
+                        residual[k, d] /= factors[0, d]
                     a, nnz = indptr[row], indptr[row + 1] - indptr[row]
                     move_row(&data[0] + a, &indices[0] + a, nnz, &residual[k, 0], D,
-                             1 / factors[0], factors[1], &table[0, 0])
+                             &factors[1, 0], &table[0, 0])
                 for d in range(D):
                     s[d] -= sum_r[d]
                     b[d] -= intercept * sum_r[d] - sum_rq[d]
-                factors[1] += factors[0]
+                    factors[1, d] += factors[0, d]
             for d in range(D):
                 shared[2, d] += s[d]
                 shared[3, d] += b[d]
-            if rule.period > 0 and (n_before + t + 1) % rule.period == 0:
-                proximal_step(table, D, q, ridge, steps[t] * rule.period, s, b, factors[1])
+            if rule.lazy:
+                for d in range(D):
+                    debts[debts.shape[0] - 1, d] += steps[t] * penalty[1, d] / factors[0, d]
+            elif rule.period > 0 and (n_before + t + 1) % rule.period == 0:
+                proximal_step(rule.positive, steps[t] * rule.period, table, D, q, held, penalty,
+                              factors, shared)
 
 
 cdef inline void scatter(

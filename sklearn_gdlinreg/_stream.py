@@ -16,10 +16,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ._mini_batch import Tail, penalty_period
+from ._mini_batch import Tail, penalty_period, textbook_rule
 from ._rule import Rule
 from ._visits import CURVATURE_MARGIN, Frame, power_iteration
-from ._walks import walk_of
+from ._walks import penalty_of_steps, walk_of
 
 # Steps are worked out anew when the batches seen have grown by this.
 GROWTH = 1.1
@@ -64,7 +64,7 @@ class Stream:
     fresh : bool
         Whether that start is no model yet, so that the mean of y is a better one.
     batch_size : int
-    alpha : float
+    penalty : Penalty
     centred : bool, whether there is an intercept
     average : bool
     schedule : Schedule or None, for automatic steps
@@ -74,14 +74,14 @@ class Stream:
     """
 
     def __init__(
-        self, W, b, *, fresh, batch_size, alpha, centred, average, schedule, momentum, seed
+        self, W, b, *, fresh, batch_size, penalty, centred, average, schedule, momentum, seed
     ):
         self.W, self.b, self.fresh = W, b, fresh and schedule is None
-        self.alpha, self.centred, self.schedule, self.seed = alpha, centred, schedule, seed
+        self.penalty, self.centred, self.schedule, self.seed = penalty, centred, schedule, seed
         if schedule is None:
-            self.rule = self._automatic(batch_size, int(alpha > 0))
+            self.rule = self._automatic(batch_size, int(penalty.some))
         else:
-            self.rule = Rule(batch_size=batch_size, shrink=alpha, **momentum)
+            self.rule = textbook_rule(penalty, batch_size, average=average, **momentum)
         self.tail = Tail() if average else None
         self.walk = None
         # Curvatures are at least 1, the intercept's, in a frame that fits the data.
@@ -91,7 +91,7 @@ class Stream:
     def _automatic(self, batch_size, period):
         return Rule(
             batch_size=batch_size, divisor=batch_size, cautious=True, adaptive=True,
-            penalty=self.alpha, period=period,
+            penalty=self.penalty.l2.min(), period=period, positive=self.penalty.positive,
         )  # fmt: skip
 
     def snapshot(self):
@@ -148,8 +148,9 @@ class Stream:
             B = self.rule.batch_size
             self.b = np.average(chunk.Y[rows[:B]], axis=0, weights=weight[:B]) * self.centred
             self.fresh = False
-        frame = Frame(np.zeros(M), np.ones(M), np.zeros(M), self.centred)
-        self.walk = walk_of(self.rule, chunk, frame, self.W, self.b, seen)
+        frame = Frame(np.zeros(M), np.ones(M), self.centred)
+        numbers = penalty_of_steps(self.penalty, raw=self.schedule is not None)
+        self.walk = walk_of(self.rule, numbers, chunk, frame, self.W, self.b, seen)
         if velocity is not None:
             self.walk.velocity = velocity
 
@@ -204,7 +205,7 @@ class Stream:
         length = LENGTH_MARGIN * (self.walk.mean_length() + self.centred)
         self.step = 1.0 / max((1 - share) * curvature + length * share, 1e-300)
         self.renew_at = math.ceil(GROWTH * self.t)
-        if self.alpha:
+        if self.penalty.some:
             seen = self.walk.seen[:, 0]
             period = penalty_period(len(seen) - 1, B * seen[:-1].sum() / seen[-1])
             self.rule = self.walk.rule = self._automatic(B, period)

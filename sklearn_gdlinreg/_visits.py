@@ -33,29 +33,30 @@ class Frame:
     ----------
     centre, inverse : ndarray of shape (M,)
         A row is ``(x - centre) * inverse``; the inverse is 0 where a feature says nothing.
-    ridge : ndarray of shape (M,), the penalty of a coefficient in these coordinates
     centred : bool, whether there is an intercept
     """
 
     centre: np.ndarray
     inverse: np.ndarray
-    ridge: np.ndarray
     centred: bool
 
     @classmethod
     def raw(cls, rows):
         """Return the coordinates of X itself, for the textbook's step."""
         zeros = np.zeros(rows.n_features)
-        return cls(zeros, 1.0 / rows.held_unit[: rows.n_features], zeros, rows.centred)
+        return cls(zeros, 1.0 / rows.held_unit[: rows.n_features], rows.centred)
 
     @classmethod
-    def balanced(cls, rows, coordinates, alpha):
-        """Return those of automatic steps, and the mean of Y, (D,), as the rows keep them."""
+    def balanced(cls, rows, coordinates, l2):
+        """Return those of automatic steps, and the mean of Y, (D,), as the rows keep them.
+
+        l2 is the least L2 penalty of an output.
+        """
         M, rest = rows.n_features, coordinates.unit / rows.held_unit
         centre = np.append(coordinates.centre, coordinates.y_centre) / rest
         mean = coordinates.shift + centre
         variance = (coordinates.deviation / rest[:M]) ** 2
-        penalty = alpha * rows.held_unit[:M] ** 2
+        penalty = l2 * rows.held_unit[:M] ** 2
         return cls.of(mean[:M], variance, rows.density(), penalty, rows.centred), mean[M:]
 
     @classmethod
@@ -63,7 +64,7 @@ class Frame:
         """Return the frame of features with these moments, (M,) each."""
         square = variance * np.sqrt(inverse_of(density)) + penalty
         inverse = np.sqrt(inverse_of(np.where(variance > 0, square, 0.0)))
-        return cls(mean * centred, inverse, penalty * inverse**2, centred)
+        return cls(mean * centred, inverse, centred)
 
 
 class Visits:

@@ -12,6 +12,7 @@ import numpy as np
 from scipy import sparse
 
 from ._dense_epochs import descend_dense
+from ._penalty import Proximal
 from ._rows import inverse_of
 from ._rule import mean_length
 from ._sparse_epochs import descend_sparse
@@ -28,12 +29,23 @@ def _span(rule, entries_of_a_row, n_outputs):
     return math.ceil(WORK_OF_A_SPAN / work)
 
 
-def walk_of(rule, rows, frame, W, b, seen=None):
+def penalty_of_steps(penalty, *, raw):
+    """Return the numbers (3, D) that `_rule` calls shrink, l1 and l2.
+
+    With ``raw``, the textbook's, the L2 penalty is part of the gradient.
+    """
+    none = np.zeros_like(penalty.l2)
+    shrink, l2 = (penalty.l2, none) if raw else (none, penalty.l2)
+    return np.stack([shrink, penalty.l1, l2])
+
+
+def walk_of(rule, penalty, rows, frame, W, b, seen=None):
     """Return a DenseWalk or SparseWalk over these rows, which starts at (W, b).
 
     Parameters
     ----------
     rule : Rule
+    penalty : ndarray of shape (3, D), as `penalty_of_steps` gives it
     rows : DenseRows, SparseRows or Chunk
     frame : Frame, of the mini-batch steps
     W, b : ndarray of shape (M, D) and (D,), where to start
@@ -41,20 +53,18 @@ def walk_of(rule, rows, frame, W, b, seen=None):
         The running moments of an adaptive rule.
     """
     kind = DenseWalk if isinstance(rows.X, np.ndarray) else SparseWalk
-    return kind(rule, rows, frame, W, b, np.empty((0, 3)) if seen is None else seen)
+    seen = np.empty((0, 3)) if seen is None else seen
+    return kind(rule, penalty, rows, frame, W, b, seen)
 
 
 class DenseWalk:
     """A walk over the rows of an ndarray; parameters are those of `walk_of`."""
 
-    def __init__(self, rule, rows, frame, W, b, seen):
-        self.rule, self.seen = rule, seen
+    def __init__(self, rule, penalty, rows, frame, W, b, seen):
+        self.rule, self.penalty, self.seen = rule, penalty, seen
         M, D = W.shape
-        self.centred, self.centre, self.ridge = (
-            frame.centred,
-            frame.centre.copy(),
-            frame.ridge.copy(),
-        )
+        self.centred, self.centre = frame.centred, frame.centre.copy()
+        self.gain = np.zeros(M) if rule.adaptive else frame.inverse.copy()
         self.inverse = np.append(frame.inverse, float(frame.centred))
         self.W = np.vstack([W * inverse_of(frame.inverse)[:, None], b + frame.centre @ W])
         self.velocity = np.zeros((M + 1 if rule.momentum else 1, D))
@@ -66,15 +76,14 @@ class DenseWalk:
         """Make the steps of these visits, one a batch."""
         descend_dense(
             self.rule, self.X, self.Y, rows, weight, steps, self.seen, self.centre,
-            self.inverse, self.ridge, *self._scratch, self.W, self.velocity, self.total,
+            self.inverse, self.gain, self.penalty, *self._scratch, self.W, self.velocity, self.total,
             self.loss, n_before,
         )  # fmt: skip
         self.n_summed += len(steps)
 
     def frame(self, columns):
         """Return the frame of these features, as it is now."""
-        parts = self.centre[columns], self.inverse[:-1][columns], self.ridge[columns]
-        return Frame(*parts, self.centred)
+        return Frame(self.centre[columns], self.inverse[:-1][columns], self.centred)
 
     def mean_length(self):
         """Return the mean squared length of the rows seen so far."""
@@ -91,7 +100,7 @@ class DenseWalk:
         self._scratch = (
             np.empty((B, P)),
             np.empty((2 * B, D)),
-            np.empty((P + 2, D)),
+            np.empty((P + 3, D)),
             np.empty((4, P - 1 if self.rule.adaptive else 0)),
         )
 
@@ -139,21 +148,23 @@ class SparseWalk:
     is stored, in a copy; dense features far off zero are rare in a sparse X.
     """
 
-    def __init__(self, rule, rows, frame, W, b, seen):
+    def __init__(self, rule, penalty, rows, frame, W, b, seen):
         self.rule, self.seen, self.centred = rule, seen, frame.centred
         M, D = W.shape
         self.n_outputs, self.shift = D, self._shift(rows, frame)
-        self.centre, self.ridge = frame.centre - self.shift, frame.ridge.copy()
-        p = frame.inverse**2
+        self.centre, p = frame.centre - self.shift, frame.inverse**2
         self.q = self.centre * p
         self.kappa = np.array([self.centre @ self.q])
-        held, self.y_unit = rows.held_unit[:M], rows.held_unit[M:]
-        self.gain = held[:, None] / self.y_unit
+        self.held, self.y_unit = rows.held_unit[:M], rows.held_unit[M:]
+        self.gain = self.held[:, None] / self.y_unit
+        # The penalty of coefficients as they are kept.
+        self.penalty = penalty * np.stack([np.ones(D), self.y_unit, np.ones(D)])
+        self.debts = np.zeros((M + 1 if rule.lazy else 1, D))
         self.table = np.zeros((M, 2 * D + 1))
         self.table[:, :D], self.table[:, -1] = W / self.gain, p
         self.shared = np.zeros((4, D))
         self.shared[1] = b * self.y_unit + self.shift @ self.table[:, :D]
-        self.factors = np.array([1.0, 0.0])
+        self.factors = np.stack([np.ones(D), np.zeros(D)])
         self.velocity = np.zeros((M + 1 if rule.momentum else 1, D))
         self.loss, self.n_summed = np.zeros(D), 0
         self.span = _span(rule, rows.X.nnz / rows.X.shape[0], D)
@@ -163,7 +174,8 @@ class SparseWalk:
         """Make the steps of these visits, one a batch."""
         descend_sparse(
             self.rule, *self.csr, self.Y, rows, weight, steps, float(self.centred), self.seen,
-            self.q, self.products, self.kappa, self.ridge, *self._scratch, self.table,
+            self.q, self.products, self.kappa, self.held, self.penalty, self.debts,
+            *self._scratch, self.table,
             self.shared, self.factors, self.velocity, self.loss, n_before,
         )  # fmt: skip
         self.n_summed += len(steps)
@@ -171,9 +183,7 @@ class SparseWalk:
     def frame(self, columns):
         """Return the frame of these features, as it is now."""
         p = self.table[columns, -1]
-        return Frame(
-            self.q[columns] * inverse_of(p), np.sqrt(p), self.ridge[columns], self.centred
-        )
+        return Frame(self.q[columns] * inverse_of(p), np.sqrt(p), self.centred)
 
     def mean_length(self):
         """Return the mean squared length of the rows seen so far."""
@@ -234,6 +244,9 @@ class SparseWalk:
     def model(self):
         """Return W, (M, D), and b, (D,)."""
         V, _, q = self._parts()
+        if self.rule.lazy:
+            owed = self.debts[-1] - self.debts[:-1]
+            V = Proximal(owed, self.rule.positive).map(V, 1.0)
         return self._in_units(self.factors[0] * V - q * self.shared[0], self.shared[1])
 
     def sum(self):
@@ -244,5 +257,5 @@ class SparseWalk:
 
     def forget(self):
         """Begin the sums anew."""
-        self._parts()[1][:], self.shared[2:], self.factors[1] = 0.0, 0.0, 0.0
+        self._parts()[1][:] = self.shared[2:] = self.factors[1] = 0.0
         self.n_summed = 0

@@ -10,10 +10,11 @@ import sklearn_gdlinreg
 PACKAGE = Path(sklearn_gdlinreg.__file__).parent
 LAYERS = [
     {"_equations", "_kernels", "_rule", "_history", "_steps", "_validation"},
-    {"_rows", "_dense_epochs", "_sparse_epochs"},
+    {"_rows", "_dense_epochs", "_sparse_epochs", "_penalty", "_moves"},
     {"_dense_rows", "_sparse_rows"},
     {"_quadratic", "_visits"},
-    {"_full_batch", "_textbook", "_walks"},
+    {"_proximal", "_textbook", "_walks"},
+    {"_full_batch"},
     {"_mini_batch"},
     {"_stream"},
     {"_descend"},

@@ -1,0 +1,92 @@
+# cython: language_level=3
+"""What a visit does with one CSR row and the table of `_sparse_epochs`."""
+
+from cython cimport floating
+
+from ._rule cimport FETCH_AHEAD, index_t, shrunk
+
+
+cdef inline void pay(
+    double* v, double* paid, const double* due, Py_ssize_t D, bint positive
+) noexcept nogil:
+    """Take off the coefficients of a feature what they owe."""
+    cdef Py_ssize_t d
+    for d in range(D):
+        v[d] = shrunk(v[d], due[d] - paid[d], 0, positive)
+        paid[d] = due[d]
+
+
+cdef inline void fetch(
+    const floating[::1] data, const index_t[::1] indices, const index_t[::1] indptr,
+    Py_ssize_t row, Py_ssize_t next_row, const double* table, Py_ssize_t D,
+) noexcept nogil:
+    """Ask for a row, and for the coefficients of the one after next if they are many."""
+    cdef Py_ssize_t a, n = 2 * D + 1, e
+    # Eight values fill a line of the cache.
+    for a in range(indptr[row], indptr[row + 1], 8):
+        FETCH_AHEAD(&data[a])
+        FETCH_AHEAD(&indices[a])
+    if D > 1:
+        for a in range(indptr[next_row], indptr[next_row + 1]):
+            for e in range(0, n, 8):
+                FETCH_AHEAD(table + indices[a] * n + e)
+
+
+cdef inline void read_row(
+    const floating* x, const index_t* indices, Py_ssize_t nnz,     # IN   one row
+    const double* table, Py_ssize_t D,                             # IN
+    double* r,                                                     # OUT  x V
+) noexcept nogil:
+    cdef Py_ssize_t a, d
+    cdef const double* record
+    cdef double value, total = 0
+    # One output is spelt out, here and below: a loop within the loop takes twice as long.
+    if D == 1:
+        for a in range(nnz):
+            total += x[a] * table[3 * indices[a]]
+        r[0] = total
+        return
+    for d in range(D):
+        r[d] = 0
+    for a in range(nnz):
+        value, record = x[a], table + indices[a] * (2 * D + 1)
+        for d in range(D):
+            r[d] += value * record[d]
+
+
+cdef inline double length_of_row(
+    const floating* x, const index_t* indices, Py_ssize_t nnz,     # IN   one row
+    const double* table, Py_ssize_t D,                             # IN
+) noexcept nogil:
+    """Return the sum of p x ** 2."""
+    cdef Py_ssize_t a
+    cdef double length = 0
+    for a in range(nnz):
+        length += x[a] * x[a] * table[indices[a] * (2 * D + 1) + 2 * D]
+    return length
+
+
+cdef inline void move_row(
+    const floating* x, const index_t* indices, Py_ssize_t nnz,     # IN   one row
+    const double* r, Py_ssize_t D,                                 # IN   (D,)
+    const double* mass,                                            # IN   (D,)
+    double* table,                                                 # I/O
+) noexcept nogil:
+    """V -= p x' r, and U along with it."""
+    cdef Py_ssize_t a, d
+    cdef double* record
+    cdef double value, change
+    if D == 1:
+        for a in range(nnz):
+            record = table + 3 * indices[a]
+            change = x[a] * record[2] * r[0]
+            record[0] -= change
+            record[1] += mass[0] * change
+        return
+    for a in range(nnz):
+        record = table + indices[a] * (2 * D + 1)
+        value = x[a] * record[2 * D]
+        for d in range(D):
+            change = value * r[d]
+            record[d] -= change
+            record[D + d] += mass[d] * change
