@@ -223,4 +223,16 @@ class Stream:
         """Return W and b: the mean of the tail, or the last ones."""
         if self.tail is None:
             return self.last()
-        return self.tail.mean(self.walk.sum() if self.walk.n_summed else None)
+        W, b = self.tail.mean(self.walk.sum() if self.walk.n_summed else None)
+        if self.penalty.smooth or self.schedule is not None:
+            return W, b
+        return self._with_zeros(W, b)
+
+    def _with_zeros(self, W, b):
+        """Return a mean of iterates with zeros where the last iterate settles at zero."""
+        frame = self.walk.frame(slice(None))
+        proximal = self.penalty.proximal(frame.inverse**2, np.ones(len(b)))
+        settled = proximal.map(self.last()[0], self.step * self.rule.period)
+        kept = np.where(settled == 0, 0.0, proximal.map(W, 0.0))
+        # The prediction at the centre stays.
+        return kept, b + frame.centre @ (W - kept)

@@ -76,8 +76,8 @@ class DenseWalk:
         """Make the steps of these visits, one a batch."""
         descend_dense(
             self.rule, self.X, self.Y, rows, weight, steps, self.seen, self.centre,
-            self.inverse, self.gain, self.penalty, *self._scratch, self.W, self.velocity, self.total,
-            self.loss, n_before,
+            self.inverse, self.gain, self.penalty, *self._scratch, self.W, self.velocity,
+            self.total, self.loss, n_before,
         )  # fmt: skip
         self.n_summed += len(steps)
 

@@ -2,6 +2,14 @@
 
 import numpy as np
 
+
+def proximal(W, rate, alpha, l1_ratio, positive):
+    """Return argmin |V - W|^2 / 2 + rate * alpha * 2 * l1_ratio * |V|."""
+    taken = 2 * rate * np.broadcast_to(alpha, W.shape[1:]) * l1_ratio
+    V = np.where(np.abs(W) > taken, W - taken * np.sign(W), 0.0)
+    return np.where(V < 0, 0.0, V) if positive else V
+
+
 FACTORS = {"constant": lambda t: 1.0, "invscaling": lambda t: 1.0 / np.sqrt(t + 1)}
 
 
@@ -12,6 +20,8 @@ def textbook(
     n_steps,
     *,
     alpha=0.0,
+    l1_ratio=0.0,
+    positive=False,
     sample_weight=None,
     fit_intercept=True,
     schedule="constant",
@@ -30,11 +40,13 @@ def textbook(
     factor = FACTORS.get(schedule, schedule)
     for t in range(n_steps + 1):
         error = X @ W + b - Y
-        loss = (s[:, None] * error**2).sum() / s.sum() + alpha * (W**2).sum()
+        loss = (s[:, None] * error**2).sum() / s.sum() + (
+            alpha * (2 * l1_ratio * abs(W) + (1 - l1_ratio) * W**2)
+        ).sum()
         losses.append(loss)
         if t == n_steps:
             break
-        dW = 2 / s.sum() * X.T @ (s[:, None] * error) + 2 * alpha * W
+        dW = 2 / s.sum() * X.T @ (s[:, None] * error) + 2 * alpha * (1 - l1_ratio) * W
         db = 2 / s.sum() * (s[:, None] * error).sum(axis=0) * fit_intercept
         rate = learning_rate * factor(t)
         velocity_W = momentum * velocity_W - rate * dW
@@ -44,6 +56,7 @@ def textbook(
             b = b + momentum * velocity_b - rate * db
         else:
             W, b = W + velocity_W, b + velocity_b
+        W = proximal(W, rate, alpha, l1_ratio, positive)
     return W, b, losses
 
 
@@ -55,6 +68,8 @@ def textbook_batches(
     batch_size,
     *,
     alpha=0.0,
+    l1_ratio=0.0,
+    positive=False,
     sample_weight=None,
     fit_intercept=True,
     schedule="constant",
@@ -73,7 +88,7 @@ def textbook_batches(
         for i in range(0, len(X), batch_size):
             x, w = X[i : i + batch_size], s[i : i + batch_size, None]
             error = w * (x @ W + b - Y[i : i + batch_size])
-            dW = 2 / len(x) * x.T @ error + 2 * alpha * W
+            dW = 2 / len(x) * x.T @ error + 2 * alpha * (1 - l1_ratio) * W
             db = 2 / len(x) * error.sum(axis=0) * fit_intercept
             rate = learning_rate * factor(len(iterates))
             velocity_W = momentum * velocity_W - rate * dW
@@ -83,5 +98,6 @@ def textbook_batches(
                 b = b + momentum * velocity_b - rate * db
             else:
                 W, b = W + velocity_W, b + velocity_b
+            W = proximal(W, rate, alpha, l1_ratio, positive)
             iterates.append((W, b))
     return iterates

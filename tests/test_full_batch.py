@@ -8,6 +8,7 @@ from sklearn.linear_model import LinearRegression, Ridge
 
 from sklearn_gdlinreg import GDLinearRegression, _equations
 from sklearn_gdlinreg._full_batch import optimality
+from sklearn_gdlinreg._penalty import Penalty
 from sklearn_gdlinreg._quadratic import Passes, read
 
 
@@ -295,11 +296,13 @@ def test_cheaper_engine_runs(make_data):
 @pytest.mark.parametrize("container", [np.asarray, np.asfortranarray, sparse.csr_array])
 @pytest.mark.parametrize("raw", [False, True])
 @pytest.mark.parametrize("fit_intercept", [False, True])
-def test_moments_and_passes_agree(make_data, rng, container, raw, fit_intercept):
+@pytest.mark.parametrize("alpha", [0.3, [0.3, 0.0, 1.2]])
+def test_moments_and_passes_agree(make_data, rng, container, raw, fit_intercept, alpha):
     X, Y = make_data(decades=1.0)
     coordinates, moments, passes = read(
         container(X), Y, rng.uniform(0, 2, len(X)),
-        alpha=0.3, fit_intercept=fit_intercept, raw=raw, n_steps=10**6,
+        penalty=Penalty.of(alpha, 0.0, False, 3), fit_intercept=fit_intercept, raw=raw,
+        n_steps=10**6,
     )  # fmt: skip
     precise = Passes(passes.rows, coordinates, precise=True)
     V = rng.standard_normal((8, 3))
@@ -325,7 +328,7 @@ def test_many_threads_agree_with_one(make_data, monkeypatch):
 
 def test_long_descents_keep_only_the_last_move(make_data, monkeypatch):
     X, Y = make_data(300, 100)
-    monkeypatch.setattr("sklearn_gdlinreg._full_batch.KEPT_ITEMS", 0)
+    monkeypatch.setattr("sklearn_gdlinreg._moves.KEPT_ITEMS", 0)
     model = GDLinearRegression().fit(X, Y)
     W, _ = closed_form(X, Y)
     scale = X.std(axis=0)

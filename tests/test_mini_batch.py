@@ -58,6 +58,10 @@ def excess(model, X, Y, alpha=0.0):
         {"momentum": 0.8},
         {"momentum": 0.8, "nesterov": True, "alpha": 0.1},
         {"alpha": 0.3, "schedule": decay},
+        {"alpha": 5.0, "l1_ratio": 0.9},
+        {"alpha": 5.0, "l1_ratio": 0.9, "momentum": 0.5},
+        {"positive": True},
+        {"alpha": np.array([150.0, 5.0]), "l1_ratio": 0.2, "positive": True, "schedule": decay},
         {"fit_intercept": False},
         {"fit_intercept": False, "momentum": 0.5},
     ],
@@ -76,7 +80,10 @@ def test_textbook_is_the_plain_loop(data, rng, container, batch_size, weighted, 
 
 
 @pytest.mark.parametrize("container", CONTAINERS)
-@pytest.mark.parametrize("options", [{"alpha": 0.3}, {"momentum": 0.5}])
+@pytest.mark.parametrize(
+    "options",
+    [{"alpha": 0.3}, {"momentum": 0.5}, {"alpha": np.array([5.0, 1.0]), "l1_ratio": 0.7}],
+)
 def test_textbook_average_is_that_of_the_tail(data, container, options):
     """One epoch: its second half. Two: the second. Three: that fades. Four: the last two."""
     X, Y = data
@@ -96,7 +103,7 @@ def test_textbook_average_is_that_of_the_tail(data, container, options):
             np.average(np.array(part), axis=0, weights=share)
             for part in zip(*iterates, strict=True)
         )
-        np.testing.assert_allclose(model.coef_.T, W, rtol=1e-8)
+        np.testing.assert_allclose(model.coef_.T, W, rtol=1e-8, atol=1e-15)
         np.testing.assert_allclose(model.intercept_, b, rtol=1e-8)
 
 

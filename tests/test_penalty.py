@@ -1,0 +1,255 @@
+"""Penalties without a gradient, and positive coefficients: answers, zeros, certificates."""
+
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import ElasticNet, Lasso, LinearRegression, Ridge
+
+from sklearn_gdlinreg import GDLinearRegression, _equations
+
+CONTAINERS = [np.asarray, np.asfortranarray, sparse.csr_array]
+PENALTIES = [
+    {"alpha": 0.1, "l1_ratio": 1.0},
+    {"alpha": 0.3, "l1_ratio": 0.5},
+    {"alpha": 0.01, "l1_ratio": 0.9},
+    {"alpha": 0.1, "l1_ratio": 1.0, "positive": True},
+    {"alpha": 0.2, "l1_ratio": 0.0, "positive": True},
+    {"positive": True},
+]
+
+
+@pytest.fixture
+def data(make_data):
+    """Return correlated features of which some matter, two decades of scales."""
+    X, Y = make_data(150, 12, 3, decades=2.0)
+    return X, Y
+
+
+def violation(model, X, Y, alpha=0.0, l1_ratio=0.0, positive=False, weight=None):
+    """Return by how much the conditions of an optimum are missed, in units of each feature."""
+    s = np.ones(len(X)) if weight is None else weight
+    mean, y_mean = s @ X / s.sum(), s @ Y / s.sum()
+    W = np.atleast_2d(model.coef_).T
+    G = (X - mean).T @ (s[:, None] * (Y - y_mean - (X - mean) @ W)) / s.sum()
+    G = G - np.multiply(alpha, 1 - l1_ratio) * W
+    l1 = np.multiply(alpha, l1_ratio)
+    at_zero = np.maximum((G if positive else np.abs(G)) - l1, 0.0)
+    off = np.abs(G - l1 * np.sign(W))
+    deviation = np.sqrt(s @ (X - mean) ** 2 / s.sum())[:, None]
+    return (np.where(W == 0, at_zero, off) / deviation).max()
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+@pytest.mark.parametrize("options", PENALTIES)
+def test_is_optimal(data, rng, container, options):
+    X, Y = data
+    weight = rng.uniform(0, 2, len(X))
+    model = GDLinearRegression(**options).fit(container(X), Y, weight)
+    assert violation(model, X, Y, weight=weight, **options) < 1e-9
+    assert model.optimality_ < 1e-9
+    assert model.stop_reason_ == "tol"
+    if options.get("positive"):
+        assert (model.coef_ >= 0).all()
+    if options.get("l1_ratio") or options.get("positive"):
+        assert (model.coef_ == 0).any()
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+@pytest.mark.parametrize("options", [*PENALTIES[:2], *PENALTIES[3:4]])
+def test_is_optimal_on_wide_data(make_data, container, options):
+    X, Y = make_data(40, 120, 2, decades=1.0)
+    model = GDLinearRegression(**options, max_iter=20_000).fit(container(X), Y)
+    assert model.engine_ == "passes"
+    assert violation(model, X, Y, **options) < 1e-5
+    assert 0 < np.count_nonzero(model.coef_) < model.coef_.size / 2
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_agrees_with_scikit_learn(data, fit_intercept):
+    X, Y = data
+    precise = {"tol": 1e-14, "max_iter": 10**6}
+    for ours, theirs in [
+        ({"alpha": 0.1, "l1_ratio": 1.0}, Lasso(alpha=0.1, **precise)),
+        ({"alpha": 0.3, "l1_ratio": 0.5}, ElasticNet(alpha=0.3, l1_ratio=0.5, **precise)),
+        ({"alpha": 0.3, "l1_ratio": 0.0}, Ridge(alpha=0.3 * len(X))),
+        ({"positive": True}, LinearRegression(positive=True)),
+    ]:
+        theirs.set_params(fit_intercept=fit_intercept)
+        model = GDLinearRegression(fit_intercept=fit_intercept, **ours).fit(X, Y)
+        for j, y in enumerate(Y.T):
+            theirs.fit(X, y)
+            np.testing.assert_allclose(model.coef_[j], theirs.coef_, rtol=1e-6, atol=1e-9)
+            np.testing.assert_array_equal(model.coef_[j] == 0, theirs.coef_ == 0)
+            if fit_intercept:
+                np.testing.assert_allclose(model.intercept_[j], theirs.intercept_, rtol=1e-6)
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+@pytest.mark.parametrize("l1_ratio", [0.0, 0.6])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"learning_rate": 1e-4, "max_iter": 20, "tol": 0},
+        {"learning_rate": 1e-4, "max_iter": 3, "tol": 0, "batch_size": 10, "shuffle": False},
+    ],
+)
+def test_an_alpha_for_each_output(data, container, l1_ratio, options):
+    X, Y = data
+    alpha = [0.3, 0.0, 2.0]
+    model = GDLinearRegression(alpha=alpha, l1_ratio=l1_ratio, **options).fit(container(X), Y)
+    for j, own in enumerate(alpha):
+        single = GDLinearRegression(alpha=own, l1_ratio=l1_ratio, **options)
+        single.fit(container(X), Y[:, j])
+        np.testing.assert_allclose(model.coef_[j], single.coef_, rtol=1e-7, atol=1e-10)
+
+
+def test_an_alpha_for_each_output_is_one_for_each(data):
+    X, Y = data
+    with pytest.raises(ValueError, match=r"alpha .* one value an output.*\(3,\). Got \(2,\)"):
+        GDLinearRegression(alpha=[0.1, 0.2]).fit(X, Y)
+    one = GDLinearRegression(alpha=[0.1]).fit(X, Y[:, 0])
+    np.testing.assert_array_equal(one.coef_, GDLinearRegression(alpha=0.1).fit(X, Y[:, 0]).coef_)
+
+
+def test_objective_is_the_oracles(data):
+    X, Y = data
+    options = {"alpha": np.array([0.1, 0.2, 0.3]), "l1_ratio": 0.5}
+    model = GDLinearRegression(**options).fit(X, Y)
+    loss = _equations.loss(X, Y, model.coef_.T, model.intercept_, **options)
+    np.testing.assert_allclose(model.loss_curve_[-1], loss)
+    assert (np.diff(model.loss_curve_) < 1e-9 * loss).mean() > 0.8
+
+
+def test_optimality_is_the_norm_of_a_proximal_step(data):
+    X, Y = data
+    model = GDLinearRegression(alpha=0.2, l1_ratio=0.5, tol=0.05, max_iter=1, batch_size=10)
+    with pytest.warns(ConvergenceWarning, match="max_iter=1"):
+        model.fit(X, Y)
+    scale = np.sqrt(X.var(axis=0) + 0.1)[:, None]
+    R = Y - model.predict(X)
+    W = model.coef_.T
+    V, G = W * scale, ((X - X.mean(axis=0)).T @ R / len(X) - 0.1 * W) / scale
+    step = np.sign(V + G) * np.maximum(np.abs(V + G) - 0.1 / scale, 0) - V
+    losses = (R**2).mean(axis=0) + 0.2 * np.abs(W).sum(axis=0) + 0.1 * (W**2).sum(axis=0)
+    expected = (np.linalg.norm(step, axis=0) / np.sqrt(losses)).max()
+    np.testing.assert_allclose(model.optimality_, expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("options", PENALTIES)
+def test_every_digit(data, options):
+    X, Y = data
+    model = GDLinearRegression(**options, tol=0).fit(X, Y)
+    assert violation(model, X, Y, **options) < 1e-13
+    assert model.stop_reason_ == "tol"
+
+
+def test_a_large_penalty_leaves_nothing(data):
+    X, Y = data
+    model = GDLinearRegression(alpha=1e9, l1_ratio=1.0).fit(X, Y)
+    assert (model.coef_ == 0).all()
+    assert model.optimality_ == 0
+    np.testing.assert_allclose(model.intercept_, Y.mean(axis=0))
+
+
+def test_duplicate_and_constant_features(data):
+    X, Y = data
+    A = np.hstack([X, X[:, :3], np.ones((len(X), 1))])
+    for options in PENALTIES:
+        model = GDLinearRegression(**options).fit(A, Y)
+        assert (model.coef_[:, -1] == 0).all()
+        np.testing.assert_allclose(
+            model.predict(A), GDLinearRegression(**options).fit(A[:, :-1], Y).predict(A[:, :-1])
+        )
+
+
+@pytest.mark.parametrize("start", [-3.0, 3.0])
+def test_the_start_does_not_matter(data, start):
+    X, Y = data
+    for options in (PENALTIES[1], PENALTIES[-1]):
+        model = GDLinearRegression(**options)
+        there = model.fit(X, Y, coef_init=np.full((3, 12), start)).coef_
+        np.testing.assert_allclose(there, model.fit(X, Y).coef_, rtol=1e-6, atol=1e-10)
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+@pytest.mark.parametrize("batch_size", [1, 16])
+@pytest.mark.parametrize("options", [PENALTIES[0], PENALTIES[3], PENALTIES[5]])
+def test_mini_batches_come_near(make_data, container, batch_size, options):
+    X, Y = make_data(2000, 12, 2, decades=2.0)
+    exact = GDLinearRegression(**options).fit(X, Y)
+    model = GDLinearRegression(
+        **options, batch_size=batch_size, max_iter=20, tol=0, random_state=0
+    ).fit(container(X), Y)
+    objectives = [
+        _equations.loss(
+            X,
+            Y,
+            m.coef_.T,
+            m.intercept_,
+            None,
+            options.get("alpha", 0),
+            options.get("l1_ratio", 0),
+        )
+        for m in (model, exact)
+    ]
+    assert objectives[0] / objectives[1] - 1 < 2e-3
+    assert (model.coef_ == 0).any()
+    # What is told to be zero is next to nothing there.
+    assert np.abs((exact.coef_ * X.std(axis=0))[model.coef_ == 0]).max() < 0.05
+    if options.get("positive"):
+        assert (model.coef_ >= 0).all()
+
+
+@pytest.mark.parametrize("options", [PENALTIES[0], PENALTIES[4], PENALTIES[5]])
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_mini_batches_do_not_depend_on_the_container(rng, options, shuffle):
+    X = sparse.random(300, 60, density=0.1, format="csr", random_state=0)
+    Y = X @ rng.standard_normal((60, 2)) + 0.1 * rng.standard_normal((300, 2))
+    models = [
+        GDLinearRegression(
+            **options, batch_size=4, max_iter=3, tol=0, random_state=0, shuffle=shuffle
+        ).fit(A, Y)
+        for A in (X, X.toarray())
+    ]
+    np.testing.assert_allclose(models[0].coef_, models[1].coef_, rtol=1e-8, atol=1e-12)
+    np.testing.assert_allclose(models[0].intercept_, models[1].intercept_, rtol=1e-8)
+
+
+def test_early_stopping_leaves_zeros_too(make_data):
+    X, Y = make_data(600, 12, 2)
+    model = GDLinearRegression(
+        alpha=0.5, l1_ratio=1.0, batch_size=16, early_stopping=True, max_iter=50, random_state=0
+    ).fit(X, Y)
+    assert (model.coef_ == 0).any()
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+@pytest.mark.parametrize("options", [PENALTIES[0], PENALTIES[3], PENALTIES[5]])
+def test_streams_come_near(make_data, container, options):
+    X, Y = make_data(40_000, 10, 2, decades=2.0)
+    exact = GDLinearRegression(**options).fit(X, Y)
+    model = GDLinearRegression(**options, random_state=0)
+    for start in range(0, len(X), 1000):
+        model.partial_fit(container(X[start : start + 1000]), Y[start : start + 1000])
+    scale = X.std(axis=0)
+    assert np.abs((model.coef_ - exact.coef_) * scale).max() < 0.1
+    if options.get("positive"):
+        assert (model.coef_ >= 0).all()
+        assert (model.coef_ == 0).any()
+
+
+def test_textbook_on_wide_rare_features_is_lazy(rng):
+    """What a batch does not touch pays later, and pays the same."""
+    X = sparse.random(200, 500, density=0.01, format="csr", random_state=0)
+    y = X @ rng.standard_normal(500) + 0.1 * rng.standard_normal(200)
+    options = {
+        "alpha": 1e-3, "l1_ratio": 0.5, "learning_rate": 0.2, "batch_size": 2, "max_iter": 4,
+        "tol": 0, "schedule": "invscaling", "shuffle": False,
+    }  # fmt: skip
+    lazy = GDLinearRegression(**options).fit(X, y)
+    eager = GDLinearRegression(**options).fit(X.toarray(), y)
+    np.testing.assert_allclose(lazy.coef_, eager.coef_, rtol=1e-9, atol=1e-14)
+    np.testing.assert_array_equal(lazy.coef_ == 0, eager.coef_ == 0)
+    assert 0 < np.count_nonzero(lazy.coef_) < 500
