@@ -124,7 +124,9 @@ class Patience:
         return self.tol > 0 and self.n_worse >= self.allowed
 
 
-def descend(descent, history, *, penalty, n_iter_no_change, validate=None, watch=None):
+def descend(
+    descent, history, *, penalty, n_iter_no_change, validate=None, settled=None, watch=None
+):
     """Run epochs until the loss stops improving; return W and b.
 
     Parameters
@@ -135,6 +137,8 @@ def descend(descent, history, *, penalty, n_iter_no_change, validate=None, watch
     n_iter_no_change : int
     validate : callable or None
         Given W and b, the loss on rows held out; the best of all epochs is then returned.
+    settled : callable or None
+        Given W, the W and b to validate: with zeros where the penalty asks for them.
     watch : EpochWatch or None
         Told the loss of each epoch; it may end the descent.
     """
@@ -145,6 +149,8 @@ def descend(descent, history, *, penalty, n_iter_no_change, validate=None, watch
         descent.end_epoch()
         history.record(loss + penalty.value(W))
         if validate is not None:
+            if settled is not None:
+                W, b = settled(W)
             history.validation_losses.append(validate(W, b))
             loss = history.validation_losses[-1]
             if best is None or loss < best[0]:
@@ -200,31 +206,43 @@ def automatic_steps(W, coordinates, passes, history, *, penalty, rng, average, *
     walk.centre_on(y_mean)
 
     def rates(t, n):
-        return np.full(n, step)
+        # Iterates that bounce off a bend wander about a point beside it, the further the
+        # longer they step: steps shrink with the square root of the tail's window.
+        window = 2 ** ((descent.n_epochs + 1).bit_length() - 1)
+        return np.full(n, step if penalty.smooth else step / math.sqrt(window))
+
+    def settled(W):
+        V = coordinates.from_model(W)
+        return coordinates.to_model(settle(passes, V, *passes.gradient(V), coordinates)[0])
 
     descent = Descent(walk, visits, rates, rng if shuffle else None, average=average)
-    W, b = descend(descent, history, penalty=penalty, **options)
+    W, b = descend(
+        descent, history, penalty=penalty, settled=None if penalty.smooth else settled, **options
+    )
     V = coordinates.from_model(W)
     G, losses = passes.gradient(V)
     V, G = V.copy(), G.copy()
     if options["validate"] is None:
         if average:
             last = coordinates.from_model(walk.model()[0])
-            V, G, losses = _better(V, G, losses, last, passes)
+            V, G, losses = _better(V, G, losses, last, passes, coordinates)
         V, G, losses = settle(passes, V, G, losses, coordinates)
         W, b = coordinates.to_model(V)
     history.optimality = float(optimality(V, G, losses, coordinates).max())
     return W, b, step, descent.t
 
 
-def _better(V, G, losses, last, passes):
+def _better(V, G, losses, last, passes, coordinates):
     """Return the mean of the tail, or the last iterate of the outputs where that is better.
 
     It is where rows can all be fitted: the descent then converges as a full-batch one does,
     and the mean of the tail lags behind.
     """
     G_last, losses_last = passes.gradient(last)
-    better = losses_last < losses
+    objective, objective_last = (
+        coordinates.objective(*point) for point in ((V, losses), (last, losses_last))
+    )
+    better = objective_last < objective
     return (
         np.where(better, last, V),
         np.where(better, G_last, G),
