@@ -6,15 +6,16 @@ Conventions: M features, D outputs; W (M, D), b (D,).
 import numpy as np
 from sklearn.utils import assert_all_finite, check_random_state
 
-from ._equations import loss
-from ._full_batch import exact_steps
+from ._full_batch import certificate, exact_steps
+from ._groups import read_observed
+from ._history import History, Patience, Validation
 from ._mini_batch import automatic_steps, textbook_epochs
+from ._model import fitted_coef
 from ._penalty import Penalty
-from ._quadratic import read
 from ._steps import Schedule
-from ._stream import Stream
-from ._textbook import textbook_steps
-from ._validation import check_init, hold_out
+from ._stream import Stream, Streams
+from ._textbook import problem_of, textbook_steps
+from ._validation import check_init
 
 
 def start(estimator, fitted, coef_init, intercept_init, n_features, y):
@@ -23,13 +24,13 @@ def start(estimator, fitted, coef_init, intercept_init, n_features, y):
     shape = (n_outputs, n_features)
     W, b = np.zeros(shape), np.zeros(n_outputs)
     if fitted is not None:
-        if np.atleast_2d(fitted).shape != shape:
+        W = np.atleast_2d(fitted).astype(np.float64)
+        if W.shape != shape:
             raise ValueError(
                 "With warm_start=True, X and y must keep the features and outputs of "
                 f"the last fit: expected coefficients of shape {fitted.shape}, got data "
                 f"for {(n_features,) if y.ndim == 1 else shape}."
             )
-        W = np.atleast_2d(fitted).astype(np.float64)
         b = np.atleast_1d(estimator.intercept_).astype(np.float64) + b
     if coef_init is not None:
         W = check_init(coef_init, "coef_init", shape)
@@ -43,10 +44,11 @@ def penalty_of(estimator, n_outputs):
     return Penalty.of(estimator.alpha, estimator.l1_ratio, estimator.positive, n_outputs)
 
 
-def _read(estimator, X, Y, sample_weight, n_steps):
+def _read(estimator, data, n_steps):
     """Return coordinates, moments and passes; see `_quadratic.read`."""
-    return read(
-        X, Y, sample_weight, penalty=penalty_of(estimator, Y.shape[1]),
+    return read_observed(
+        data.X, data.Y, data.weight, data.observed,
+        penalty=penalty_of(estimator, data.Y.shape[1]),
         fit_intercept=bool(estimator.fit_intercept), raw=estimator.learning_rate != "auto",
         n_steps=n_steps,
     )  # fmt: skip
@@ -61,91 +63,128 @@ def _schedule(estimator):
     )
 
 
-def descend_in_full(estimator, W, b, data, history):
+def in_batches(estimator, data):
+    """Whether the rows are visited in mini-batches."""
+    return estimator.batch_size is not None and estimator.batch_size < data.n_rows
+
+
+def history_of(estimator, data, held_out, told):
+    """Return the History of a descent.
+
+    Parameters
+    ----------
+    data, held_out : Data
+        The rows to learn from, and those to validate on, or None.
+    told : callable or None, as in History
+    """
+    exact = estimator.learning_rate == "auto"
+    kind = "epochs" if in_batches(estimator, data) else "exact" if exact else "textbook"
+    validation = None
+    if held_out is not None:
+        patience = Patience(estimator.tol, estimator.n_iter_no_change)
+        validation = Validation(held_out.loss, patience)
+    return History(
+        max_iter=estimator.max_iter, tol=estimator.tol, verbose=int(estimator.verbose),
+        n_iter_no_change=estimator.n_iter_no_change, kind=kind, validation=validation,
+        told=told,
+    )  # fmt: skip
+
+
+def descend(estimator, W, b, data, history, rng):
     """Return W, b, the step of each output, the number of updates, and what ran."""
-    problem = _read(estimator, *data, n_steps=estimator.max_iter)
-    if estimator.learning_rate == "auto":
-        coordinates = problem[0]
-        V, step, engine = exact_steps(coordinates.from_model(W), *problem, history)
-        W, b = coordinates.to_model(V)
+    batches, automatic = in_batches(estimator, data), estimator.learning_rate == "auto"
+    problem = _read(estimator, data, 0 if batches else estimator.max_iter)
+    if batches:
+        run = _descend_in_batches
     else:
-        schedule = _schedule(estimator)
-        W, b, engine = textbook_steps(
-            W, b, *problem, schedule, history,
-            momentum=estimator.momentum, nesterov=estimator.nesterov,
-        )  # fmt: skip
-        step = np.full(W.shape[1], schedule.rate)
-    history.warn(textbook=estimator.learning_rate != "auto")
-    return W, b, step, len(history.losses), engine
+        run = _descend_exactly if automatic else _descend_by_the_book
+    W, b, *rest = run(estimator, W, b, problem, history, rng)
+    if history.validation is not None and history.losses:
+        W, b = history.validation.model
+        coordinates, _, passes = problem
+        if automatic:
+            history.optimality = certificate(W, coordinates, passes)
+        else:
+            history.optimality = problem_of(passes, coordinates).gradients(W, b)[-1]
+    if not (np.isfinite(W).all() and np.isfinite(b).all()):
+        raise ValueError(
+            "The coefficients overflow: X and y differ by too many orders of magnitude."
+        )
+    return W, b, *rest
 
 
-def descend_in_batches(estimator, W, b, data, history):
-    """Return W, b, the step of each output, the number of updates, and what ran."""
-    rng, validate = check_random_state(estimator.random_state), None
-    if estimator.early_stopping:
-        fraction = estimator.validation_fraction
-        data, (X, Y, weight) = hold_out(*data, fraction=fraction, rng=rng)
+def _descend_exactly(estimator, W, b, problem, history, _):
+    coordinates = problem[0]
+    V, step, engine = exact_steps(coordinates.from_model(W), *problem, history)
+    return *coordinates.to_model(V), step, len(history.losses), engine
 
-        def validate(W, b):
-            return float(loss(X, Y, W, b, weight))
 
-    coordinates, _, passes = _read(estimator, *data, n_steps=0)
+def _descend_by_the_book(estimator, W, b, problem, history, _):
+    schedule = _schedule(estimator)
+    W, b, engine = textbook_steps(
+        W, b, *problem, schedule, history,
+        momentum=estimator.momentum, nesterov=estimator.nesterov,
+    )  # fmt: skip
+    return W, b, np.full(W.shape[1], schedule.rate), len(history.losses), engine
+
+
+def _descend_in_batches(estimator, W, b, problem, history, rng):
+    coordinates, _, passes = problem
     automatic = estimator.learning_rate == "auto"
     options = {
-        "penalty": penalty_of(estimator, data[1].shape[1]),
-        "batch_size": min(int(estimator.batch_size), data[0].shape[0]),
+        "penalty": penalty_of(estimator, W.shape[1]),
+        "batch_size": int(estimator.batch_size),
         "shuffle": bool(estimator.shuffle),
         "rng": rng,
         "average": automatic if estimator.average == "auto" else bool(estimator.average),
-        "n_iter_no_change": estimator.n_iter_no_change,
-        "validate": validate,
     }
     if automatic:
         W, b, step, t = automatic_steps(W, coordinates, passes, history, **options)
     else:
         schedule = _schedule(estimator)
         options["momentum"] = {"momentum": estimator.momentum, "nesterov": estimator.nesterov}
-        problem = coordinates, passes, schedule, history
-        W, b, t = textbook_epochs(W, b, *problem, **options)
-        step = schedule.rate
-    history.warn_of_epochs(estimator.n_iter_no_change)
-    return W, b, np.full(W.shape[1], step), t, "mini-batch"
+        W, b, t = textbook_epochs(W, b, coordinates, passes, schedule, history, **options)
+        step = np.full(W.shape[1], schedule.rate)
+    return W, b, step, t, "mini-batch"
 
 
 def begin_stream(estimator, n_features, y):
-    """Return the Stream with which the first `partial_fit` begins."""
+    """Return the Stream with which the first `partial_fit` begins, or Streams."""
     automatic = estimator.learning_rate == "auto"
-    fitted = vars(estimator).get("coef_")
+    fitted = fitted_coef(estimator)
     W, b = start(estimator, fitted, None, None, n_features, y)
-    rng = check_random_state(estimator.random_state)
-    return Stream(
-        W,
-        b,
-        fresh=fitted is None,
-        batch_size=64 if estimator.batch_size is None else int(estimator.batch_size),
-        penalty=penalty_of(estimator, len(b)),
-        centred=bool(estimator.fit_intercept),
-        average=automatic if estimator.average == "auto" else bool(estimator.average),
-        schedule=None if automatic else _schedule(estimator),
-        momentum={"momentum": estimator.momentum, "nesterov": estimator.nesterov},
-        seed=rng.randint(2**31 - 1) if estimator.shuffle else None,
-    )
+    penalty, rng = penalty_of(estimator, len(b)), check_random_state(estimator.random_state)
+    options = {
+        "fresh": fitted is None,
+        "batch_size": 64 if estimator.batch_size is None else int(estimator.batch_size),
+        "centred": bool(estimator.fit_intercept),
+        "average": automatic if estimator.average == "auto" else bool(estimator.average),
+        "momentum": {"momentum": estimator.momentum, "nesterov": estimator.nesterov},
+        "seed": rng.randint(2**31 - 1) if estimator.shuffle else None,
+    }
+
+    def begin(outputs):
+        schedule = None if automatic else _schedule(estimator)
+        own = {"penalty": penalty.of_outputs(outputs), "schedule": schedule}
+        return Stream(W[:, outputs], b[outputs], **own, **options)
+
+    if estimator.missing_targets == "error":
+        return begin(slice(None))
+    return Streams([begin(slice(d, d + 1)) for d in range(len(b))])
 
 
-def learn_chunk(stream, X, y, sample_weight, estimator):
+def learn_chunk(stream, data, estimator):
     """Let the stream learn from a chunk; return its W and b, and the mean loss."""
-    assert_all_finite(getattr(X, "data", X), input_name="X")
-    assert_all_finite(y, input_name="y")
-    Y = y.reshape(-1, 1) if y.ndim == 1 else y
-    if Y.shape[1] != len(stream.b):
+    assert_all_finite(getattr(data.X, "data", data.X), input_name="X")
+    assert_all_finite(data.Y, input_name="y")
+    n_outputs = len(stream.rates())
+    if data.Y.shape[1] != n_outputs:
         raise ValueError(
-            f"y must keep its {len(stream.b)} outputs between calls of partial_fit. Got "
-            f"{Y.shape[1]}."
+            f"y must keep its {n_outputs} outputs between calls of partial_fit. Got "
+            f"{data.Y.shape[1]}."
         )
-    if sample_weight is None:
-        sample_weight = np.ones(X.shape[0])
     with np.errstate(over="ignore", invalid="ignore"):
-        mean = stream.learn(X, Y, sample_weight)
+        mean = stream.learn(data)
         W, b = stream.result()
     if not (np.isfinite(mean) and np.isfinite(W).all() and np.isfinite(b).all()):
         raise ValueError(_why_not_finite(estimator, len(estimator.loss_curve_) + 1))

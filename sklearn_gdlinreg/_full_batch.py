@@ -8,7 +8,7 @@ import numpy as np
 
 from ._moves import Point, dot, moves_for
 from ._proximal import proximal_cycle
-from ._quadratic import START_OVERFLOWS, Passes
+from ._quadratic import START_OVERFLOWS
 from ._rows import EPS
 
 # A gradient cannot be told from its own rounding error below this; such a tol asks for
@@ -44,6 +44,12 @@ def optimality(V, G, losses, coordinates):
     return np.sqrt(np.where(exact, 0.0, np.minimum(dot(G, G) / some_loss, fits)))
 
 
+def certificate(W, coordinates, passes):
+    """Return how far the worst output of a model W is from its optimum, from the data."""
+    V = coordinates.from_model(W)
+    return float(optimality(V, *passes.gradient(V), coordinates).max())
+
+
 def exact_steps(V, coordinates, moments, passes, history):
     """Descend with exact steps and exact momentum; certify on the data themselves.
 
@@ -59,7 +65,7 @@ def exact_steps(V, coordinates, moments, passes, history):
     engine : str, the suppliers that ran
     """
     every_digit = history.tol < ROUNDING
-    truth = Passes(passes.rows, coordinates, precise=True) if every_digit else passes
+    truth = passes.precise() if every_digit else passes
     suppliers = [passes] if moments is None else [moments, passes]
     if coordinates.proximal is not None:
         V = coordinates.proximal.map(V, 0.0)
@@ -71,10 +77,10 @@ def exact_steps(V, coordinates, moments, passes, history):
     for supplier in suppliers:
         ran.append(supplier.name)
         point = _refine(supplier, truth, point, every_digit, coordinates, history)
-        if history.stop_reason == "tol" or history.n_left == 0:
+        if history.n_left == 0:
             break
     else:
-        history.stop_reason = "tol" if every_digit else "precision"
+        history.stop("tol" if every_digit else "precision")
     return point.V, point.step / 2.0, "+".join(ran)
 
 
@@ -100,7 +106,7 @@ def _refine(supplier, truth, point, every_digit, coordinates, history):
         if not sure and supplier.name == "passes":
             sure = change <= SMALL * np.linalg.norm(point.V)
         if history.optimality <= tol and sure and not every_digit:
-            history.stop_reason = "tol"
+            history.stop("tol")
             return point
         if history.n_left == 0 or not change < 0.5 * last_change:
             return point
@@ -147,7 +153,9 @@ def _cycle(supplier, point, target, coordinates, history):
         G -= np.multiply(advance, HP, out=scratch)
         losses = np.maximum(losses - advance * ahead, 0.0)
         moves.keep(P, HP, inverse)
-        history.record(losses @ loss_unit)
+        history.record(losses @ loss_unit, lambda V=V: coordinates.to_model(V))
         square = dot(G, G)
         live &= unfinished()
+        if not (live.any() and history.n_left):
+            break
     return Point(V, G, losses, step, longest)

@@ -1,76 +1,159 @@
-"""What is recorded each iteration, and why a descent stopped."""
+"""What is recorded each iteration, who is told, and why a descent stopped."""
 
+import functools
+import math
 import warnings
 
 from sklearn.exceptions import ConvergenceWarning
+
+# What a ConvergenceWarning advises, for each way to descend that ran out of iterations.
+ADVICE = {
+    "exact": "Increase max_iter or tol, or set alpha > 0 if features are collinear.",
+    "textbook": 'Increase max_iter, scale the features, or use learning_rate="auto".',
+    "epochs": "Increase max_iter or tol.",
+}
+
+
+class Patience:
+    """Whether a loss still improves by tol, relatively, within some iterations."""
+
+    def __init__(self, tol, n_iter_no_change):
+        self.tol, self.allowed = tol, n_iter_no_change
+        self.best, self.n_worse = math.inf, 0
+
+    def see(self, loss):
+        """Take in a loss; return whether patience has run out."""
+        self.n_worse = 0 if loss < self.best * (1.0 - self.tol) else self.n_worse + 1
+        self.best = min(self.best, loss)
+        return self.n_worse >= self.allowed
+
+
+class Validation:
+    """The loss on rows that descent does not learn from, and the best model by it.
+
+    Parameters
+    ----------
+    loss : callable
+        Given W and b, the loss on these rows.
+    patience : Patience
+
+    Attributes
+    ----------
+    losses : list of float, after each iteration
+    model : the W and b of the least of them
+    """
+
+    def __init__(self, loss, patience):
+        self.loss, self.patience = loss, patience
+        self.losses, self.model = [], None
+
+    def see(self, W, b):
+        """Take in a model; return whether patience has run out."""
+        loss = float(self.loss(W, b))
+        if self.model is None or loss < self.patience.best:
+            self.model = W, b
+        self.losses.append(loss)
+        return self.patience.see(loss)
 
 
 class History:
     """The record of one descent.
 
+    Parameters
+    ----------
+    max_iter, tol, n_iter_no_change, verbose : as in GDLinearRegression
+    kind : {"exact", "textbook", "epochs"}, how descent is done
+    validation : Validation or None
+    told : callable or None
+        Told of the model after each iteration, by a function that works out W and b; it
+        returns whether to stop.
+
     Attributes
     ----------
     losses : list of float, the loss after each iteration, or of each epoch
-    validation_losses : list of float, after each epoch
     optimality : float, the certificate at the end
     stop_reason : str, why the descent ended
     """
 
-    def __init__(self, *, max_iter, tol, verbose):
-        self.max_iter, self.tol, self.verbose = max_iter, tol, verbose
-        self.losses, self.validation_losses = [], []
-        self.optimality = float("inf")
-        self.stop_reason = "max_iter"
+    def __init__(
+        self, *, max_iter, tol, n_iter_no_change=1, verbose=0, kind="exact",
+        validation=None, told=None,
+    ):  # fmt: skip
+        self.max_iter, self.tol, self.n_iter_no_change = max_iter, tol, n_iter_no_change
+        self.verbose, self.kind, self.validation, self.told = verbose, kind, validation, told
+        self.losses, self.optimality = [], math.inf
+        self.stop_reason, self._stopped, self._n_shown = "max_iter", False, 0
 
     @property
     def n_left(self):
         """How many iterations are still allowed."""
-        return self.max_iter - len(self.losses)
+        return 0 if self._stopped else self.max_iter - len(self.losses)
 
-    def record(self, loss):
-        """Take down the loss after an iteration."""
+    def stop(self, reason):
+        """Allow no more iterations; the first reason is the one that counts."""
+        if not self._stopped:
+            self.stop_reason, self._stopped = reason, True
+
+    def record(self, loss, model):
+        """Take down the loss after an iteration; ``model()`` works out its W and b."""
         self.losses.append(float(loss))
+        if self.validation is not None or self.told is not None:
+            model = functools.cache(model)
+            if self.validation is not None and self.validation.see(*model()):
+                self.stop("early_stopping")
+            if self.told is not None and self.told(model):
+                self.stop("callback")
         if self.verbose:
-            print(f"Iteration {len(self.losses):>6}  loss {loss:.15g}")
+            self._show_some()
 
     def correct(self, loss):
         """Replace the last loss, carried along, by what the data say."""
         self.losses[-1:] = [float(loss)] * bool(self.losses)
 
-    def warn_of_epochs(self, n_iter_no_change):
-        """Say that mini-batch descent ended early, and what to change."""
-        if self.stop_reason == "max_iter" and self.tol > 0:
-            warnings.warn(
-                f"Stopped at max_iter={self.max_iter}: the loss had not ceased to improve by "
-                f"tol={self.tol:g} in n_iter_no_change={n_iter_no_change} epochs. Increase "
-                "max_iter or tol.",
-                ConvergenceWarning,
-                stacklevel=5,
-            )
+    def _show_some(self):
+        """Print a line now, if it is the time: all up to 20, then one in 10, in 100..."""
+        n = len(self.losses)
+        every = 1 if self.verbose > 1 else 10 ** max(int(math.log10(n / 2)), 0)
+        if n % every == 0:
+            self._show()
 
-    def warn(self, *, textbook):
-        """Say why the descent ended short of tol, and what to change."""
-        if self.stop_reason == "tol" or (self.tol == 0 and textbook):
-            return
+    def _show(self):
+        self._n_shown = n = len(self.losses)
+        unit = "Epoch" if self.kind == "epochs" else "Iteration"
+        line = f"{unit} {n:>7}  loss {self.losses[-1]:.9e}"
+        if self.validation is not None:
+            line += f"  validation loss {self.validation.losses[-1]:.9e}"
+        print(line)
+
+    def end(self):
+        """Show the last iteration, and warn if it fell short of what was asked."""
+        if self.verbose and self._n_shown < len(self.losses):
+            self._show()
+        message = self._shortfall()
+        if message is not None:
+            warnings.warn(message, ConvergenceWarning, stacklevel=3)
+
+    def _shortfall(self):
+        """Say why the descent ended short of tol, and what to change; None if it did not."""
+        exact, epochs = self.kind == "exact", self.kind == "epochs"
+        if self.tol == 0 and not exact:
+            return None
         reached = f"optimality {self.optimality:.2e} is above tol={self.tol:g}"
+        if epochs:
+            reached = (
+                f"the loss had not ceased to improve by tol={self.tol:g} in "
+                f"n_iter_no_change={self.n_iter_no_change} epochs"
+            )
+        if self.stop_reason == "max_iter":
+            return f"Stopped at max_iter={self.max_iter}: {reached}. {ADVICE[self.kind]}"
         if self.stop_reason == "precision":
-            message = (
+            return (
                 f"Rounding errors stopped the descent: {reached}. The features are "
                 "too collinear for it; set a larger tol, or alpha > 0."
             )
-        elif self.stop_reason == "learning_rate":
-            message = (
+        if self.stop_reason == "learning_rate" and not epochs:
+            return (
                 f"The adaptive learning rate ran out: {reached}. Start from a longer one, or "
                 'use learning_rate="auto".'
             )
-        elif textbook:
-            message = (
-                f"Stopped at max_iter={self.max_iter}: {reached}. Increase max_iter, scale "
-                'the features, or use learning_rate="auto".'
-            )
-        else:
-            message = (
-                f"Stopped at max_iter={self.max_iter}: {reached}. Increase max_iter or tol, "
-                "or set alpha > 0 if features are collinear."
-            )
-        warnings.warn(message, ConvergenceWarning, stacklevel=5)
+        return None

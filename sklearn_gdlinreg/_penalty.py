@@ -38,6 +38,10 @@ class Penalty:
         alpha = np.broadcast_to(alpha, (n_outputs,))
         return cls(alpha * l1_ratio, alpha * (1.0 - l1_ratio), bool(positive))
 
+    def of_outputs(self, outputs):
+        """Return that of some of the outputs."""
+        return Penalty(self.l1[outputs], self.l2[outputs], self.positive)
+
     @property
     def some(self):
         """Whether there is any."""

@@ -47,7 +47,8 @@ class _Descent:
         return self.proximal.gradient(self.V, self.G)
 
     def _record(self):
-        self.history.record(self.objective() @ self.coordinates.loss_unit)
+        loss = self.objective() @ self.coordinates.loss_unit
+        self.history.record(loss, lambda: self.coordinates.to_model(self.V))
 
     def accelerate(self, n_steps):
         """Make accelerated proximal steps, each output with its own momentum."""
@@ -65,6 +66,8 @@ class _Descent:
             V_before, G_before = self.V, self.G
             self._go(V, G)
             self._record()
+            if not self.history.n_left:
+                break
 
     def _proximal_step(self, V, G):
         """Return the end of the step, and H times the step; shortened until it is stable."""
@@ -121,6 +124,8 @@ class _Descent:
             face &= V != 0
             self._go(V, self.G - advance * HP)
             self._record()
+            if not self.history.n_left:
+                break
         return not live.any()
 
     def _to_the_end(self, P, advance):
@@ -165,7 +170,7 @@ def settle(supplier, V, G, losses, coordinates):
     """
     if coordinates.proximal is None:
         return V, G, losses
-    history = History(max_iter=1, tol=0.0, verbose=0)
+    history = History(max_iter=1, tol=0.0)
     V = coordinates.proximal.map(V, 0.0)
     descent = _Descent(
         supplier, Point(V, G, losses, np.zeros(len(losses))), coordinates, history

@@ -28,8 +28,20 @@ START_OVERFLOWS = (
 )
 
 
+class Scores:
+    """What is made of losses: for any coordinates that have ``proximal`` and ``y_noise``."""
+
+    def objective(self, V, losses):
+        """Return the losses at V with the penalty that has no gradient, (D,)."""
+        return losses if self.proximal is None else losses + self.proximal.value(V)
+
+    def noise(self, V):
+        """Return the losses that rounding leaves of an exact fit at V, (D,)."""
+        return self.y_noise + (4 * EPS) ** 2 * len(V) * (V * V).sum(axis=0)
+
+
 @dataclass(frozen=True)
-class Coordinates:
+class Coordinates(Scores):
     """Where the data lie, and the scale in which descent sees them.
 
     Attributes
@@ -102,14 +114,6 @@ class Coordinates:
         """By how much centring after a product magnifies its rounding, squared; 1 or more."""
         about = inverse_of(self.deviation) * self.centre
         return 1.0 + (about**2).max()
-
-    def objective(self, V, losses):
-        """Return the losses at V with the penalty that has no gradient, (D,)."""
-        return losses if self.proximal is None else losses + self.proximal.value(V)
-
-    def noise(self, V):
-        """Return the losses that rounding leaves of an exact fit at V, (D,)."""
-        return self.y_noise + (4 * EPS) ** 2 * len(V) * (V * V).sum(axis=0)
 
     @property
     def mean(self):
@@ -213,6 +217,10 @@ class Passes:
         self.residual = rows.precise_residual if precise else rows.residual
         entries = rows.X.nnz if isinstance(rows, SparseRows) else rows.X.size
         self.work = 2 * entries * rows.n_outputs
+
+    def precise(self):
+        """Return the same with gradients in the widest float there is."""
+        return Passes(self.rows, self.coordinates, precise=True)
 
     def _mean(self, w):
         """Return the mean prediction of w, (D,); BLAS would wake threads that then spin."""

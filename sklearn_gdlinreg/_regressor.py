@@ -1,22 +1,17 @@
-"""GDLinearRegression: parameters, checks, fit, predict."""
+"""GDLinearRegression: parameters, checks, fit and partial_fit."""
 
 import numpy as np
-from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
-from sklearn.utils.extmath import safe_sparse_dot
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
 
-from ._descend import begin_stream, descend_in_batches, descend_in_full, learn_chunk, start
-from ._history import History
-from ._validation import (
-    FLOATS,
-    check_data,
-    check_parameters,
-    check_sample_weight,
-    restored_on_error,
-)
+from ._compat import CallbackSupportMixin, FitTask, with_callbacks
+from ._data import Data, check_validation_data, hold_out
+from ._descend import begin_stream, descend, history_of, learn_chunk, start
+from ._model import LinearModel, fitted_coef, solution
+from ._validation import check_data, check_parameters, check_sample_weight, restored_on_error
 
 
-class GDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
+class GDLinearRegression(CallbackSupportMixin, LinearModel, BaseEstimator):
     """Linear regression by gradient descent on the mean squared error.
 
     With the default ``learning_rate="auto"`` there is nothing to tune, and the descent ends
@@ -74,12 +69,18 @@ class GDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         full-batch "auto" for every digit that rounding leaves, and the others for
         `max_iter` iterations, without a warning.
     n_iter_no_change : int, default=5
-        Patience of mini-batches and of ``schedule="adaptive"``, in iterations.
+        Patience of mini-batches, of `early_stopping` and of ``schedule="adaptive"``, in
+        iterations.
     early_stopping : bool, default=False
-        Whether mini-batches hold rows out, watch the loss on these instead, and return the
-        best model seen.
+        Whether to watch the loss on rows that are not learnt from, end the fit when it has
+        not improved by `tol`, relatively, in `n_iter_no_change` iterations, and return the
+        best model seen. The rows are those given to `fit`, or else held out.
     validation_fraction : float, default=0.1
-        Share of the rows held out, in the range (0, 1).
+        Share of the rows held out, in the range (0, 1); ignored where `fit` is given others.
+    missing_targets : {"error", "ignore"}, default="error"
+        What to do with NaN in y. With "ignore" each output learns from the rows where it is
+        observed, as if it were fitted alone on these; every set of outputs that are missing
+        in the same rows takes its own passes over X.
     shuffle : bool, default=True
         Whether each epoch visits the rows in another order.
     random_state : int, RandomState instance or None, default=None
@@ -87,7 +88,8 @@ class GDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
     warm_start : bool, default=False
         Whether to start from the solution of the last fit.
     verbose : int, default=0
-        Whether to print a line an iteration.
+        1 prints a line an iteration; after the first 20, one in 10, then one in 100 and so
+        on. 2 prints all.
 
     Attributes
     ----------
@@ -107,7 +109,7 @@ class GDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         The objective after each iteration, in squared units of y. In mini-batches that of
         each epoch, with each row's loss as it was before the row was learnt from.
     validation_loss_curve_ : list of float
-        With `early_stopping`, the loss on the rows held out after each epoch.
+        With `early_stopping`, the loss on the rows held out after each iteration.
     learning_rate_ : float or ndarray of shape (n_outputs,)
         The last step used. With "auto", of each output, in standardised coordinates.
     optimality_ : float
@@ -115,9 +117,10 @@ class GDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         data: the norm of the correlations between residual and standardised features; 0 at
         the optimum. The objective exceeds the optimum by at most ``optimality_ ** 2``,
         relatively, over the least eigenvalue of the correlation matrix of the features.
-    stop_reason_ : {"tol", "max_iter", "precision", "learning_rate", "early_stopping"}
-        Why the fit ended: converged; out of iterations; rounding errors allow no more;
-        an adaptive rate ran out; no better on the rows held out.
+    stop_reason_ : str
+        Why the fit ended. "tol": converged; "max_iter": out of iterations; "precision":
+        rounding allows no more; "learning_rate": an adaptive one ran out; "early_stopping":
+        no better on the rows held out; "callback": one asked for it.
     engine_ : str
         What ran: "moments", "passes", "moments+passes", "mini-batch" or "stream".
 
@@ -133,6 +136,7 @@ class GDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
     and the textbook's descent from zeros the smallest in those of X.
 
     Dense X is never copied, sparse X never made dense; CSC and COO are converted to CSR.
+    Where rows are held out, these and the others are copies.
     float32 X gives float32 coefficients; sums are in float64 all the same.
 
     References
@@ -183,6 +187,7 @@ class GDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         n_iter_no_change=5,
         early_stopping=False,
         validation_fraction=0.1,
+        missing_targets="error",
         shuffle=True,
         random_state=None,
         warm_start=False,
@@ -203,6 +208,7 @@ class GDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.n_iter_no_change = n_iter_no_change
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
+        self.missing_targets = missing_targets
         self.shuffle = shuffle
         self.random_state = random_state
         self.warm_start = warm_start
@@ -211,10 +217,12 @@ class GDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
-        tags.array_api_support = False
         return tags
 
-    def fit(self, X, y, sample_weight=None, *, coef_init=None, intercept_init=None):
+    def fit(
+        self, X, y, sample_weight=None, *, coef_init=None, intercept_init=None,
+        X_val=None, y_val=None, sample_weight_val=None,
+    ):  # fmt: skip
         """Fit the model.
 
         Parameters
@@ -222,7 +230,7 @@ class GDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Training data. float32 and float64 are used as they are.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Targets; cast to the type of X.
+            Targets; cast to the type of X. NaN with ``missing_targets="ignore"`` only.
         sample_weight : array-like of shape (n_samples,) or float, default=None
             Weights, not negative, not all zero. An integer weight equals a repeated row.
         coef_init : array-like of the shape of `coef_`, default=None
@@ -230,6 +238,13 @@ class GDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         intercept_init : float or array-like of shape (n_outputs,), default=None
             Intercept to start from, instead of zeros. With ``learning_rate="auto"`` it is
             checked and not needed: the best intercept is known throughout.
+        X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
+            Rows to validate on with ``early_stopping=True``, instead of rows of X. In a
+            `Pipeline` they are transformed as X is with ``transform_input=["X_val"]``.
+        y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
+            Their targets.
+        sample_weight_val : array-like of shape (n_val,) or float, default=None
+            Their weights.
 
         Returns
         -------
@@ -242,39 +257,46 @@ class GDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
             If a parameter or an input is not allowed, or a numeric `learning_rate` is so
             long that the loss grows without bound. A fitted estimator is left as it was.
         """
+        start_from, validation = (coef_init, intercept_init), (X_val, y_val, sample_weight_val)
         with restored_on_error(self):
-            return self._fit(X, y, sample_weight, coef_init, intercept_init)
+            self._fit(X, y, sample_weight, start_from, validation).end()
+        return self
 
-    def _fit(self, X, y, sample_weight, coef_init, intercept_init):
+    @with_callbacks
+    def _fit(self, X, y, sample_weight, start_from, validation):
+        """Fit, and return the History; `restored_on_error` sees what callbacks raise, too."""
         check_parameters(self)
-        fitted = vars(self).get("coef_") if self.warm_start else None
+        fitted = fitted_coef(self) if self.warm_start else None
+        given = X, y, sample_weight
         X, y = check_data(self, X, y)
         sample_weight = check_sample_weight(sample_weight, X.shape[0])
-        Y = y.reshape(-1, 1) if y.ndim == 1 else y
-        W, b = start(self, fitted, coef_init, intercept_init, X.shape[1], y)
-        history = History(max_iter=self.max_iter, tol=self.tol, verbose=self.verbose)
-        batches = self.batch_size is not None
-        if self.early_stopping and not batches:
-            raise ValueError("early_stopping=True needs batch_size. Got batch_size=None.")
-        if batches and (self.early_stopping or self.batch_size < X.shape[0]):
-            descend = descend_in_batches
-        else:
-            descend = descend_in_full
-        W, b, step, self.t_, self.engine_ = descend(self, W, b, (X, Y, sample_weight), history)
-        if not (np.isfinite(W).all() and np.isfinite(b).all()):
-            raise ValueError(
-                "The coefficients overflow: X and y differ by too many orders of magnitude."
-            )
-        vars(self).pop("_stream", None)
-        self._store(W, b, step, y.ndim, X.dtype)
-        self.loss_curve_ = history.losses
-        if self.early_stopping:
-            self.validation_loss_curve_ = history.validation_losses
-        else:
-            vars(self).pop("validation_loss_curve_", None)
-        self.n_iter_ = len(history.losses)
+        data = Data.of(X, y, sample_weight, missing_targets=self.missing_targets)
+        rng = check_random_state(self.random_state)
+        data, held_out = hold_out(self, data, check_validation_data(self, *validation, y), rng)
+        W, b = start(self, fitted, *start_from, X.shape[1], y)
+
+        def attributes(model):
+            return solution(*model, y.ndim, X.dtype)
+
+        task = FitTask.of(self, *given, attributes((W, b)))
+        told = task and (lambda model: task.end_iteration(lambda: attributes(model())))
+        history = history_of(self, data, held_out, told)
+        W, b, step, self.t_, self.engine_ = descend(self, W, b, data, history, rng)
+        self._store(attributes((W, b)), step, history)
+        if task is not None:
+            task.end()
+        return history
+
+    def _store(self, attributes, step, history):
+        """Set the attributes of a fit."""
+        for name in ("_stream", "validation_loss_curve_"):
+            vars(self).pop(name, None)
+        vars(self).update(attributes)
+        self.learning_rate_ = float(step[0]) if np.ndim(self.intercept_) == 0 else step
+        self.loss_curve_, self.n_iter_ = history.losses, len(history.losses)
+        if history.validation is not None:
+            self.validation_loss_curve_ = history.validation.losses
         self.optimality_, self.stop_reason_ = history.optimality, history.stop_reason
-        return self
 
     def partial_fit(self, X, y, sample_weight=None):
         """Learn from a chunk of rows, once, in mini-batches.
@@ -311,39 +333,16 @@ class GDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
             first = "_stream" not in vars(self)
             X, y = check_data(self, X, y, reset="coef_" not in vars(self))
             sample_weight = check_sample_weight(sample_weight, X.shape[0])
+            data = Data.of(X, y, sample_weight, missing_targets=self.missing_targets)
             if first:
                 self._stream = begin_stream(self, X.shape[1], y)
                 self.loss_curve_, self.n_iter_ = [], 0
             stream = self._stream.snapshot()
-            W, b, loss = learn_chunk(stream, X, y, sample_weight, self)
+            W, b, loss = learn_chunk(stream, data, self)
             self._stream = stream
-            self._store(W, b, stream.rates(), y.ndim, X.dtype)
+            vars(self).update(solution(W, b, y.ndim, X.dtype))
+            step = stream.rates()
+            self.learning_rate_ = float(step[0]) if y.ndim == 1 else step
             self.n_iter_, self.t_, self.engine_ = self.n_iter_ + 1, stream.t, "stream"
             self.loss_curve_.append(loss)
         return self
-
-    def _store(self, W, b, step, y_ndim, dtype):
-        """Set the solution in the shapes and the type that users expect."""
-        coef = np.ascontiguousarray(W.T, dtype=dtype)
-        self.coef_ = coef[0] if y_ndim == 1 else coef
-        self.intercept_ = dtype.type(b[0]) if y_ndim == 1 else b.astype(dtype)
-        self.learning_rate_ = float(step[0]) if y_ndim == 1 else step
-
-    def predict(self, X):
-        """Predict the targets of X.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Samples.
-
-        Returns
-        -------
-        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            Predictions, in units of y; float32 if X and the model are.
-        """
-        check_is_fitted(self)
-        X = validate_data(
-            self, X, accept_sparse=["csr", "csc", "coo"], dtype=FLOATS, reset=False
-        )
-        return safe_sparse_dot(X, self.coef_.T, dense_output=True) + self.intercept_

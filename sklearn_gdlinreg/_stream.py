@@ -16,7 +16,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ._mini_batch import Tail, penalty_period, textbook_rule
+from ._data import Data
+from ._epochs import Tail
+from ._mini_batch import penalty_period, textbook_rule
 from ._rule import Rule
 from ._visits import CURVATURE_MARGIN, Frame, power_iteration
 from ._walks import penalty_of_steps, walk_of
@@ -101,16 +103,14 @@ class Stream:
             setattr(other, name, _with_own_arrays(getattr(self, name)))
         return other
 
-    def learn(self, X, Y, weight):
-        """Make one pass over a chunk; return the mean loss before each update.
-
-        Parameters
-        ----------
-        X : ndarray or CSR of shape (N, M), finite
-        Y : ndarray of shape (N, D)
-        weight : ndarray of shape (N,), not all zero
-        """
+    def learn(self, data):
+        """Make one pass over a chunk, finite Data; return the mean loss before each update."""
+        X, Y, weight = data.X, data.Y, data.weight
+        if weight is None:
+            weight = np.ones(data.n_rows)
         rows = np.flatnonzero(weight)
+        if not len(rows):
+            return 0.0
         if self.seed is not None:
             rows = np.random.default_rng([self.seed, self.t]).permutation(rows)
         weight = weight[rows]
@@ -221,7 +221,7 @@ class Stream:
 
     def result(self):
         """Return W and b: the mean of the tail, or the last ones."""
-        if self.tail is None:
+        if self.tail is None or self.walk is None:
             return self.last()
         W, b = self.tail.mean(self.walk.sum() if self.walk.n_summed else None)
         if self.penalty.smooth or self.schedule is not None:
@@ -236,3 +236,35 @@ class Stream:
         kept = np.where(settled == 0, 0.0, proximal.map(W, 0.0))
         # The prediction at the centre stays.
         return kept, b + frame.centre @ (W - kept)
+
+
+class Streams:
+    """A Stream for each output, which learns from the rows where that is observed."""
+
+    def __init__(self, members):
+        self.members = members
+
+    @property
+    def t(self):
+        """The most updates that an output was given."""
+        return max(member.t for member in self.members)
+
+    def snapshot(self):
+        """Return a copy that learns on its own; what never changes is shared."""
+        return Streams([member.snapshot() for member in self.members])
+
+    def learn(self, data):
+        """Make one pass over a chunk; return the mean loss before each update."""
+        return sum(
+            stream.learn(Data(data.X, data.Y[:, d : d + 1], data.output_weight(d), None))
+            for d, stream in enumerate(self.members)
+        )
+
+    def rates(self):
+        """Return the last step of each output, (D,)."""
+        return np.concatenate([member.rates() for member in self.members])
+
+    def result(self):
+        """Return W and b: the means of the tails, or the last ones."""
+        W, b = zip(*(member.result() for member in self.members), strict=True)
+        return np.concatenate(W, axis=1), np.concatenate(b)

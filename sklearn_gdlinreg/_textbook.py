@@ -11,6 +11,7 @@ import math
 
 import numpy as np
 
+from ._groups import groups_of
 from ._penalty import Proximal
 from ._quadratic import START_OVERFLOWS
 from ._rows import inverse_of
@@ -32,6 +33,7 @@ class Problem:
     def __init__(self, supplier, coordinates):
         self.supplier, self.coordinates = supplier, coordinates
         self.mean, self.y_mean = coordinates.mean
+        self.null_loss = coordinates.null_loss
         deviation = np.sqrt(coordinates.deviation[:, None] ** 2 + coordinates.ridge)
         self.standard = inverse_of(deviation)
         self.proximal = coordinates.proximal
@@ -59,9 +61,46 @@ class Problem:
         V = W * inverse_of(self.standard)
         return self.standard_proximal.gradient(V, self.standard * G)
 
+    def largest_stable_step(self, **momentum):
+        """Return the longest constant full-batch step that does not diverge."""
+        return largest_stable_step(
+            self.supplier, self.mean, fit_intercept=self.coordinates.centred, **momentum
+        )
+
     def shrunk(self, W, rate):
         """Return W after the proximal map of the penalty that has no gradient, if any."""
         return W if self.proximal is None else self.proximal.map(W, 2.0 * rate)
+
+
+class Problems:
+    """The problems of groups of outputs, each over rows of its own; as `Problem`."""
+
+    def __init__(self, groups, members):
+        self.groups, self.members = groups, members
+        self.null_loss = groups.join([member.null_loss for member in members])
+
+    def gradients(self, W, b):
+        """Return dL/dW, dL/db, L and the optimality at (W, b)."""
+        parts = zip(self.members, self.groups.split(W), self.groups.split(b), strict=True)
+        by_W, by_b, loss, optimal = zip(*(p.gradients(W, b) for p, W, b in parts), strict=True)
+        return self.groups.join(by_W), self.groups.join(by_b), sum(loss), max(optimal)
+
+    def largest_stable_step(self, **momentum):
+        """Return the longest constant full-batch step that makes no output diverge."""
+        return min(member.largest_stable_step(**momentum) for member in self.members)
+
+    def shrunk(self, W, rate):
+        """Return W after the proximal map of the penalty that has no gradient, if any."""
+        parts = zip(self.members, self.groups.split(W), strict=True)
+        return self.groups.join([member.shrunk(W, rate) for member, W in parts])
+
+
+def problem_of(supplier, coordinates):
+    """Return the Problem, or the Problems of groups."""
+    groups = groups_of(coordinates)
+    if len(groups.outputs) == 1:
+        return Problem(supplier, coordinates)
+    return Problems(groups, list(map(Problem, supplier.members, coordinates.members)))
 
 
 class _GrowthWatch:
@@ -103,12 +142,7 @@ class _GrowthWatch:
 
     def _limit(self):
         if self.limit is None:
-            self.limit = largest_stable_step(
-                self.problem.supplier,
-                self.problem.mean,
-                fit_intercept=self.problem.coordinates.centred,
-                **self.momentum,
-            )
+            self.limit = self.problem.largest_stable_step(**self.momentum)
         return self.limit
 
     def _raise(self, epoch):
@@ -135,7 +169,7 @@ class EpochWatch(_GrowthWatch):
         start = problem.gradients(W, b)[2]
         if not math.isfinite(start):
             raise ValueError(START_OVERFLOWS)
-        self.bound = 2.0 * max(start, float(problem.supplier.coordinates.null_loss.sum()))
+        self.bound = 2.0 * max(start, float(problem.null_loss.sum()))
 
     def see(self, epoch, loss):
         """Take note of the loss of an epoch; return whether to go on."""
@@ -169,11 +203,11 @@ def textbook_steps(W, b, coordinates, moments, passes, schedule, history, **mome
     engine : str, the supplier that ran
     """
     supplier = passes if moments is None else moments
-    problem = Problem(supplier, coordinates)
+    problem = problem_of(supplier, coordinates)
     watch = _GrowthWatch(problem, schedule, momentum)
     with np.errstate(over="ignore", invalid="ignore"):
         W, b = _descend(W, b, problem, watch, schedule, history, **momentum)
-        history.optimality = Problem(passes, coordinates).gradients(W, b)[-1]
+        history.optimality = problem_of(passes, coordinates).gradients(W, b)[-1]
     return W, b, supplier.name
 
 
@@ -183,16 +217,15 @@ def _descend(W, b, problem, watch, schedule, history, *, momentum, nesterov):
     for t in range(history.max_iter + 1):
         gradient_W, gradient_b, loss, optimal = problem.gradients(W, b)
         if t:
-            history.record(loss)
+            history.record(loss, lambda W=W, b=b: (W, b))
         watch.see(t, loss)
         if optimal <= history.tol:
-            history.stop_reason = "tol"
-            break
+            history.stop("tol")
         if history.n_left == 0:
             break
         rate = schedule.update(t, loss)
         if rate is None:
-            history.stop_reason = "learning_rate"
+            history.stop("learning_rate")
             break
         velocity_W = momentum * velocity_W - rate * gradient_W
         velocity_b = momentum * velocity_b - rate * gradient_b

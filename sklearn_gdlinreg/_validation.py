@@ -5,8 +5,7 @@ from contextlib import contextmanager
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.model_selection import train_test_split
-from sklearn.utils import assert_all_finite, check_array, check_consistent_length
+from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.validation import validate_data
 
 FLOATS = (np.float64, np.float32)
@@ -90,6 +89,10 @@ CONSTRAINTS = {
         lambda value: _is_real(value) and 0 < value < 1,
         "a float in the range (0.0, 1.0)",
     ),
+    "missing_targets": (
+        lambda value: isinstance(value, str) and value in ("error", "ignore"),
+        "a str among {'error', 'ignore'}",
+    ),
     "shuffle": (_is_bool, "an instance of 'bool'"),
     "random_state": (
         lambda value: (
@@ -118,7 +121,7 @@ def check_parameters(estimator):
             )
 
 
-def check_sample_weight(sample_weight, n_samples):
+def check_sample_weight(sample_weight, n_samples, *, name="sample_weight"):
     """Return the weights as float64 of shape (n_samples,), or None where all are alike.
 
     Scalars, as scikit-learn allows, weigh all samples the same.
@@ -128,25 +131,23 @@ def check_sample_weight(sample_weight, n_samples):
     if isinstance(sample_weight, Real):
         sample_weight = np.full(n_samples, sample_weight)
     sample_weight = check_array(
-        sample_weight, dtype=np.float64, ensure_2d=False, input_name="sample_weight"
+        sample_weight, dtype=np.float64, ensure_2d=False, input_name=name
     )
     if sample_weight.ndim != 1:
         raise ValueError(
             f"Sample weights must be 1D array or scalar, got {sample_weight.ndim}D array."
         )
     if sample_weight.shape != (n_samples,):
-        raise ValueError(
-            f"sample_weight.shape == {sample_weight.shape}, expected {(n_samples,)}!"
-        )
+        raise ValueError(f"{name}.shape == {sample_weight.shape}, expected {(n_samples,)}!")
     if (sample_weight < 0).any():
         raise ValueError(
-            "Negative values in data passed to `sample_weight`: weights must be >= 0. "
+            f"Negative values in data passed to `{name}`: weights must be >= 0. "
             f"Got a minimum of {sample_weight.min():g}."
         )
     if not sample_weight.any():
         raise ValueError(
             "Sample weights must contain at least one non-zero number. Got all zeros in "
-            "`sample_weight`."
+            f"`{name}`."
         )
     return sample_weight
 
@@ -163,7 +164,7 @@ def restored_on_error(estimator):
         raise
 
 
-def check_data(estimator, X, y, *, reset=True):
+def check_data(estimator, X, y, *, reset=True, y_name="y"):
     """Return X as float ndarray or CSR, and y of its type, 1D or 2D.
 
     Whether values are finite is seen when they are read; an extra look costs a pass.
@@ -175,38 +176,15 @@ def check_data(estimator, X, y, *, reset=True):
     X = validate_data(
         estimator, X, accept_sparse="csr", dtype=FLOATS, ensure_all_finite=False, reset=reset
     )
-    y = check_array(y, dtype=X.dtype, ensure_2d=False, ensure_all_finite=False, input_name="y")
+    y = check_array(
+        y, dtype=X.dtype, ensure_2d=False, ensure_all_finite=False, input_name=y_name
+    )
     if y.ndim == 0 or y.ndim > 2:
         raise ValueError(
-            f"y should be a 1d or 2d array, got an array of shape {y.shape} instead."
+            f"{y_name} should be a 1d or 2d array, got an array of shape {y.shape} instead."
         )
     check_consistent_length(X, y)
     return X, y
-
-
-def hold_out(X, Y, sample_weight, *, fraction, rng):
-    """Split rows for early stopping; return those to learn from, and those to validate on.
-
-    Both are (X, Y, sample_weight); the weights may be None.
-    """
-    rows = np.arange(X.shape[0])
-    try:
-        learn, validate = train_test_split(rows, test_size=fraction, random_state=rng)
-    except ValueError as error:
-        raise ValueError(
-            f"early_stopping=True with validation_fraction={fraction:g} leaves no rows to "
-            f"learn from or to validate on. Got {len(rows)} samples."
-        ) from error
-    parts = []
-    for part, name in ((learn, "learn from"), (validate, "validate on")):
-        weight = None if sample_weight is None else sample_weight[part]
-        if weight is not None and not weight.any():
-            raise ValueError(f"No rows to {name} carry sample_weight, with early_stopping=True.")
-        parts.append((X[part], Y[part], weight))
-    # Those to learn from are checked as they are read.
-    assert_all_finite(getattr(parts[1][0], "data", parts[1][0]), input_name="X")
-    assert_all_finite(parts[1][1], input_name="y")
-    return parts
 
 
 def check_init(values, name, shape):

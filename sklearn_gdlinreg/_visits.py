@@ -116,7 +116,9 @@ def largest_curvature(rows, frame, lengths, rng):
     Rows are drawn in proportion to their squared length, so that the few long ones that
     make most of the curvature are among them.
     """
-    n_rows = int(min(rows.n_rows, max(256, SAMPLE_ENTRIES // rows.entries_of_a_row)))
+    n_rows = max(256, SAMPLE_ENTRIES // rows.entries_of_a_row)
+    # A row without weight changes nothing, not even what is drawn.
+    n_rows = int(min(np.count_nonzero(rows.weight), n_rows))
     share = rows.weight * lengths
     np.cumsum(share, out=share)
     # Rounding may put a draw at the very end.

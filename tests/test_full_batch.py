@@ -333,12 +333,3 @@ def test_long_descents_keep_only_the_last_move(make_data, monkeypatch):
     W, _ = closed_form(X, Y)
     scale = X.std(axis=0)
     np.testing.assert_allclose(model.coef_ * scale, W.T * scale, rtol=1e-3, atol=1e-4)
-
-
-def test_verbose_prints_a_line_an_iteration(make_data, capsys):
-    model = GDLinearRegression(verbose=1).fit(*make_data())
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == model.n_iter_
-    assert len({line.index("loss") for line in lines}) == 1
-    GDLinearRegression().fit(*make_data())
-    assert capsys.readouterr().out == ""

@@ -9,11 +9,12 @@ import sklearn_gdlinreg
 
 PACKAGE = Path(sklearn_gdlinreg.__file__).parent
 LAYERS = [
-    {"_equations", "_kernels", "_rule", "_history", "_steps", "_validation"},
-    {"_rows", "_dense_epochs", "_sparse_epochs", "_penalty", "_moves"},
+    {"_equations", "_kernels", "_rule", "_compat", "_history", "_steps", "_validation"},
+    {"_rows", "_dense_epochs", "_sparse_epochs", "_penalty", "_moves", "_epochs", "_model"},
     {"_dense_rows", "_sparse_rows"},
     {"_quadratic", "_visits"},
-    {"_proximal", "_textbook", "_walks"},
+    {"_groups"},
+    {"_data", "_proximal", "_textbook", "_walks"},
     {"_full_batch"},
     {"_mini_batch"},
     {"_stream"},

@@ -278,31 +278,6 @@ def test_a_step_too_long_is_told(data, container, batch_size):
     )
 
 
-@pytest.mark.parametrize("learning_rate", ["auto", 0.002])
-def test_early_stopping_restores_the_best(make_data, learning_rate):
-    X, Y = make_data(80, 60, 2, decades=0.5, offset=1.0, noise=5.0)
-    model = GDLinearRegression(
-        batch_size=8, learning_rate=learning_rate, early_stopping=True, random_state=0,
-        validation_fraction=0.3, max_iter=500,
-    ).fit(X, Y)  # fmt: skip
-    assert model.stop_reason_ == "early_stopping"
-    assert len(model.validation_loss_curve_) == model.n_iter_ == len(model.loss_curve_)
-    best = int(np.argmin(model.validation_loss_curve_)) + 1
-    assert best < model.n_iter_
-    again = GDLinearRegression(**{**model.get_params(), "max_iter": best, "tol": 0}).fit(X, Y)
-    np.testing.assert_array_equal(model.coef_, again.coef_)
-    model.set_params(early_stopping=False, max_iter=2, tol=0).fit(X, Y)
-    assert not hasattr(model, "validation_loss_curve_")
-
-
-def test_early_stopping_says_what_it_needs(make_data):
-    X, Y = make_data(80, 5, 2)
-    with pytest.raises(ValueError, match="early_stopping=True needs batch_size"):
-        GDLinearRegression(early_stopping=True).fit(X, Y)
-    with pytest.raises(ValueError, match="leaves no rows to learn from"):
-        GDLinearRegression(early_stopping=True, batch_size=2).fit(X[:1], Y[:1])
-
-
 def test_stops_when_the_loss_stops(make_data):
     X, Y = make_data(500, 5, 1)
     model = GDLinearRegression(batch_size=32, random_state=0, tol=1e-3).fit(X, Y)

@@ -57,6 +57,7 @@ BAD_PARAMETERS = {
     "average": ([3, "yes", None], "a str among {'auto'} or an instance of 'bool'"),
     "early_stopping": (["a", 1], "an instance of 'bool'"),
     "validation_fraction": ([0, 1, 1.5, -0.1, "a"], "a float in the range (0.0, 1.0)"),
+    "missing_targets": (["a", None, True], "a str among {'error', 'ignore'}"),
     "shuffle": (["a", 1], "an instance of 'bool'"),
     "random_state": (
         [-1, "a", 2.5, 2**32],

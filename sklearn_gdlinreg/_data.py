@@ -1,0 +1,143 @@
+"""The rows that an estimator learns from, and those it is validated on.
+
+Conventions: N rows, M features, D outputs.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.model_selection import train_test_split
+from sklearn.utils import assert_all_finite
+
+from ._equations import loss
+from ._groups import group
+from ._validation import check_data, check_sample_weight
+
+
+@dataclass(frozen=True)
+class Data:
+    """Rows that have been checked.
+
+    Attributes
+    ----------
+    X : ndarray or CSR of shape (N, M), float32 or float64
+    Y : ndarray of shape (N, D), of the type of X; zeros where it is not observed
+    weight : ndarray of shape (N,), float64, or None
+    observed : ndarray of shape (N, D), bool, or None where all of it is
+    """
+
+    X: object
+    Y: np.ndarray
+    weight: np.ndarray | None
+    observed: np.ndarray | None
+
+    @classmethod
+    def of(cls, X, y, weight, *, missing_targets):
+        """Return rows as `check_data` and `check_sample_weight` give them."""
+        Y = y.reshape(-1, 1) if y.ndim == 1 else y
+        if missing_targets == "error":
+            return cls(X, Y, weight, None)
+        observed = ~np.isnan(Y)
+        if observed.all():
+            return cls(X, Y, weight, None)
+        return cls(X, np.where(observed, Y, Y.dtype.type(0)), weight, observed)
+
+    @property
+    def n_rows(self):
+        """The number of rows."""
+        return self.X.shape[0]
+
+    def take(self, rows):
+        """Return some of the rows."""
+        parts = (self.weight, self.observed)
+        return Data(self.X[rows], self.Y[rows], *(None if p is None else p[rows] for p in parts))
+
+    def output_weight(self, d):
+        """Return the weight of each row for output d, (N,); None where all are alike."""
+        if self.observed is None:
+            return self.weight
+        observed = self.observed[:, d].astype(np.float64)
+        return observed if self.weight is None else self.weight * observed
+
+    def groups(self):
+        """Yield (outputs, weight) of the outputs that are observed in the same rows."""
+        if self.observed is None:
+            yield slice(None), self.weight
+            return
+        for outputs in group(self.observed).outputs:
+            yield outputs, self.output_weight(outputs[0])
+
+    def check_observed(self, what):
+        """Raise if there is an output that no row with a weight says anything of."""
+        for outputs, weight in self.groups():
+            if weight is not None and not weight.any():
+                if self.observed is None:
+                    raise ValueError(
+                        f"No rows to {what} carry sample_weight, with early_stopping=True."
+                    )
+                raise ValueError(
+                    f"With missing_targets='ignore' every output needs rows to {what} where "
+                    f"it is observed and sample_weight is not zero. Got none for output "
+                    f"{outputs[0]} of y."
+                )
+
+    def loss(self, W, b):
+        """Return the loss of a model on these rows, a float: of each output where observed."""
+        return float(
+            sum(
+                loss(self.X, self.Y[:, outputs], W[:, outputs], b[outputs], weight)
+                for outputs, weight in self.groups()
+            )
+        )
+
+
+def hold_out(estimator, data, given, rng):
+    """Return the rows to learn from, and those to validate on: some of them, None, or given."""
+    if not estimator.early_stopping or given is not None:
+        data.check_observed("learn from")
+        return data, given
+    fraction = estimator.validation_fraction
+    try:
+        rows = train_test_split(np.arange(data.n_rows), test_size=fraction, random_state=rng)
+    except ValueError as error:
+        raise ValueError(
+            f"early_stopping=True with validation_fraction={fraction:g} leaves no rows to "
+            f"learn from or to validate on. Got {data.n_rows} samples."
+        ) from error
+    learn, validate = map(data.take, rows)
+    learn.check_observed("learn from")
+    validate.check_observed("validate on")
+    # Those to learn from are checked as they are read.
+    assert_all_finite(getattr(validate.X, "data", validate.X), input_name="X")
+    assert_all_finite(validate.Y, input_name="y")
+    return learn, validate
+
+
+def check_validation_data(estimator, X_val, y_val, sample_weight_val, y):
+    """Return the Data of ``fit(X_val=, y_val=, sample_weight_val=)``; None if not given."""
+    given = {"X_val": X_val, "y_val": y_val, "sample_weight_val": sample_weight_val}
+    given = [name for name, value in given.items() if value is not None]
+    if not given:
+        return None
+    for name, value in (("y_val", y_val), ("X_val", X_val)):
+        if value is None:
+            raise ValueError(f"{given[0]} is provided, but {name} was not provided.")
+    if not estimator.early_stopping:
+        raise ValueError(
+            "X_val and y_val are passed to fit while at the same time early_stopping is "
+            "False. When passing X_val and y_val to fit, early_stopping should be set to True."
+        )
+    X_val, y_val = check_data(estimator, X_val, y_val, reset=False, y_name="y_val")
+    if y_val.ndim != y.ndim or y_val.shape[1:] != y.shape[1:]:
+        raise ValueError(
+            f"y_val must have the outputs of y: expected shape (n_samples, *{y.shape[1:]}). "
+            f"Got {y_val.shape}."
+        )
+    sample_weight_val = check_sample_weight(
+        sample_weight_val, X_val.shape[0], name="sample_weight_val"
+    )
+    data = Data.of(X_val, y_val, sample_weight_val, missing_targets=estimator.missing_targets)
+    assert_all_finite(getattr(data.X, "data", data.X), input_name="X_val")
+    assert_all_finite(data.Y, input_name="y_val")
+    data.check_observed("validate on")
+    return data

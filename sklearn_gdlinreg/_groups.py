@@ -1,0 +1,138 @@
+"""Outputs that are observed in different rows: each group of them has rows of its own.
+
+A group holds the outputs that are missing in the same rows. It is a problem of its own, with
+weights of zero where it is not observed; the groups descend side by side, in the coordinates
+and by the supplier of each.
+
+Conventions: M features, D outputs; outputs are the last axis of every array.
+"""
+
+import numpy as np
+
+from ._penalty import Proximal
+from ._quadratic import Scores, read
+
+
+class Groups:
+    """Which outputs belong together.
+
+    Parameters
+    ----------
+    outputs : list of ndarray of int, or [slice(None)]
+    """
+
+    def __init__(self, outputs):
+        self.outputs = outputs
+        self._order = np.argsort(np.concatenate(outputs)) if len(outputs) > 1 else slice(None)
+
+    def split(self, A):
+        """Return the part of an array that each group has."""
+        return [np.ascontiguousarray(A[..., outputs]) for outputs in self.outputs]
+
+    def join(self, parts):
+        """Return the array of which these are the parts."""
+        return np.concatenate(parts, axis=-1)[..., self._order]
+
+    def join_models(self, models):
+        """Return the W and b of all groups."""
+        W, b = zip(*models, strict=True)
+        return self.join(W), self.join(b)
+
+
+ALL = Groups([slice(None)])
+
+
+def groups_of(coordinates):
+    """Return the groups of coordinates; one of all outputs where they are not grouped."""
+    return getattr(coordinates, "groups", ALL)
+
+
+class GroupedCoordinates(Scores):
+    """The `Coordinates` of each group, ``members``; as one."""
+
+    def __init__(self, groups, members):
+        self.groups, self.members = groups, members
+        for name in ("null_loss", "y_noise", "loss_unit"):
+            setattr(self, name, groups.join([getattr(c, name) for c in members]))
+        self.proximal = None
+        if members[0].proximal is not None:
+            thresholds = groups.join([c.proximal.threshold for c in members])
+            self.proximal = Proximal(thresholds, members[0].proximal.positive)
+
+    def to_model(self, V):
+        """Return W, (M, D), and b, (D,), in the units of X and Y."""
+        parts = zip(self.members, self.groups.split(V), strict=True)
+        return self.groups.join_models([c.to_model(V) for c, V in parts])
+
+    def from_model(self, W):
+        """Return the V of coefficients W, (M, D), in the units of X and Y."""
+        parts = zip(self.members, self.groups.split(W), strict=True)
+        return self.groups.join([c.from_model(W) for c, W in parts])
+
+
+class GroupedSupplier:
+    """The Moments or Passes of each group, ``members``; as one."""
+
+    def __init__(self, groups, members):
+        self.groups, self.members = groups, members
+        self.name = members[0].name
+        n_outputs = [member.shape[1] for member in members]
+        self.shape = (members[0].shape[0], sum(n_outputs))
+        self.work = sum(member.work for member in members)
+        self.flat = max(member.flat for member in members)
+        noise = [np.full(n, m.noise) for n, m in zip(n_outputs, members, strict=True)]
+        self.noise = groups.join(noise)
+
+    def _join(self, results):
+        """Join the (M, D) and the (D,) arrays that each group returns."""
+        columns, numbers = zip(*results, strict=True)
+        return self.groups.join(columns), self.groups.join(numbers)
+
+    def gradient(self, V):
+        """Return the half gradient at V, (M, D), and the losses, (D,)."""
+        parts = zip(self.members, self.groups.split(V), strict=True)
+        return self._join([member.gradient(V) for member, V in parts])
+
+    def curvature(self, P):
+        """Return H P, (M, D), and the curvatures p' H p of its columns, (D,)."""
+        parts = zip(self.members, self.groups.split(P), strict=True)
+        return self._join([member.curvature(P) for member, P in parts])
+
+    def precise(self):
+        """Return the same with gradients in the widest float there is."""
+        return GroupedSupplier(self.groups, [member.precise() for member in self.members])
+
+
+def group(observed):
+    """Return the Groups of outputs, given where Y is observed, (N, D), bool."""
+    _, member_of = np.unique(np.packbits(observed, axis=0), axis=1, return_inverse=True)
+    member_of = member_of.reshape(-1)
+    return Groups([np.flatnonzero(member_of == k) for k in range(member_of.max() + 1)])
+
+
+def read_observed(X, Y, sample_weight, observed, *, penalty, **options):
+    """Look at the rows where each output is observed; as `_quadratic.read`.
+
+    Parameters
+    ----------
+    Y : ndarray of shape (N, D), finite, of any values where it is not observed
+    observed : ndarray of shape (N, D), bool, or None where all of it is
+    """
+    if observed is None:
+        return read(X, Y, sample_weight, penalty=penalty, **options)
+    groups, weight = group(observed), 1.0 if sample_weight is None else sample_weight
+    problems = [
+        read(
+            X, np.ascontiguousarray(Y[:, outputs]), weight * observed[:, outputs[0]],
+            penalty=penalty.of_outputs(outputs), **options,
+        )
+        for outputs in groups.outputs
+    ]  # fmt: skip
+    coordinates, moments, passes = zip(*problems, strict=True)
+    if len(problems) == 1:
+        return problems[0]
+    return (
+        GroupedCoordinates(groups, coordinates),
+        None if None in moments else GroupedSupplier(groups, moments),
+        GroupedSupplier(groups, passes),
+    )

@@ -1,0 +1,217 @@
+"""Masked targets: each output learns from the rows where it is observed, as if alone."""
+
+import warnings
+
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning
+
+from sklearn_gdlinreg import GDLinearRegression
+
+WAYS = {
+    "exact": {"tol": 0},
+    "one-group-penalty": {"alpha": 0.1},
+    "penalties": {"alpha": [0.0, 0.1, 0.2, 0.3], "tol": 1e-12},
+    "lasso": {"alpha": 0.05, "l1_ratio": 1.0, "tol": 1e-12},
+    "positive": {"positive": True, "tol": 1e-12},
+    "no-intercept": {"fit_intercept": False},
+    "textbook": {"learning_rate": 0.01, "max_iter": 30, "tol": 0},
+    "momentum": {
+        "learning_rate": 0.01, "momentum": 0.5, "nesterov": True, "max_iter": 30, "tol": 0
+    },
+    "textbook-lasso": {
+        "learning_rate": 0.01, "alpha": 0.1, "l1_ratio": 0.5, "max_iter": 30, "tol": 0
+    },
+    "mini-batch": {"batch_size": 7, "max_iter": 3, "tol": 0},
+    "mini-batch-lasso": {
+        "batch_size": 7, "alpha": 0.05, "l1_ratio": 0.9, "max_iter": 3, "tol": 0
+    },
+    "mini-batch-textbook": {
+        "batch_size": 7, "learning_rate": 1e-3, "schedule": "invscaling", "max_iter": 3, "tol": 0
+    },
+}  # fmt: skip
+every_way = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+containers = pytest.mark.parametrize(
+    "container", [np.asarray, sparse.csr_array], ids=["dense", "csr"]
+)
+
+
+@pytest.fixture
+def masked(make_data):
+    """Return X and Y with four outputs: two missing alike, one apart, one observed."""
+    X, Y = make_data(150, 5, 4, decades=0.5, offset=1.0)
+    Y[::3, [0, 2]] = np.nan
+    Y[100:, 1] = np.nan
+    Y[7] = np.nan
+    return X, Y
+
+
+def alone(parameters, d):
+    alpha = parameters.get("alpha")
+    return {**parameters, "alpha": alpha[d]} if isinstance(alpha, list) else parameters
+
+
+@every_way
+@containers
+@pytest.mark.parametrize("weighted", [False, True])
+def test_each_output_is_as_if_alone(masked, way, container, weighted):
+    X, Y = masked
+    weight = np.arange(1.0, len(X) + 1) if weighted else None
+    way = {"random_state": 0, "tol": 1e-10, **way}
+    before = Y.copy()
+    model = GDLinearRegression(missing_targets="ignore", **way).fit(container(X), Y, weight)
+    np.testing.assert_array_equal(Y, before)
+    for d in range(Y.shape[1]):
+        rows = ~np.isnan(Y[:, d])
+        single = GDLinearRegression(**alone(way, d)).fit(
+            container(X[rows]), Y[rows, d], weight[rows] if weighted else None
+        )
+        np.testing.assert_allclose(model.coef_[d], single.coef_, rtol=1e-8, atol=1e-9)
+        np.testing.assert_allclose(model.intercept_[d], single.intercept_, rtol=1e-8)
+        if model.engine_ == "mini-batch" and "learning_rate" not in way:
+            np.testing.assert_allclose(model.learning_rate_[d], single.learning_rate_)
+
+
+@every_way
+def test_a_single_output(masked, way):
+    X, y = masked[0], masked[1][:, 0]
+    way = {"random_state": 0, **alone(way, 0)}
+    rows = ~np.isnan(y)
+    model = GDLinearRegression(missing_targets="ignore", **way).fit(X, y)
+    single = GDLinearRegression(**way).fit(X[rows], y[rows])
+    assert model.coef_.shape == (5,)
+    np.testing.assert_allclose(model.coef_, single.coef_, rtol=1e-8)
+    n = min(model.n_iter_, single.n_iter_)
+    np.testing.assert_allclose(model.loss_curve_[:n], single.loss_curve_[:n], rtol=1e-6)
+
+
+@containers
+@pytest.mark.parametrize("shuffle", [False, True])
+@pytest.mark.parametrize(
+    "way",
+    [{}, {"alpha": [0.0, 0.1, 0.2, 0.3], "l1_ratio": 0.5}, {"learning_rate": 1e-3}],
+    ids=["auto", "penalties", "textbook"],
+)
+def test_streams(masked, container, shuffle, way):
+    X, Y = masked
+    # One chunk says nothing of an output.
+    Y[30:60, 3] = np.nan
+    way = {"batch_size": 4, "shuffle": shuffle, "random_state": 0, **way}
+    model = GDLinearRegression(missing_targets="ignore", **way)
+    singles = [GDLinearRegression(**alone(way, d)) for d in range(4)]
+    for start in range(0, 150, 30):
+        rows = slice(start, start + 30)
+        model.partial_fit(container(X[rows]), Y[rows])
+        losses = 0.0
+        for d, single in enumerate(singles):
+            seen = start + np.flatnonzero(~np.isnan(Y[rows, d]))
+            if len(seen):
+                single.partial_fit(container(X[seen]), Y[seen, d])
+                losses += single.loss_curve_[-1]
+                np.testing.assert_allclose(model.coef_[d], single.coef_, rtol=1e-8, atol=1e-10)
+            elif "coef_" in vars(single):
+                np.testing.assert_array_equal(model.coef_[d], single.coef_)
+        assert model.loss_curve_[-1] == pytest.approx(losses, rel=1e-8)
+    assert model.engine_ == "stream"
+    assert model.t_ == max(single.t_ for single in singles)
+
+
+def test_a_stream_that_begins_with_nothing(masked):
+    X, Y = masked
+    model = GDLinearRegression(missing_targets="ignore")
+    model.partial_fit(X, np.where([True, False, False, False], Y, np.nan))
+    assert np.isfinite(model.coef_).all()
+    np.testing.assert_array_equal(model.coef_[1:], 0.0)
+
+
+@pytest.mark.parametrize("batch_size", [None, 16])
+def test_early_stopping(masked, batch_size):
+    X, Y = masked
+    model = GDLinearRegression(
+        missing_targets="ignore", early_stopping=True, batch_size=batch_size, random_state=0
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(X[30:], Y[30:], X_val=X[:30], y_val=Y[:30])
+    error = (model.predict(X[:30]) - Y[:30]) ** 2
+    assert min(model.validation_loss_curve_) == pytest.approx(np.nanmean(error, axis=0).sum())
+    model.fit(X, Y)
+    assert len(model.validation_loss_curve_) == model.n_iter_
+
+
+def test_nothing_missing_is_nothing_else(make_data):
+    X, Y = make_data()
+    expected = GDLinearRegression().fit(X, Y)
+    model = GDLinearRegression(missing_targets="ignore").fit(X, Y)
+    np.testing.assert_array_equal(model.coef_, expected.coef_)
+    assert model.n_iter_ == expected.n_iter_
+
+
+def test_the_certificate_and_the_curve(masked):
+    X, Y = masked
+    model = GDLinearRegression(missing_targets="ignore").fit(X, Y)
+    assert model.optimality_ <= 1e-6
+    assert model.stop_reason_ == "tol"
+    assert model.engine_ == "moments"
+    error = (model.predict(X) - Y) ** 2
+    assert model.loss_curve_[-1] == pytest.approx(np.nanmean(error, axis=0).sum())
+
+
+def test_float32_stays_float32(masked):
+    X, Y = (A.astype(np.float32) for A in masked)
+    model = GDLinearRegression(missing_targets="ignore").fit(X, Y)
+    expected = GDLinearRegression(missing_targets="ignore").fit(*masked)
+    assert model.coef_.dtype == model.intercept_.dtype == np.float32
+    np.testing.assert_allclose(model.coef_, expected.coef_, rtol=1e-3, atol=1e-4)
+
+
+def test_a_textbook_step_that_diverges(masked):
+    X, Y = masked
+    model = GDLinearRegression(missing_targets="ignore", learning_rate=10.0)
+    with pytest.raises(ValueError, match="the largest stable full-batch step") as error:
+        model.fit(X, Y)
+    limit = float(str(error.value).split("these data is ")[1].split(". Use")[0])
+    singles = []
+    for d in range(4):
+        rows = ~np.isnan(Y[:, d])
+        with pytest.raises(ValueError, match="the largest stable full-batch step") as error:
+            GDLinearRegression(learning_rate=10.0).fit(X[rows], Y[rows, d])
+        singles.append(float(str(error.value).split("these data is ")[1].split(". Use")[0]))
+    assert limit == min(singles)
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_nan_is_an_error_by_default(masked, method):
+    with pytest.raises(ValueError, match="Input y contains NaN"):
+        getattr(GDLinearRegression(), method)(*masked)
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_infinity_is_always_an_error(masked, method):
+    X, Y = masked
+    Y[3, 3] = np.inf
+    with pytest.raises(ValueError, match="Input y contains infinity"):
+        getattr(GDLinearRegression(missing_targets="ignore"), method)(X, Y)
+
+
+def test_an_output_needs_rows(masked):
+    X, Y = masked
+    model = GDLinearRegression(missing_targets="ignore")
+    with pytest.raises(ValueError, match=r"Got none for output 1 of y"):
+        model.fit(X, np.where([False, True, False, False], np.nan, Y))
+    with pytest.raises(ValueError, match=r"Got none for output 0 of y"):
+        model.fit(X, Y, np.arange(150) % 3 == 0)
+
+
+@pytest.mark.parametrize("D", [1, 4])
+def test_score_needs_observed_rows(masked, D):
+    X, Y = masked
+    Y = Y if D > 1 else Y[:, 0]
+    model = GDLinearRegression(missing_targets="ignore").fit(X, Y)
+    seen = ~np.isnan(Y.reshape(150, -1)).any(axis=1)
+    message = f"rows where all outputs of y are observed. Got NaN in {(~seen).sum()} of 150"
+    with pytest.raises(ValueError, match=message):
+        model.score(X, Y)
+    assert 0 < model.score(X[seen], Y[seen]) < 1
+    assert 0 < model.score(X[seen], Y[seen].tolist(), np.ones(seen.sum())) < 1
