@@ -105,9 +105,10 @@ class GroupedSupplier:
 
 def group(observed):
     """Return the Groups of outputs, given where Y is observed, (N, D), bool."""
-    _, member_of = np.unique(np.packbits(observed, axis=0), axis=1, return_inverse=True)
-    member_of = member_of.reshape(-1)
-    return Groups([np.flatnonzero(member_of == k) for k in range(member_of.max() + 1)])
+    members = {}
+    for d, rows in enumerate(np.packbits(observed, axis=0).T):
+        members.setdefault(rows.tobytes(), []).append(d)
+    return Groups(list(map(np.array, members.values())))
 
 
 def read_observed(X, Y, sample_weight, observed, *, penalty, **options):
