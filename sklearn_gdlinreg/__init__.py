@@ -2,7 +2,8 @@
 
 from importlib.metadata import version
 
+from ._display import LossCurveDisplay
 from ._regressor import GDLinearRegression
 
-__all__ = ["GDLinearRegression"]
+__all__ = ["GDLinearRegression", "LossCurveDisplay"]
 __version__ = version("sklearn_gdlinreg")

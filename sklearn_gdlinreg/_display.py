@@ -1,0 +1,207 @@
+"""Pictures of a descent, by scikit-learn's Display conventions; matplotlib is optional."""
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+REASONS = {
+    "tol": "converged",
+    "max_iter": "out of iterations",
+    "precision": "as far as rounding allows",
+    "learning_rate": "the learning rate ran out",
+    "early_stopping": "early stopping",
+    "callback": "a callback asked for it",
+}
+X_LABELS = {"mini-batch": "Epoch", "stream": "Call of partial_fit"}
+
+
+class LossCurveDisplay:
+    """Loss against iterations: training and validation, where it stopped and why.
+
+    Make one by `from_estimator` or `from_estimators`, and see `plot` for how it looks.
+
+    Parameters
+    ----------
+    names : list of str or None
+        The name of each curve.
+    losses : list of array-like of shape (n_iter,)
+        Training losses, in squared units of y.
+    validation_losses : list of array-like of shape (n_iter,) or None
+        Losses on rows held out; None where there are none.
+    stop_reasons : list of str or None
+        As `stop_reason_` of `GDLinearRegression`.
+    x_label : str, default="Iteration"
+        What losses are counted by.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes with the curves.
+    figure_ : matplotlib Figure
+        Figure containing the curves.
+    lines_ : list of matplotlib Line2D
+        The training losses.
+    validation_lines_ : list of matplotlib Line2D or None
+        The validation losses.
+    stop_markers_ : list of matplotlib Line2D or None
+        Where each descent stopped.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn_gdlinreg import GDLinearRegression, LossCurveDisplay
+    >>> model = GDLinearRegression().fit(*load_diabetes(return_X_y=True))
+    >>> display = LossCurveDisplay.from_estimator(model)  # doctest: +SKIP
+    """
+
+    def __init__(self, *, names, losses, validation_losses, stop_reasons, x_label="Iteration"):
+        self.names, self.losses, self.validation_losses = names, losses, validation_losses
+        self.stop_reasons, self.x_label = stop_reasons, x_label
+
+    @classmethod
+    def from_estimator(cls, estimator, ax=None, *, name=None, log_scale=True, **kwargs):
+        """Plot the loss curve of a fitted estimator.
+
+        Parameters
+        ----------
+        estimator : estimator or Pipeline that ends with one
+            It has `loss_curve_`; `validation_loss_curve_` and `stop_reason_` are shown where
+            it has them, and `engine_` tells iterations from epochs.
+        ax : matplotlib Axes, default=None
+            Axes to plot on. None makes a new figure.
+        name : str, default=None
+            Name of the curve in the legend.
+        log_scale : bool, default=True
+            Whether the loss axis is logarithmic.
+        **kwargs : dict
+            Options of `matplotlib.axes.Axes.plot` for the lines.
+
+        Returns
+        -------
+        display : LossCurveDisplay
+            The display, plotted.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator has no `loss_curve_`.
+        """
+        display = cls._of({name: estimator})
+        return display.plot(ax, log_scale=log_scale, **kwargs)
+
+    @classmethod
+    def from_estimators(cls, estimators, ax=None, *, log_scale=True, **kwargs):
+        """Plot the loss curves of several fitted estimators, to compare them.
+
+        Parameters
+        ----------
+        estimators : dict of str to estimator
+            The estimators by the names for the legend; as in `from_estimator`.
+        ax : matplotlib Axes, default=None
+            Axes to plot on. None makes a new figure.
+        log_scale : bool, default=True
+            Whether the loss axis is logarithmic.
+        **kwargs : dict
+            Options of `matplotlib.axes.Axes.plot` for all the lines.
+
+        Returns
+        -------
+        display : LossCurveDisplay
+            The display, plotted.
+
+        Raises
+        ------
+        NotFittedError
+            If an estimator has no `loss_curve_`.
+        """
+        return cls._of(dict(estimators)).plot(ax, log_scale=log_scale, **kwargs)
+
+    @classmethod
+    def _of(cls, estimators):
+        models = [e.steps[-1][1] if hasattr(e, "steps") else e for e in estimators.values()]
+        for model in models:
+            check_is_fitted(model, "loss_curve_")
+        labels = {X_LABELS.get(getattr(m, "engine_", None), "Iteration") for m in models}
+        return cls(
+            names=list(estimators),
+            losses=[model.loss_curve_ for model in models],
+            validation_losses=[getattr(m, "validation_loss_curve_", None) for m in models],
+            stop_reasons=[getattr(model, "stop_reason_", None) for model in models],
+            x_label=" or ".join(sorted(labels)).capitalize(),
+        )
+
+    def plot(self, ax=None, *, log_scale=True, **kwargs):
+        """Plot the curves.
+
+        Training losses are solid, validation losses dashed and of the same colour. A dot
+        marks where the descent stopped, a ring the least validation loss: the model kept.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to plot on. None makes a new figure.
+        log_scale : bool, default=True
+            Whether the loss axis is logarithmic.
+        **kwargs : dict
+            Options of `matplotlib.axes.Axes.plot` for the lines.
+
+        Returns
+        -------
+        display : LossCurveDisplay
+            This display.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        """
+        if ax is None:
+            _, ax = _pyplot().subplots(layout="constrained")
+        self.ax_, self.figure_ = ax, ax.figure
+        self.lines_, self.validation_lines_, self.stop_markers_ = [], [], []
+        curves = zip(
+            self.names, self.losses, self.validation_losses, self.stop_reasons, strict=True
+        )
+        for curve in curves:
+            self._plot_curve(*curve, kwargs)
+        if log_scale:
+            ax.set_yscale("log")
+        ax.set(xlabel=self.x_label, ylabel="Loss (squared units of y)")
+        if ax.get_xscale() == "linear":
+            ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.legend(frameon=False)
+        return self
+
+    def _plot_curve(self, name, losses, validation_losses, reason, kwargs):
+        """Plot one descent; its line carries the reason for which it stopped."""
+        n = len(losses)
+        title = name or "training"
+        stopped = f"; {n} {'step' if n == 1 else 'steps'}" if reason is None else ""
+        if reason is not None:
+            stopped = f"; stopped at {n}: {REASONS.get(reason, reason)}"
+        steps = np.arange(1, n + 1)
+        (line,) = self.ax_.plot(steps, losses, **{"label": title + stopped, **kwargs})
+        self.lines_.append(line)
+        look = {"color": line.get_color(), "linestyle": "none", "marker": "o"}
+        marker = self.ax_.plot(steps[-1:], losses[-1:], **look)[0] if n else None
+        self.stop_markers_.append(marker)
+        validation_line = None
+        if validation_losses is not None and len(validation_losses):
+            best = int(np.argmin(validation_losses))
+            label = f"{name + ', ' if name else ''}validation; best at {best + 1}"
+            dashed = {"linestyle": "--", **kwargs, "label": label, "color": line.get_color()}
+            (validation_line,) = self.ax_.plot(steps, validation_losses, **dashed)
+            ring = {**look, "markerfacecolor": "none", "markersize": 9}
+            self.ax_.plot(steps[best], validation_losses[best], **ring)
+        self.validation_lines_.append(validation_line)
+
+
+def _pyplot():
+    """Return matplotlib.pyplot, or say how to get it."""
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise ImportError(
+            "LossCurveDisplay.plot requires matplotlib. You can install matplotlib with "
+            "`pip install matplotlib`."
+        ) from error
+    return plt
