@@ -37,12 +37,17 @@ class DenseRows(Rows):
         Whether a provisional mean is taken off, as an intercept allows.
     scaled : bool
         Whether columns are brought to unit size by powers of two.
+    like : DenseRows or None
+        Rows whose shift and unit to use, instead of their own.
     """
 
-    def __init__(self, X, Y, sample_weight, *, centred, scaled):
+    def __init__(self, X, Y, sample_weight, *, centred, scaled, like=None):
         super().__init__(whole_strides(X), whole_strides(Y), sample_weight)
         self.centred, self._column_sums = centred, None
         n_columns = self.n_features + self.n_outputs
+        if like is not None:
+            self.shift, self.unit = like.shift, like.unit
+            return
         self.shift, self.unit = np.zeros(n_columns), np.ones(n_columns)
         sample = self._sample()
         if centred:

@@ -50,6 +50,16 @@ def certificate(W, coordinates, passes):
     return float(optimality(V, *passes.gradient(V), coordinates).max())
 
 
+def path_step(V, supplier, coordinates, history):
+    """Descend from V by one supplier, without another look at the data; return V."""
+    point = Point(V, *supplier.gradient(V), step=np.zeros(V.shape[1]))
+    return _cycle_for(coordinates)(supplier, point, history.tol, coordinates, history).V
+
+
+def _cycle_for(coordinates):
+    return _cycle if coordinates.proximal is None else proximal_cycle
+
+
 def exact_steps(V, coordinates, moments, passes, history):
     """Descend with exact steps and exact momentum; certify on the data themselves.
 
@@ -88,7 +98,7 @@ def _refine(supplier, truth, point, every_digit, coordinates, history):
     """Repeat: descend the correction, look at the true gradient; until it stands still."""
     tol, last_change = history.tol, np.inf
     target = 0.0 if every_digit else tol
-    cycle = _cycle if coordinates.proximal is None else proximal_cycle
+    cycle = _cycle_for(coordinates)
     if supplier.work <= FREE_WORK:
         # Iterations that cost nothing go further than asked: nobody waits for them.
         target = target**2

@@ -259,6 +259,22 @@ class Passes:
         return np.negative(minus_HP, out=minus_HP), curvatures
 
 
+def rows_of(X, Y, sample_weight, *, centred, scaled=True, like=None):
+    """Return the rows of an ndarray or a CSR matrix.
+
+    Parameters
+    ----------
+    X, Y, sample_weight : as in `read`
+    centred : bool, whether there is an intercept
+    scaled : bool, as in DenseRows
+    like : Rows or None
+        Rows whose shift and unit to use, so that moments add up and can be subtracted.
+    """
+    if isinstance(X, np.ndarray):
+        return DenseRows(X, Y, sample_weight, centred=centred, scaled=scaled, like=like)
+    return SparseRows(X, Y, sample_weight, centred=centred)
+
+
 def read(X, Y, sample_weight, *, penalty, fit_intercept, raw, n_steps):
     """Look at the data once; return coordinates and suppliers, the cheapest first.
 
@@ -280,26 +296,27 @@ def read(X, Y, sample_weight, *, penalty, fit_intercept, raw, n_steps):
     moments : Moments or None, where passes are cheaper
     passes : Passes
     """
-    sparse = not isinstance(X, np.ndarray)
-    if sparse:
-        rows = SparseRows(X, Y, sample_weight, centred=fit_intercept)
-    else:
-        rows = DenseRows(X, Y, sample_weight, centred=fit_intercept, scaled=not raw)
-    moments, second = None, None
-    if _moments_are_cheaper(X, Y.shape[1], sparse, n_steps):
+    rows = rows_of(X, Y, sample_weight, centred=fit_intercept, scaled=not raw)
+    second = None
+    if moments_are_cheaper(X, Y.shape[1], n_steps):
         *columns, second = rows.moments()
     else:
         columns = rows.column_moments()
     coordinates = Coordinates.of(rows, *columns, penalty=penalty, raw=raw)
-    eps = EPS if sparse else np.finfo(X.dtype).eps
-    eps *= coordinates.loss_of_centring
-    if second is not None and eps < USELESS:
-        moments = Moments(second, coordinates, eps)
+    moments = None if second is None else moments_of(second, coordinates, X)
     return coordinates, moments, Passes(rows, coordinates)
 
 
-def _moments_are_cheaper(X, n_outputs, sparse, n_steps):
+def moments_of(second, coordinates, X):
+    """Return the Moments of these products of X and Y; None if they have lost too much."""
+    eps = np.finfo(X.dtype).eps if isinstance(X, np.ndarray) else EPS
+    eps *= coordinates.loss_of_centring
+    return Moments(second, coordinates, eps) if eps < USELESS else None
+
+
+def moments_are_cheaper(X, n_outputs, n_steps):
     """Compare the multiply-adds of both suppliers, each at its own rate."""
+    sparse = not isinstance(X, np.ndarray)
     (N, M), entries = X.shape, X.nnz if sparse else X.size
     if WIDEST_MOMENTS[sparse] < M:
         return False

@@ -31,13 +31,19 @@ def _non_negative(value):
     return _is_real(value) and 0 <= value < math.inf
 
 
+def _all_within(value, low, high):
+    """Whether a value, or each of a list or array in one dimension, is within the range."""
+    if hasattr(value, "__len__") and not isinstance(value, str) and np.ndim(value) == 1:
+        values = list(value)
+    else:
+        values = [value]
+    within = (_is_real(v) and low <= v <= high and v < math.inf for v in values)
+    return len(values) > 0 and all(within)
+
+
 def _non_negatives(value):
     """Whether a value is one, or a list or array of them in one dimension."""
-    if _is_real(value):
-        return _non_negative(value)
-    if not hasattr(value, "__len__") or isinstance(value, str):
-        return False
-    return len(value) > 0 and np.ndim(value) == 1 and all(map(_non_negative, value))
+    return _all_within(value, 0, math.inf)
 
 
 def _positive_integer(value):
@@ -109,10 +115,32 @@ CONSTRAINTS = {
     ),
 }
 
+CV_CONSTRAINTS = {
+    "l1_ratio": (
+        lambda value: _all_within(value, 0, 1),
+        "a float in the range [0.0, 1.0] or a list of such floats",
+    ),
+    "eps": (
+        lambda value: _is_real(value) and 0 < value < math.inf,
+        "a float in the range (0.0, inf)",
+    ),
+    "alphas": (
+        lambda value: (
+            _positive_integer(value) or (not _is_real(value) and _non_negatives(value))
+        ),
+        "an int in the range [1, inf) or an array of floats in the range [0.0, inf)",
+    ),
+    "n_jobs": (lambda value: value is None or _is_integer(value), "an int or None"),
+    **{
+        name: CONSTRAINTS[name]
+        for name in ("fit_intercept", "positive", "max_iter", "tol", "verbose")
+    },
+}
 
-def check_parameters(estimator):
+
+def check_parameters(estimator, constraints=CONSTRAINTS):
     """Raise InvalidParameterError for the first parameter that is not allowed."""
-    for name, (accepts, allowed) in CONSTRAINTS.items():
+    for name, (accepts, allowed) in constraints.items():
         value = getattr(estimator, name)
         if not accepts(value):
             raise InvalidParameterError(

@@ -23,7 +23,7 @@ from sklearn.preprocessing import FunctionTransformer, PolynomialFeatures, Stand
 from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sklearn_gdlinreg import GDLinearRegression
+from sklearn_gdlinreg import GDLinearRegression, GDLinearRegressionCV
 
 X, y = load_diabetes(return_X_y=True)
 X_EXERCISE, Y_BODY = load_linnerud(return_X_y=True)
@@ -43,6 +43,10 @@ X_EXERCISE, Y_BODY = load_linnerud(return_X_y=True)
         GDLinearRegression(
             learning_rate=2e-5, max_iter=3000, tol=0, momentum=0.9, nesterov=True
         ),
+        GDLinearRegression(missing_targets="ignore"),
+        GDLinearRegression(alpha=0.01, l1_ratio=0.5),
+        GDLinearRegressionCV(),
+        GDLinearRegressionCV(l1_ratio=0.0, alphas=[0.01, 0.1], cv=3),
     ]
 )
 def test_scikit_learns_checks(estimator, check):

@@ -17,10 +17,11 @@ LAYERS = [
     {"_groups"},
     {"_data", "_proximal", "_textbook", "_walks"},
     {"_full_batch"},
-    {"_mini_batch"},
+    {"_mini_batch", "_folds"},
     {"_stream"},
     {"_descend"},
     {"_regressor"},
+    {"_cv"},
     {"__init__"},
 ]
 MODULES = sorted(PACKAGE.glob("*.py"))

@@ -1,0 +1,252 @@
+"""GDLinearRegressionCV: the penalty chosen by cross-validation."""
+
+import warnings
+from numbers import Integral
+
+import numpy as np
+from sklearn import get_config
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import check_cv
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+from sklearn.utils.parallel import Parallel, delayed
+
+from ._data import Data
+from ._folds import Folds, path_errors
+from ._model import LinearModel
+from ._regressor import GDLinearRegression
+from ._validation import (
+    CV_CONSTRAINTS,
+    check_data,
+    check_parameters,
+    check_sample_weight,
+    restored_on_error,
+)
+
+# The path of a ridge has no largest penalty: it is that of a model with this little L1.
+LEAST_L1_RATIO = 1e-3
+# What alphas end at where no feature says anything of y, as in ElasticNetCV.
+NO_ALPHA = np.finfo(np.float64).resolution
+
+
+class GDLinearRegressionCV(LinearModel, BaseEstimator):
+    """Linear regression whose penalty is chosen by cross-validation along a path.
+
+    It does what ``GridSearchCV(GDLinearRegression())`` over `alpha` and `l1_ratio` does, in
+    full batches, many times faster: the moments of the data are gathered once, those of a
+    fold are subtracted from them, and each model starts from the one with the penalty
+    before it. The parameters are those of `ElasticNetCV`; outputs may be many, and share
+    the penalty.
+
+    Parameters
+    ----------
+    l1_ratio : float or list of float, default=0.5
+        Share of the L1 penalty, in the range [0, 1]; the best one of a list is chosen.
+    eps : float, default=1e-3
+        The smallest alpha of a path over the largest, in the range (0, inf).
+    alphas : int or array-like of shape (n_alphas,), default=100
+        How many alphas, evenly spaced in logarithm, from the least for which all
+        coefficients are zero; or the alphas themselves, not negative. For ``l1_ratio=0``,
+        where there is no such alpha, it is that of ``l1_ratio=0.001``.
+    fit_intercept : bool, default=True
+        Whether to fit an intercept.
+    positive : bool, default=False
+        Whether no coefficient may be negative.
+    max_iter : int, default=1000
+        Most iterations of a descent. Reaching it first is a `ConvergenceWarning`.
+    tol : float, default=1e-6
+        A descent ends when the scale-free gradient of every output is at most this; see
+        `GDLinearRegression`.
+    cv : int, cross-validation generator or iterable, default=None
+        How rows are split. None is 5-fold; an int is the number of folds.
+    n_jobs : int, default=None
+        How many folds are descended at a time, in threads; None is one, -1 is all cores.
+    verbose : bool or int, default=0
+        How much `joblib` says about progress.
+
+    Attributes
+    ----------
+    alpha_ : float
+        The alpha of the least error, averaged over the folds.
+    l1_ratio_ : float
+        The l1_ratio of the least error.
+    coef_ : ndarray of shape (n_features,) or (n_outputs, n_features)
+        Coefficients with these, fitted to all rows; one row an output if y is 2D.
+    intercept_ : float or ndarray of shape (n_outputs,)
+        Intercept, in units of y; 0 with ``fit_intercept=False``.
+    mse_path_ : ndarray of shape (n_l1_ratio, n_alphas, n_folds)
+        Mean squared error on the rows left out of each fold, averaged over the outputs;
+        without the axes of length one.
+    alphas_ : ndarray of shape (n_alphas,) or (n_l1_ratio, n_alphas)
+        The alphas, from the largest to the smallest; one row an l1_ratio if these are many
+        and alphas were not given.
+    n_iter_ : int
+        Number of iterations of the last descent, to all rows.
+    optimality_ : float
+        How far that is from the optimum; see `GDLinearRegression`.
+    n_features_in_ : int
+        Number of features seen by fit.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, where X has names that are all strings.
+
+    See Also
+    --------
+    GDLinearRegression : One penalty; mini-batches, streams, masked targets.
+    sklearn.linear_model.ElasticNetCV : The same by coordinate descent, one output.
+    sklearn.linear_model.RidgeCV : ``l1_ratio=0`` by a singular value decomposition.
+
+    References
+    ----------
+    .. [1] Friedman, J., Hastie, T. and Tibshirani, R. (2010). Regularization paths for
+       generalized linear models via coordinate descent. J. Stat. Software 33 (1).
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn_gdlinreg import GDLinearRegressionCV
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> model = GDLinearRegressionCV(l1_ratio=[0.5, 0.9, 1.0]).fit(X, y)
+    >>> model.l1_ratio_
+    1.0
+    >>> model.mse_path_.shape
+    (3, 100, 5)
+    """
+
+    def __init__(
+        self,
+        *,
+        l1_ratio=0.5,
+        eps=1e-3,
+        alphas=100,
+        fit_intercept=True,
+        positive=False,
+        max_iter=1000,
+        tol=1e-6,
+        cv=None,
+        n_jobs=None,
+        verbose=0,
+    ):
+        self.l1_ratio = l1_ratio
+        self.eps = eps
+        self.alphas = alphas
+        self.fit_intercept = fit_intercept
+        self.positive = positive
+        self.max_iter = max_iter
+        self.tol = tol
+        self.cv = cv
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    def fit(self, X, y, sample_weight=None, **params):
+        """Choose the penalty and fit the model to all rows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training data. float32 and float64 are used as they are.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets; cast to the type of X.
+        sample_weight : array-like of shape (n_samples,) or float, default=None
+            Weights, not negative, not all zero; in the fits, and in the errors of a fold.
+            The mean over folds is not weighted.
+        **params : dict
+            Parameters of the splitter, ``groups`` for one, where
+            ``enable_metadata_routing=True`` is set.
+
+        Returns
+        -------
+        self : GDLinearRegressionCV
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or an input is not allowed. A fitted estimator is left as it was.
+        """
+        with restored_on_error(self):
+            return self._fit(X, y, sample_weight, params)
+
+    def _fit(self, X, y, sample_weight, params):
+        check_parameters(self, CV_CONSTRAINTS)
+        split_params = self._split_params(sample_weight, params)
+        X, y = check_data(self, X, y)
+        sample_weight = check_sample_weight(sample_weight, X.shape[0])
+        splits = list(check_cv(self.cv).split(X, y, **split_params))
+        data = Data.of(X, y, sample_weight, missing_targets="error")
+        l1_ratios = np.atleast_1d(np.asarray(self.l1_ratio, dtype=np.float64))
+        n_alphas = self.alphas if isinstance(self.alphas, Integral) else len(self.alphas)
+        folds = Folds(
+            data, splits, centred=self.fit_intercept, n_penalties=n_alphas * len(l1_ratios)
+        )
+        alphas = np.stack([self._path(folds, l1_ratio) for l1_ratio in l1_ratios])
+        errors = self._errors(folds, data.Y.shape[1], alphas, l1_ratios)
+        best = np.unravel_index(np.argmin(errors.mean(axis=2)), errors.shape[:2])
+        self.alpha_, self.l1_ratio_ = float(alphas[best]), float(l1_ratios[best[0]])
+        one_row = len(l1_ratios) == 1 or not isinstance(self.alphas, Integral)
+        self.alphas_ = alphas[0] if one_row else alphas
+        self.mse_path_ = np.squeeze(errors)
+        model = GDLinearRegression(
+            alpha=self.alpha_, l1_ratio=self.l1_ratio_, fit_intercept=self.fit_intercept,
+            positive=self.positive, max_iter=self.max_iter, tol=self.tol,
+        ).fit(X, y, sample_weight)  # fmt: skip
+        for name in ("coef_", "intercept_", "n_iter_", "optimality_"):
+            setattr(self, name, getattr(model, name))
+        return self
+
+    def _split_params(self, sample_weight, params):
+        """Return the parameters that are for the splitter."""
+        if get_config()["enable_metadata_routing"]:
+            routed = process_routing(self, "fit", sample_weight=sample_weight, **params)
+            return routed.splitter.split
+        if params:
+            raise ValueError(
+                "Parameters of the splitter need enable_metadata_routing=True, set with "
+                f"sklearn.set_config. Got {sorted(params)}."
+            )
+        return {}
+
+    def _path(self, folds, l1_ratio):
+        """Return the alphas of a path, the largest first."""
+        if not isinstance(self.alphas, Integral):
+            return np.sort(np.asarray(self.alphas, dtype=np.float64))[::-1]
+        largest = folds.largest_alpha(max(l1_ratio, LEAST_L1_RATIO), positive=self.positive)
+        if largest <= NO_ALPHA:
+            return np.full(self.alphas, NO_ALPHA)
+        return np.geomspace(largest, largest * self.eps, self.alphas)
+
+    def _errors(self, folds, n_outputs, alphas, l1_ratios):
+        """Return the mean squared errors, (n_l1_ratio, n_alphas, n_folds)."""
+        options = {"positive": self.positive, "max_iter": self.max_iter, "tol": self.tol}
+        results = Parallel(n_jobs=self.n_jobs, verbose=int(self.verbose), prefer="threads")(
+            delayed(path_errors)(fold, n_outputs, *path, **options)
+            for path in zip(alphas, l1_ratios, strict=True)
+            for fold in folds.members
+        )
+        errors, converged = zip(*results, strict=True)
+        if not all(converged):
+            warnings.warn(
+                f"{len(converged) - sum(converged)} of {len(converged)} paths stopped at "
+                f"max_iter={self.max_iter} short of tol={self.tol:g}. Increase max_iter or "
+                "tol, or leave out the smallest alphas.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+        errors = np.reshape(errors, (len(l1_ratios), len(folds.members), -1))
+        return np.moveaxis(errors, 2, 1)
+
+    def get_metadata_routing(self):
+        """Return what metadata `fit` takes, and which of it goes to the splitter.
+
+        Returns
+        -------
+        routing : MetadataRouter
+            As scikit-learn's user guide on metadata routing explains.
+        """
+        mapping = MethodMapping().add(caller="fit", callee="split")
+        router = MetadataRouter(owner=self).add_self_request(self)
+        return router.add(splitter=check_cv(self.cv), method_mapping=mapping)

@@ -1,0 +1,239 @@
+"""Paths of penalties over the folds of a cross-validation.
+
+Where moments serve, those of all rows are gathered once, fold by fold: what a fold learns
+from is all less what it is tested on, and its error on these rows follows from their moments
+as well. X is not read again, whatever the number of penalties.
+
+A path goes from the largest penalty to the smallest. Several penalties descend side by side,
+as outputs do, from the solution of the one before them.
+
+Conventions: M features, D outputs, A penalties side by side: columns are ``[all outputs of
+the first penalty, all of the second, ...]``; P = M + D as in `_rows`.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ._full_batch import path_step
+from ._history import History
+from ._penalty import Penalty
+from ._quadratic import Coordinates, Passes, moments_are_cheaper, moments_of, rows_of
+from ._rows import EPS
+
+# Columns that descend side by side: an iteration of as many costs little more than of one.
+COLUMNS = 16
+# Iterations for each penalty, for the choice of moments or passes.
+STEPS_OF_A_PENALTY = 20
+NO_PENALTY = Penalty(np.zeros(1), np.zeros(1), False)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some of the rows, by their moments in the coordinates of `rows`.
+
+    Attributes
+    ----------
+    rows : Rows, whose shift and unit are used
+    total : float, the sum of weights
+    mean, variance : ndarray of shape (P,), of z and about the centre, as rows give them
+    second : ndarray of shape (P, P), the mean of z z'; None where passes are made
+    """
+
+    rows: object
+    total: float
+    mean: np.ndarray
+    variance: np.ndarray
+    second: np.ndarray | None
+
+    @classmethod
+    def of(cls, rows, weight, *, moments):
+        """Look at rows, whose weights are these."""
+        _, mean, variance, *second = rows.moments() if moments else rows.column_moments()
+        # Rows keep weights in a unit of their own.
+        return cls(rows, float(weight.sum()), mean, variance, second[0] if moments else None)
+
+    def without(self, other):
+        """Return all rows but those of another part."""
+        rest = self.total - other.total
+
+        def subtract(ours, theirs):
+            return (self.total * ours - other.total * theirs) / rest
+
+        mean = subtract(self.mean, other.mean)
+        variance = subtract(self.variance, other.variance)
+        if self.rows.centred:
+            variance -= (other.total / self.total) * (mean - other.mean) ** 2
+        # A feature that only the other rows know of: its variance is rounding.
+        variance[variance <= 256 * EPS * self.variance] = 0.0
+        second = subtract(self.second, other.second)
+        return replace(self, total=rest, mean=mean, variance=variance, second=second)
+
+    def tiled(self, n):
+        """Return the same with every output n times, the second moments those of X."""
+        M = self.rows.n_features
+        columns = np.append(np.arange(M), M + np.tile(np.arange(self.rows.n_outputs), n))
+        return _Tiled(
+            M, self.rows.centred, self.rows.shift[columns], self.rows.unit[columns],
+            (self.total, self.mean[columns], self.variance[columns]),
+            self.second[:M, columns],
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Tiled:
+    """What `Coordinates.of` asks of rows, and the moments to give it."""
+
+    n_features: int
+    centred: bool
+    shift: np.ndarray
+    unit: np.ndarray
+    columns: tuple
+    second: np.ndarray
+
+
+class MomentsFold:
+    """A fold whose rows are known by their moments."""
+
+    def __init__(self, X, learn, test):
+        self.X, self.learn, self.test = X, learn, test
+
+    def problem(self, penalty, n_tiles):
+        """Return coordinates and supplier; the supplier is None if moments will not do."""
+        tiled = self.learn.tiled(n_tiles)
+        coordinates = Coordinates.of(tiled, *tiled.columns, penalty=penalty, raw=False)
+        return coordinates, moments_of(tiled.second, coordinates, self.X)
+
+    def in_one_unit(self):
+        """Whether the parts can be compared; sparse rows out of range have other units."""
+        return (self.learn.rows.unit == self.test.rows.unit).all()
+
+    def errors(self, coordinates, V):
+        """Return the mean squared error of each column of V on the rows of the test."""
+        M, D = self.learn.rows.n_features, self.learn.rows.n_outputs
+        W = V * coordinates.inverse_scale
+        mean, y = self.test.mean, M + np.arange(V.shape[1]) % D
+        covariance = self.test.second[:M] - np.outer(mean[:M], mean)
+        spread = self.test.variance[y]
+        if not coordinates.centred:
+            spread = spread - mean[y] ** 2
+        explained = W * (2.0 * covariance[:, y] - covariance[:, :M] @ W)
+        about_mean = spread - explained.sum(axis=0)
+        b = coordinates.y_centre - coordinates.centre @ W
+        bias = mean[y] - mean[:M] @ W - b
+        return (np.maximum(about_mean, 0.0) + bias**2) * coordinates.loss_unit
+
+
+class PassesFold:
+    """A fold that reads its rows in every iteration: a weight of zero for those of the test."""
+
+    def __init__(self, data, weight, test, test_weight, centred):
+        self.data, self.weight, self.centred = data, weight, centred
+        self.X_test, self.Y_test, self.test_weight = data.X[test], data.Y[test], test_weight
+        self._rows = {}
+
+    def problem(self, penalty, n_tiles):
+        """Return coordinates and supplier."""
+        if n_tiles not in self._rows:
+            Y = np.tile(self.data.Y, n_tiles)
+            rows = rows_of(self.data.X, Y, self.weight, centred=self.centred)
+            self._rows[n_tiles] = rows, rows.column_moments()
+        rows, columns = self._rows[n_tiles]
+        coordinates = Coordinates.of(rows, *columns, penalty=penalty, raw=False)
+        return coordinates, Passes(rows, coordinates)
+
+    def errors(self, coordinates, V):
+        """Return the mean squared error of each column of V on the rows of the test."""
+        W, b = coordinates.to_model(V)
+        Y = np.tile(self.Y_test, V.shape[1] // self.Y_test.shape[1])
+        return np.average((self.X_test @ W + b - Y) ** 2, axis=0, weights=self.test_weight)
+
+
+class Folds:
+    """All rows, and the folds of a cross-validation.
+
+    Parameters
+    ----------
+    data : Data, without missing targets
+    splits : list of (train, test), arrays of int
+    centred : bool, whether there is an intercept
+    n_penalties : int, for the choice of moments or passes
+    """
+
+    def __init__(self, data, splits, *, centred, n_penalties):
+        self.data, self.centred = data, centred
+        self.weight = np.ones(data.n_rows) if data.weight is None else data.weight
+        n_steps = STEPS_OF_A_PENALTY * n_penalties
+        self.by_moments = moments_are_cheaper(data.X, data.Y.shape[1], n_steps)
+        rows = rows_of(data.X, data.Y, data.weight, centred=centred)
+        self.whole = Part.of(rows, self.weight, moments=self.by_moments)
+        self.members = [self._fold(k, *split) for k, split in enumerate(splits)]
+
+    def _fold(self, k, train, test):
+        # A row that is drawn twice counts twice.
+        times = np.bincount(train, minlength=self.data.n_rows)
+        weight, test_weight = self.weight * times, self.weight[test]
+        for part, name in ((weight, "learn from"), (test_weight, "test on")):
+            if not part.any():
+                raise ValueError(f"Fold {k} of cv has no rows with a weight to {name}.")
+        if self.by_moments:
+            fold = self._moments_fold(times, weight, test, test_weight)
+            if fold.in_one_unit() and fold.problem(NO_PENALTY, 1)[1] is not None:
+                return fold
+        return PassesFold(self.data, weight, test, test_weight, self.centred)
+
+    def _moments_fold(self, times, weight, test, test_weight):
+        X, Y, whole = self.data.X, self.data.Y, self.whole
+
+        def part(rows, weight):
+            rows = rows_of(X[rows], Y[rows], weight, centred=self.centred, like=whole.rows)
+            return Part.of(rows, weight, moments=True)
+
+        tested = part(test, test_weight)
+        rest = np.ones(len(times), dtype=times.dtype)
+        rest[test] = 0
+        if (times == rest).all():
+            return MomentsFold(X, whole.without(tested), tested)
+        return MomentsFold(X, part(np.flatnonzero(weight), weight[weight > 0]), tested)
+
+    def largest_alpha(self, l1_ratio, *, positive):
+        """Return the least alpha for which all coefficients are zero."""
+        whole, M = self.whole, self.data.X.shape[1]
+        columns = whole.rows.weight.sum(), whole.mean, whole.variance
+        coordinates = Coordinates.of(whole.rows, *columns, penalty=NO_PENALTY, raw=True)
+        if self.by_moments:
+            cross = whole.second[:M, M:] - np.outer(coordinates.centre, coordinates.y_centre)
+        else:
+            passes = Passes(whole.rows, coordinates)
+            cross, _ = passes.gradient(np.zeros(passes.shape))
+        cross = cross / whole.rows.unit[:M, None] / whole.rows.unit[M:]
+        return max(0.0, (cross if positive else np.abs(cross)).max()) / l1_ratio
+
+
+def path_errors(fold, n_outputs, alphas, l1_ratio, *, positive, max_iter, tol):
+    """Return the mean squared error of each alpha, largest first, and whether all converged.
+
+    Parameters
+    ----------
+    fold : MomentsFold or PassesFold
+    n_outputs : int
+    alphas : ndarray of shape (n_alphas,), falling
+    """
+    size = min(len(alphas), max(1, COLUMNS // n_outputs))
+    errors, W, converged = [], None, True
+    for start in range(0, len(alphas), size):
+        # The last stride is filled up to be as long as the others.
+        stride = alphas[start : start + size]
+        each = np.repeat(np.append(stride, np.full(size - len(stride), stride[-1])), n_outputs)
+        penalty = Penalty(each * l1_ratio, each * (1.0 - l1_ratio), positive)
+        coordinates, supplier = fold.problem(penalty, size)
+        if W is None:
+            W = np.zeros((supplier.shape[0], n_outputs))
+        history = History(max_iter=max_iter, tol=tol)
+        V = coordinates.from_model(np.tile(W, size))
+        V = path_step(V, supplier, coordinates, history)
+        converged &= history.n_left > 0
+        W = coordinates.to_model(V)[0][:, -n_outputs:]
+        mean = fold.errors(coordinates, V).reshape(size, n_outputs).mean(axis=1)
+        errors.extend(mean[: len(stride)])
+    return np.array(errors), converged
