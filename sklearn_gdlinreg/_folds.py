@@ -21,8 +21,9 @@ from ._penalty import Penalty
 from ._quadratic import Coordinates, Passes, moments_are_cheaper, moments_of, rows_of
 from ._rows import EPS
 
-# Columns that descend side by side: an iteration of as many costs little more than of one.
-COLUMNS = 16
+# Coefficients that descend side by side: an iteration of as many costs little more than of
+# those of one penalty.
+COEFFICIENTS = 2**12
 # Iterations for each penalty, for the choice of moments or passes.
 STEPS_OF_A_PENALTY = 20
 NO_PENALTY = Penalty(np.zeros(1), np.zeros(1), False)
@@ -97,6 +98,7 @@ class MomentsFold:
 
     def __init__(self, X, learn, test):
         self.X, self.learn, self.test = X, learn, test
+        self.n_features = X.shape[1]
 
     def problem(self, penalty, n_tiles):
         """Return coordinates and supplier; the supplier is None if moments will not do."""
@@ -110,7 +112,7 @@ class MomentsFold:
 
     def errors(self, coordinates, V):
         """Return the mean squared error of each column of V on the rows of the test."""
-        M, D = self.learn.rows.n_features, self.learn.rows.n_outputs
+        M, D = self.n_features, self.learn.rows.n_outputs
         W = V * coordinates.inverse_scale
         mean, y = self.test.mean, M + np.arange(V.shape[1]) % D
         covariance = self.test.second[:M] - np.outer(mean[:M], mean)
@@ -129,6 +131,7 @@ class PassesFold:
 
     def __init__(self, data, weight, test, test_weight, centred):
         self.data, self.weight, self.centred = data, weight, centred
+        self.n_features = data.X.shape[1]
         self.X_test, self.Y_test, self.test_weight = data.X[test], data.Y[test], test_weight
         self._rows = {}
 
@@ -219,7 +222,7 @@ def path_errors(fold, n_outputs, alphas, l1_ratio, *, positive, max_iter, tol):
     n_outputs : int
     alphas : ndarray of shape (n_alphas,), falling
     """
-    size = min(len(alphas), max(1, COLUMNS // n_outputs))
+    size = max(1, min(len(alphas), COEFFICIENTS // (fold.n_features * n_outputs)))
     errors, W, converged = [], None, True
     for start in range(0, len(alphas), size):
         # The last stride is filled up to be as long as the others.
@@ -228,7 +231,7 @@ def path_errors(fold, n_outputs, alphas, l1_ratio, *, positive, max_iter, tol):
         penalty = Penalty(each * l1_ratio, each * (1.0 - l1_ratio), positive)
         coordinates, supplier = fold.problem(penalty, size)
         if W is None:
-            W = np.zeros((supplier.shape[0], n_outputs))
+            W = np.zeros((fold.n_features, n_outputs))
         history = History(max_iter=max_iter, tol=tol)
         V = coordinates.from_model(np.tile(W, size))
         V = path_step(V, supplier, coordinates, history)
