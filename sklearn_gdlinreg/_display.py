@@ -14,7 +14,22 @@ REASONS = {
 X_LABELS = {"mini-batch": "Epoch", "stream": "Call of partial_fit"}
 
 
-class LossCurveDisplay:
+class Display:
+    """Axes of a display: where they come from, and what is written on them."""
+
+    def _set_axes(self, ax):
+        if ax is None:
+            _, ax = _pyplot(type(self).__name__).subplots(layout="constrained")
+        self.ax_, self.figure_ = ax, ax.figure
+
+    def _finish(self, x_label, y_label, **legend):
+        self.ax_.set(xlabel=x_label, ylabel=y_label)
+        if self.ax_.get_xscale() == "linear":
+            self.ax_.xaxis.get_major_locator().set_params(integer=True)
+        self.ax_.legend(frameon=False, **legend)
+
+
+class LossCurveDisplay(Display):
     """Loss against iterations: training and validation, where it stopped and why.
 
     Make one by `from_estimator` or `from_estimators`, and see `plot` for how it looks.
@@ -154,9 +169,7 @@ class LossCurveDisplay:
         ImportError
             If matplotlib is not installed.
         """
-        if ax is None:
-            _, ax = _pyplot().subplots(layout="constrained")
-        self.ax_, self.figure_ = ax, ax.figure
+        self._set_axes(ax)
         self.lines_, self.validation_lines_, self.stop_markers_ = [], [], []
         curves = zip(
             self.names, self.losses, self.validation_losses, self.stop_reasons, strict=True
@@ -164,11 +177,8 @@ class LossCurveDisplay:
         for curve in curves:
             self._plot_curve(*curve, kwargs)
         if log_scale:
-            ax.set_yscale("log")
-        ax.set(xlabel=self.x_label, ylabel="Loss (squared units of y)")
-        if ax.get_xscale() == "linear":
-            ax.xaxis.get_major_locator().set_params(integer=True)
-        ax.legend(frameon=False)
+            self.ax_.set_yscale("log")
+        self._finish(self.x_label, "Loss (squared units of y)")
         return self
 
     def _plot_curve(self, name, losses, validation_losses, reason, kwargs):
@@ -195,13 +205,13 @@ class LossCurveDisplay:
         self.validation_lines_.append(validation_line)
 
 
-def _pyplot():
+def _pyplot(display):
     """Return matplotlib.pyplot, or say how to get it."""
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
         raise ImportError(
-            "LossCurveDisplay.plot requires matplotlib. You can install matplotlib with "
+            f"{display}.plot requires matplotlib. You can install matplotlib with "
             "`pip install matplotlib`."
         ) from error
     return plt

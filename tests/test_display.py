@@ -4,12 +4,14 @@ import builtins
 
 import numpy as np
 import pytest
+from scipy import sparse
 from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LinearRegression
 from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_gdlinreg import GDLinearRegression, LossCurveDisplay
+from sklearn_gdlinreg import CoefficientPathDisplay, GDLinearRegression, LossCurveDisplay
 
 
 @pytest.fixture
@@ -85,6 +87,50 @@ def test_several(plt, make_data):
     _, ax = plt.subplots()
     ax.set_xscale("log")
     assert display.plot(ax).ax_ is ax
+
+
+@pytest.mark.parametrize(
+    "parameters", [{}, {"learning_rate": 1e-3, "max_iter": 30, "tol": 0}, {"batch_size": 16}]
+)
+@pytest.mark.parametrize("D", [1, 3])
+def test_coefficients_travel(plt, make_data, parameters, D):
+    pytest.importorskip("sklearn.callback")
+    pandas = pytest.importorskip("pandas")
+    X, Y = make_data(100, 4, D, decades=0.5, offset=1.0)
+    Y = Y if D > 1 else Y[:, 0]
+    X = pandas.DataFrame(X, columns=list("abcd"))
+    model = GDLinearRegression(random_state=0, **parameters)
+    display = CoefficientPathDisplay.from_estimator(model, X, Y, output=D - 1, linewidth=3)
+    assert not hasattr(model, "coef_")
+    assert not hasattr(model, "_skl_callbacks")
+    model.fit(X, Y)
+    assert display.path.shape == (model.n_iter_ + 1, 4)
+    np.testing.assert_array_equal(display.path[0], 0.0)
+    last = np.atleast_2d(model.coef_)[D - 1] * X.std(ddof=0).to_numpy()
+    if "batch_size" not in parameters:
+        np.testing.assert_allclose(display.path[-1], last, rtol=1e-6)
+    assert legend(display) == list("abcd")
+    assert display.lines_[0].get_linewidth() == 3
+    _, ax = plt.subplots()
+    raw = CoefficientPathDisplay.from_estimator(model, X, Y, ax, standardize=False)
+    assert raw.ax_ is ax
+    assert raw.ax_.get_ylabel() == "Coefficient"
+
+
+def test_coefficients_of_sparse_data_and_many_features(plt, make_data):
+    pytest.importorskip("sklearn.callback")
+    X, Y = make_data(100, 12)
+    options = {"fit_params": {"coef_init": np.ones((3, 12))}, "standardize": False}
+    display = CoefficientPathDisplay.from_estimator(
+        GDLinearRegression(), sparse.csr_array(X), Y, **options
+    )
+    np.testing.assert_allclose(display.path[0], 1.0)
+    assert legend(display) == []
+
+
+def test_coefficients_need_callbacks(make_data):
+    with pytest.raises(ImportError, match=r"needs scikit-learn 1\.9"):
+        CoefficientPathDisplay.from_estimator(LinearRegression(), *make_data())
 
 
 def test_no_iteration_at_all(plt):

@@ -11,7 +11,7 @@ PACKAGE = Path(sklearn_gdlinreg.__file__).parent
 LAYERS = [
     {"_equations", "_kernels", "_rule", "_compat", "_display", "_history", "_steps"},
     {"_validation", "_rows", "_dense_epochs", "_sparse_epochs", "_penalty", "_moves", "_epochs"},
-    {"_model"},
+    {"_model", "_coefficient_path"},
     {"_dense_rows", "_sparse_rows"},
     {"_quadratic", "_visits"},
     {"_groups"},
