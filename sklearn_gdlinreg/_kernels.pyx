@@ -73,8 +73,7 @@ def add_moments_dense(
     work_t[:, ::1] block,          # TMP  (n_block, M + D + 1)
     work_t[:, ::1] gram,           # TMP  (M + D + 1, M + D + 1)
     double[:, ::1] total,          # OUT  (M + D + 1, M + D + 1), upper triangle
-    Py_ssize_t start,
-    Py_ssize_t stop,
+    Py_ssize_t start, Py_ssize_t stop,
 ):
     """Add the weighted second moments of the rows ``[z_x, z_y, 1]``.
 
@@ -116,8 +115,7 @@ def add_moments_sparse(
     const double[::1] offset,      # IN   (D,), taken from Y
     double[:, ::1] gram,           # OUT  (M, M), one of the pair [j, l], [l, j]
     double[:, ::1] cross,          # OUT  (M, D)
-    Py_ssize_t start,
-    Py_ssize_t stop,
+    Py_ssize_t start, Py_ssize_t stop,
 ):
     """Add the weighted products x x' and x (y - offset)' of CSR rows, not centred."""
     cdef Py_ssize_t D = Y.shape[1], i, a, b, j, d
@@ -144,8 +142,7 @@ def add_residual_dense(
     double[:, ::1] residual,       # TMP  (n_block, D)
     double[:, ::1] gradient,       # OUT  (M, D)  z' (weight * r)
     double[:, ::1] sums,           # OUT  (2, D)  sum of weight * r, of weight * r ** 2
-    Py_ssize_t start,
-    Py_ssize_t stop,
+    Py_ssize_t start, Py_ssize_t stop,
 ):
     """Add what descent asks of ``r = z_y - offset - z_x V``; X is read once."""
     cdef Py_ssize_t i, k, d
@@ -229,8 +226,7 @@ def add_residual_sparse(
     double[:, ::1] residual,       # TMP  (N, D)
     double[:, ::1] gradient,       # OUT  (M, D)  x' (weight * r)
     double[:, ::1] sums,           # OUT  (2, D)  sum of weight * r, of weight * r ** 2
-    Py_ssize_t start,
-    Py_ssize_t stop,
+    Py_ssize_t start, Py_ssize_t stop,
 ):
     """Add what descent asks of ``r = y - offset - x V`` over CSR rows.
 
@@ -268,8 +264,7 @@ def add_columns_dense(
     double[::1] z,                 # TMP  (M + D,)
     double[:, ::1] sums,           # OUT  (2, M + D)  of weight * z, of weight * z ** 2
     double[::1] filled,            # OUT  (M + 1,)  weight of what is not 0; of all
-    Py_ssize_t start,
-    Py_ssize_t stop,
+    Py_ssize_t start, Py_ssize_t stop,
 ):
     """Add the moments of each column of ``[z_x, z_y]``, and how often x is not zero."""
     cdef Py_ssize_t M = X.shape[1], D = Y.shape[1], i, j
@@ -309,8 +304,7 @@ def square_lengths_dense(
     const double[::1] centre,      # IN   (M,)
     const double[::1] inverse,     # IN   (M,)
     double[::1] out,               # OUT  (N,)
-    Py_ssize_t start,
-    Py_ssize_t stop,
+    Py_ssize_t start, Py_ssize_t stop,
 ):
     """Write the squared lengths of the rows ``(x - centre) * inverse``."""
     cdef Py_ssize_t stride = X.strides[1] // <Py_ssize_t> sizeof(floating)
@@ -340,8 +334,7 @@ def square_lengths_sparse(
     const double[::1] inverse,     # IN   (M,)
     double empty,                  # IN   the squared length of a row of zeros
     double[::1] out,               # OUT  (N,)
-    Py_ssize_t start,
-    Py_ssize_t stop,
+    Py_ssize_t start, Py_ssize_t stop,
 ):
     """Write the squared lengths of the rows ``(x - centre) * inverse``."""
     cdef Py_ssize_t i, a, j

@@ -64,3 +64,8 @@ def test_modules_and_functions_are_short(path):
         if isinstance(node, ast.FunctionDef):
             body = node.body[ast.get_docstring(node) is not None :]
             assert not body or body[-1].end_lineno - body[0].lineno < 40, node.name
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.glob("*.p[yx][xd]")), ids=lambda path: path.name)
+def test_kernels_are_short(path):
+    assert path.read_text().count("\n") <= 350
