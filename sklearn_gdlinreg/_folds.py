@@ -75,7 +75,8 @@ class Part:
         M = self.rows.n_features
         columns = np.append(np.arange(M), M + np.tile(np.arange(self.rows.n_outputs), n))
         return _Tiled(
-            M, self.rows.centred, self.rows.shift[columns], self.rows.unit[columns],
+            self.rows.n_rows, M, self.rows.centred,
+            self.rows.shift[columns], self.rows.unit[columns],
             (self.total, self.mean[columns], self.variance[columns]),
             self.second[:M, columns],
         )  # fmt: skip
@@ -85,6 +86,7 @@ class Part:
 class _Tiled:
     """What `Coordinates.of` asks of rows, and the moments to give it."""
 
+    n_rows: int
     n_features: int
     centred: bool
     shift: np.ndarray

@@ -54,6 +54,7 @@ class GroupedCoordinates(Scores):
         self.groups, self.members = groups, members
         for name in ("null_loss", "y_noise", "loss_unit"):
             setattr(self, name, groups.join([getattr(c, name) for c in members]))
+        self.rank = min(c.rank for c in members)
         self.proximal = None
         if members[0].proximal is not None:
             thresholds = groups.join([c.proximal.threshold for c in members])

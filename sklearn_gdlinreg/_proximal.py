@@ -4,6 +4,8 @@ Two kinds of step take turns (as in Moré & Toraldo, 1991). Accelerated proximal
 restarts (Beck & Teboulle, 2009; O'Donoghue & Candès, 2015), find which coefficients are
 zero. On the face where these stay zero and no other changes its sign the objective is
 quadratic again: exact steps with exact momentum descend it, until one meets the face's end.
+Where that takes long, as on wide data with a weak penalty, the penalty is lowered step by
+step from one that leaves nothing (Hale, Yin & Zhang, 2008).
 
 Conventions are those of `_full_batch`; the objective of an output is its loss and the
 penalty that has no gradient.
@@ -13,12 +15,20 @@ import numpy as np
 
 from ._history import History
 from ._moves import Point, dot, moves_for
-from ._rows import EPS
+from ._penalty import Proximal
+from ._rows import EPS, inverse_of
 
 # Proximal steps before the face that they found is descended, and at most.
 FIRST_ROUND, LONGEST_ROUND = 16, 1024
 # Rounds without progress before rounding is taken to be the limit.
 PATIENCE = 4
+# The last face is cheap to descend, and what is left of its gradient is error of coefficients.
+POLISH = 1e-3
+# The share of its coefficients that a face may lose at once.
+CUT = 0.1
+# Steps after which a descent over flat faces starts anew along a path of penalties, each this
+# share of the one before, and descended until the proximal gradient is so small.
+STEPS_BEFORE_PATH, PATH_RATIO, PATH_TARGET = 64, 0.25, 1e-3
 
 
 class _Descent:
@@ -47,7 +57,8 @@ class _Descent:
         return self.proximal.gradient(self.V, self.G)
 
     def _record(self):
-        loss = self.objective() @ self.coordinates.loss_unit
+        objective = self.coordinates.objective(self.V, self.losses)
+        loss = objective @ self.coordinates.loss_unit
         self.history.record(loss, lambda: self.coordinates.to_model(self.V))
 
     def accelerate(self, n_steps):
@@ -120,9 +131,13 @@ class _Descent:
             V = self.V + advance * P
             V[ends | (V * sign < 0)] = 0.0
             moves.keep(P, HP, inverse)
-            moves.forget(ends.any(axis=0))
+            HP = advance * HP
+            ended = ends.any(axis=0)
+            if ended.any():
+                self._cut(V, HP, P * ended, G, sign)
+            moves.forget(ended)
             face &= V != 0
-            self._go(V, self.G - advance * HP)
+            self._go(V, self.G - HP)
             self._record()
             if not self.history.n_left:
                 break
@@ -136,6 +151,77 @@ class _Descent:
         ends = falling & (room == least) & (least <= advance)
         return np.minimum(advance, least), ends
 
+    def _cut(self, V, HP, P, G, sign):
+        """Go on along P past the first ends, where that is better; V and HP in place.
+
+        A face that has too many coefficients loses a share of them at once, those that
+        become zero first, instead of one a step.
+        """
+        room = np.divide(-self.V, P, out=np.full(P.shape, np.inf), where=self.V * P < 0)
+        n_cut = max(1, int(CUT * (self.V != 0).sum(axis=0).max()))
+        length = np.partition(room, n_cut, axis=0)[n_cut]
+        length[~np.isfinite(length)] = 0.0
+        end = self.V + length * P
+        end[end * sign <= 0] = 0.0
+        D = end - self.V
+        HD, curvature = self.supplier.curvature(D)
+        here = V - self.V
+        better = curvature - 2.0 * dot(D, G) < dot(here, HP) - 2.0 * dot(here, G)
+        V[:, better], HP[:, better] = end[:, better], HD[:, better]
+
+    def descend(self, target, n_steps, *, polish):
+        """Take turns of both kinds of step; return which outputs are left, (D,).
+
+        Also whether the steps that are allowed ran out, and not the precision. Faces are
+        descended until the gradient on them is this share of the target.
+        """
+        exact_fit = target**2 * self.coordinates.null_loss + self.coordinates.noise(self.V)
+        n_round, least, n_worse = FIRST_ROUND, np.inf, 0
+        end = max(self.history.n_left - n_steps, 0)
+        while True:
+            self.accelerate(n_round)
+            finished = self.explore(4 * n_round, (polish * target) ** 2)
+            n_round = FIRST_ROUND if finished else min(2 * n_round, LONGEST_ROUND)
+            R, objective = self.gradient(), self.objective()
+            square = dot(R, R)
+            scale = self.coordinates.null_loss + dot(self.V, self.V)
+            rounding = (4 * EPS) ** 2 * len(R) * scale
+            left = square > np.maximum(target**2 * objective, rounding)
+            left &= objective > exact_fit
+            distance = float(square[left].sum())
+            n_worse = 0 if distance < 0.5 * least else n_worse + 1
+            least = min(least, distance)
+            ran_out = self.history.n_left <= end
+            if not left.any() or n_worse == PATIENCE or ran_out:
+                return left, ran_out
+
+    def follow_path(self, outputs, target):
+        """Start these outputs, (D,), anew at zero, and lower their penalty step by step.
+
+        On the way few coefficients are not zero, and the faces well conditioned. A path that
+        does not end ends where the outputs were before.
+        """
+        before = self.V, self.G, self.losses
+        objective, asked = self.objective(), self.proximal
+        self.V = np.where(outputs, 0.0, self.V)
+        self.G, self.losses = self.supplier.gradient(self.V)
+        self.G = self.G.copy()
+        # At this multiple of the penalty, and above it, all of an output is zero.
+        ratios = np.abs(self.G) * inverse_of(asked.threshold)
+        factor = np.where(outputs, ratios.max(axis=0), 1.0)
+        while factor.max() > 1.0 and self.history.n_left:
+            factor = np.maximum(factor * PATH_RATIO, 1.0)
+            self.proximal = Proximal(asked.threshold * factor, asked.positive)
+            last = factor.max() == 1.0
+            goal = (target, POLISH) if last else (PATH_TARGET, 0.5)
+            self.descend(goal[0], self.history.n_left, polish=goal[1])
+        self.proximal = asked
+        worse = self.objective() > objective
+        after = self.V, self.G, self.losses
+        self.V, self.G, self.losses = (
+            np.where(worse, old, new) for old, new in zip(before, after, strict=True)
+        )
+
 
 def proximal_cycle(supplier, point, target, coordinates, history):
     """Descend from a point of known gradient until the target or a dead end.
@@ -143,21 +229,16 @@ def proximal_cycle(supplier, point, target, coordinates, history):
     Parameters and result are those of `_full_batch._cycle`.
     """
     descent = _Descent(supplier, point, coordinates, history)
-    exact_fit = target**2 * coordinates.null_loss + coordinates.noise(point.V)
-    n_steps, best, n_worse = FIRST_ROUND, np.inf, 0
-    while history.n_left:
-        descent.accelerate(n_steps)
-        finished = descent.explore(4 * n_steps, 0.25 * target**2)
-        n_steps = FIRST_ROUND if finished else min(2 * n_steps, LONGEST_ROUND)
-        R, objective = descent.gradient(), descent.objective()
-        square = dot(R, R)
-        rounding = (4 * EPS) ** 2 * len(R) * (coordinates.null_loss + dot(descent.V, descent.V))
-        left = (square > np.maximum(target**2 * objective, rounding)) & (objective > exact_fit)
-        distance = float(square[left].sum())
-        n_worse = 0 if distance < 0.5 * best else n_worse + 1
-        best = min(best, distance)
-        if not left.any() or n_worse == PATIENCE:
-            break
+    if history.n_left:
+        left, ran_out = descent.descend(target, STEPS_BEFORE_PATH, polish=POLISH)
+        if (
+            ran_out
+            and coordinates.rank < len(descent.V)
+            and coordinates.proximal.threshold.any()
+        ):
+            descent.follow_path(left, target)
+        elif ran_out:
+            descent.descend(target, history.n_left, polish=POLISH)
     step = 1.0 / descent.steepest
     return Point(descent.V, descent.G, descent.losses, step, descent.longest)
 

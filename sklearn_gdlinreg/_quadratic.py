@@ -20,6 +20,8 @@ from ._sparse_rows import SparseRows
 PRODUCT_ADVANTAGE = 8
 # Moments whose rounding errors are larger than this are not worth their descent.
 USELESS = 1e-3
+# An L2 penalty above this, per unit of variance, gives all directions curvature.
+FLAT_RIDGE = 2e-4
 # Moments of wider data would take more memory than most machines spare.
 WIDEST_MOMENTS = {False: 20_000, True: 4_096}
 START_OVERFLOWS = (
@@ -56,6 +58,9 @@ class Coordinates(Scores):
     y_noise : ndarray of shape (D,), what rounding leaves of a loss that is zero
     shift, unit : ndarray of shape (M + D,), as in Rows
     centred : bool, whether there is an intercept
+    rank : int
+        In no more than so many directions is there curvature to speak of: fewer than
+        features if there are few rows and next to no L2 penalty.
     """
 
     total: float
@@ -70,6 +75,7 @@ class Coordinates(Scores):
     shift: np.ndarray
     unit: np.ndarray
     centred: bool
+    rank: int
 
     @classmethod
     def of(cls, rows, total, mean, variance, *, penalty, raw):
@@ -84,12 +90,13 @@ class Coordinates(Scores):
             square = variance[:M] + penalty.l2.min() * rows.unit[:M] ** 2
             scale = np.sqrt(np.where(variance[:M] > 0, square, 0.0))
         unit = rows.unit[:M] * inverse_of(scale)
+        ridge = penalty.ridge(unit)
         return cls(
             total=total,
             centre=mean[:M] * centred,
             deviation=np.sqrt(variance[:M]),
             scale=scale,
-            ridge=penalty.ridge(unit),
+            ridge=ridge,
             proximal=penalty.proximal(unit, rows.unit[M:]),
             y_centre=mean[M:] * centred,
             null_loss=variance[M:],
@@ -97,6 +104,7 @@ class Coordinates(Scores):
             shift=rows.shift,
             unit=rows.unit,
             centred=centred,
+            rank=min(M, rows.n_rows - centred) if ridge.min() < FLAT_RIDGE else M,
         )
 
     @property

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 from scipy import sparse
+from sklearn.datasets import make_regression
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import ElasticNet, Lasso, LinearRegression, Ridge
 
-from sklearn_gdlinreg import GDLinearRegression, _equations
+from sklearn_gdlinreg import GDLinearRegression, _equations, _quadratic
 
 CONTAINERS = [np.asarray, np.asfortranarray, sparse.csr_array]
 PENALTIES = [
@@ -253,3 +254,37 @@ def test_textbook_on_wide_rare_features_is_lazy(rng):
     np.testing.assert_allclose(lazy.coef_, eager.coef_, rtol=1e-9, atol=1e-14)
     np.testing.assert_array_equal(lazy.coef_ == 0, eager.coef_ == 0)
     assert 0 < np.count_nonzero(lazy.coef_) < 500
+
+
+@pytest.mark.parametrize(("N", "M"), [(50, 500), (100, 200), (200, 200)])
+@pytest.mark.parametrize("alpha", [1.0, 0.1, 0.01])
+@pytest.mark.parametrize("engine", ["moments", "passes"])
+def test_weak_penalties_of_wide_data(N, M, alpha, engine, monkeypatch):
+    # Faces of more coefficients than rows are flat: a path of penalties goes round them.
+    monkeypatch.setattr(_quadratic, "moments_are_cheaper", lambda *_: engine == "moments")
+    X, y = make_regression(N, M, n_informative=5, noise=1.0, random_state=0)
+    model = GDLinearRegression(alpha=alpha, l1_ratio=1.0).fit(X, y)
+    exact = Lasso(alpha, tol=1e-14, max_iter=10**6).fit(X, y)
+    np.testing.assert_allclose(model.coef_, exact.coef_, rtol=1e-6, atol=1e-6)
+    np.testing.assert_array_equal(model.coef_ == 0, exact.coef_ == 0)
+    assert model.stop_reason_ == "tol"
+
+
+def test_outputs_on_the_path_do_not_disturb_the_others():
+    X, Y = make_regression(50, 500, n_targets=3, n_informative=5, noise=1.0, random_state=0)
+    options = {"l1_ratio": 1.0, "alpha": [0.01, 50.0, 0.3]}
+    model = GDLinearRegression(**options).fit(X, Y)
+    for d, alpha in enumerate(options["alpha"]):
+        single = GDLinearRegression(alpha=alpha, l1_ratio=1.0).fit(X, Y[:, d])
+        np.testing.assert_allclose(model.coef_[d], single.coef_, rtol=1e-6, atol=1e-6)
+
+
+def test_a_path_that_does_not_end_is_no_step_back():
+    X, y = make_regression(50, 500, n_informative=5, noise=1.0, random_state=0)
+    losses = []
+    for max_iter in (90, 120, 150, 180):
+        model = GDLinearRegression(alpha=0.01, l1_ratio=1.0, max_iter=max_iter)
+        with pytest.warns(ConvergenceWarning, match="Stopped at max_iter"):
+            model.fit(X, y)
+        losses.append(model.loss_curve_[-1])
+    assert (np.diff(losses) <= 1e-9 * losses[0]).all()
