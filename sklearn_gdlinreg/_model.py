@@ -36,6 +36,12 @@ def fitted_coef(estimator):
 class LinearModel(MultiOutputMixin, RegressorMixin):
     """Mixin of estimators that have `coef_` and `intercept_`."""
 
+    _doc_link_module = "sklearn_gdlinreg"
+    _doc_link_template = (
+        "https://sklearn-gdlinreg.readthedocs.io/en/stable/api.html"
+        "#{estimator_module}.{estimator_name}"
+    )
+
     def predict(self, X):
         """Predict the targets of X.
 

@@ -163,12 +163,6 @@ class GDLinearRegression(CallbackSupportMixin, LinearModel, BaseEstimator):
     0.2969
     """
 
-    _doc_link_module = "sklearn_gdlinreg"
-    _doc_link_template = (
-        "https://sklearn-gdlinreg.readthedocs.io/en/stable/api.html"
-        "#{estimator_module}.{estimator_name}"
-    )
-
     def __init__(
         self,
         *,

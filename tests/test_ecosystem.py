@@ -60,6 +60,7 @@ def test_tags_and_links():
     assert tags.estimator_type == "regressor"
     assert GDLinearRegression._doc_link_module == "sklearn_gdlinreg"
     assert "GDLinearRegression" in GDLinearRegression()._get_doc_link()
+    assert "GDLinearRegressionCV" in GDLinearRegressionCV()._get_doc_link()
 
 
 def test_pipeline_needs_no_scaler():
