@@ -129,9 +129,9 @@ def check_validation_data(estimator, X_val, y_val, sample_weight_val, y):
         )
     X_val, y_val = check_data(estimator, X_val, y_val, reset=False, y_name="y_val")
     if y_val.ndim != y.ndim or y_val.shape[1:] != y.shape[1:]:
+        expected = "(n_val,)" if y.ndim == 1 else f"(n_val, {y.shape[1]})"
         raise ValueError(
-            f"y_val must have the outputs of y: expected shape (n_samples, *{y.shape[1:]}). "
-            f"Got {y_val.shape}."
+            f"y_val must have the outputs of y: expected shape {expected}. Got {y_val.shape}."
         )
     sample_weight_val = check_sample_weight(
         sample_weight_val, X_val.shape[0], name="sample_weight_val"

@@ -175,8 +175,10 @@ class Folds:
         self.members = [self._fold(k, *split) for k, split in enumerate(splits)]
 
     def _fold(self, k, train, test):
-        # A row that is drawn twice counts twice.
-        times = np.bincount(train, minlength=self.data.n_rows)
+        rows = np.arange(self.data.n_rows)
+        # Splits may be masks, too. A row that is drawn twice counts twice.
+        train, test = rows[train], rows[test]
+        times = np.bincount(train, minlength=len(rows))
         weight, test_weight = self.weight * times, self.weight[test]
         for part, name in ((weight, "learn from"), (test_weight, "test on")):
             if not part.any():

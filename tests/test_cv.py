@@ -29,6 +29,7 @@ SPLITTERS = {
     "shuffle-split": ShuffleSplit(3, test_size=0.3, random_state=0),
     "time": TimeSeriesSplit(3),
     "list": [(np.arange(60), np.arange(60, 120)), (np.arange(20, 120), np.arange(20))],
+    "masks": [(np.arange(120) % 3 > 0, np.arange(120) % 3 == 0), (range(90), [-1, -2, -3])],
     "drawn-twice": [(np.repeat(np.arange(80), 2), np.arange(80, 120))],
 }
 
