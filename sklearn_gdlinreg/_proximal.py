@@ -159,6 +159,7 @@ class _Descent:
         """
         room = np.divide(-self.V, P, out=np.full(P.shape, np.inf), where=self.V * P < 0)
         n_cut = max(1, int(CUT * (self.V != 0).sum(axis=0).max()))
+        n_cut = min(n_cut, len(room) - 1)
         length = np.partition(room, n_cut, axis=0)[n_cut]
         length[~np.isfinite(length)] = 0.0
         end = self.V + length * P
@@ -231,11 +232,9 @@ def proximal_cycle(supplier, point, target, coordinates, history):
     descent = _Descent(supplier, point, coordinates, history)
     if history.n_left:
         left, ran_out = descent.descend(target, STEPS_BEFORE_PATH, polish=POLISH)
-        if (
-            ran_out
-            and coordinates.rank < len(descent.V)
-            and coordinates.proximal.threshold.any()
-        ):
+        flat = coordinates.rank < len(descent.V) and coordinates.proximal.threshold.any()
+        # A new start would look like a model that gets worse to those who validate it.
+        if ran_out and flat and history.validation is None:
             descent.follow_path(left, target)
         elif ran_out:
             descent.descend(target, history.n_left, polish=POLISH)

@@ -270,6 +270,17 @@ def test_weak_penalties_of_wide_data(N, M, alpha, engine, monkeypatch):
     assert model.stop_reason_ == "tol"
 
 
+def test_a_single_coefficient(rng):
+    x = rng.standard_normal((20, 1))
+    for sign in (1, -1):
+        for y in (sign * x[:, 0] + 0.1, sign * x[:, 0] + rng.standard_normal(20)):
+            model = GDLinearRegression(positive=True).fit(x, y, coef_init=[5.0])
+            exact = LinearRegression(positive=True).fit(x, y)
+            np.testing.assert_allclose(model.coef_, exact.coef_, atol=1e-9)
+            model = GDLinearRegression(alpha=0.3, l1_ratio=1.0).fit(x, y, coef_init=[-5.0])
+            np.testing.assert_allclose(model.coef_, Lasso(0.3).fit(x, y).coef_, atol=1e-9)
+
+
 def test_outputs_on_the_path_do_not_disturb_the_others():
     X, Y = make_regression(50, 500, n_targets=3, n_informative=5, noise=1.0, random_state=0)
     options = {"l1_ratio": 1.0, "alpha": [0.01, 50.0, 0.3]}
