@@ -7,7 +7,7 @@ losses, steps and curvatures. A supplier is Moments or Passes of `_quadratic`.
 import numpy as np
 
 from ._moves import Point, dot, moves_for
-from ._proximal import proximal_cycle
+from ._proximal import NO_POLISH, proximal_cycle
 from ._quadratic import START_OVERFLOWS
 from ._rows import EPS
 
@@ -53,11 +53,10 @@ def certificate(W, coordinates, passes):
 def path_step(V, supplier, coordinates, history):
     """Descend from V by one supplier, without another look at the data; return V."""
     point = Point(V, *supplier.gradient(V), step=np.zeros(V.shape[1]))
-    return _cycle_for(coordinates)(supplier, point, history.tol, coordinates, history).V
-
-
-def _cycle_for(coordinates):
-    return _cycle if coordinates.proximal is None else proximal_cycle
+    arguments = supplier, point, history.tol, coordinates, history
+    if coordinates.proximal is None:
+        return _cycle(*arguments).V
+    return proximal_cycle(*arguments, polish=NO_POLISH).V
 
 
 def exact_steps(V, coordinates, moments, passes, history):
@@ -98,7 +97,7 @@ def _refine(supplier, truth, point, every_digit, coordinates, history):
     """Repeat: descend the correction, look at the true gradient; until it stands still."""
     tol, last_change = history.tol, np.inf
     target = 0.0 if every_digit else tol
-    cycle = _cycle_for(coordinates)
+    cycle = _cycle if coordinates.proximal is None else proximal_cycle
     if supplier.work <= FREE_WORK:
         # Iterations that cost nothing go further than asked: nobody waits for them.
         target = target**2

@@ -23,7 +23,7 @@ FIRST_ROUND, LONGEST_ROUND = 16, 1024
 # Rounds without progress before rounding is taken to be the limit.
 PATIENCE = 4
 # The last face is cheap to descend, and what is left of its gradient is error of coefficients.
-POLISH = 1e-3
+POLISH, NO_POLISH = 1e-3, 0.5
 # The share of its coefficients that a face may lose at once.
 CUT = 0.1
 # Steps after which a descent over flat faces starts anew along a path of penalties, each this
@@ -214,7 +214,7 @@ class _Descent:
             factor = np.maximum(factor * PATH_RATIO, 1.0)
             self.proximal = Proximal(asked.threshold * factor, asked.positive)
             last = factor.max() == 1.0
-            goal = (target, POLISH) if last else (PATH_TARGET, 0.5)
+            goal = (target, POLISH) if last else (PATH_TARGET, NO_POLISH)
             self.descend(goal[0], self.history.n_left, polish=goal[1])
         self.proximal = asked
         worse = self.objective() > objective
@@ -224,20 +224,21 @@ class _Descent:
         )
 
 
-def proximal_cycle(supplier, point, target, coordinates, history):
+def proximal_cycle(supplier, point, target, coordinates, history, *, polish=POLISH):
     """Descend from a point of known gradient until the target or a dead end.
 
-    Parameters and result are those of `_full_batch._cycle`.
+    Parameters and result are those of `_full_batch._cycle`; ``polish`` is that of
+    `_Descent.descend`.
     """
     descent = _Descent(supplier, point, coordinates, history)
     if history.n_left:
-        left, ran_out = descent.descend(target, STEPS_BEFORE_PATH, polish=POLISH)
+        left, ran_out = descent.descend(target, STEPS_BEFORE_PATH, polish=polish)
         flat = coordinates.rank < len(descent.V) and coordinates.proximal.threshold.any()
         # A new start would look like a model that gets worse to those who validate it.
         if ran_out and flat and history.validation is None:
             descent.follow_path(left, target)
         elif ran_out:
-            descent.descend(target, history.n_left, polish=POLISH)
+            descent.descend(target, history.n_left, polish=polish)
     step = 1.0 / descent.steepest
     return Point(descent.V, descent.G, descent.losses, step, descent.longest)
 

@@ -52,7 +52,7 @@ def test_the_path_of_elastic_net_cv(problem, supplier, cv, weighted):
     X, Y = problem
     weight = np.linspace(0.0, 3.0, 120) if weighted else None
     options = {"l1_ratio": [0.3, 1.0], "alphas": 20, "cv": cv}
-    model = GDLinearRegressionCV(**options).fit(X, Y[:, 0], weight)
+    model = GDLinearRegressionCV(**options, tol=1e-8).fit(X, Y[:, 0], weight)
     other = ElasticNetCV(**options, tol=1e-12, max_iter=10**6).fit(X, Y[:, 0], weight)
     np.testing.assert_allclose(model.alphas_, other.alphas_, rtol=1e-9)
     np.testing.assert_allclose(model.mse_path_, other.mse_path_, rtol=1e-6)
