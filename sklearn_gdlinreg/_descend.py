@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.utils import assert_all_finite, check_random_state
 
 from ._full_batch import certificate, exact_steps
-from ._groups import read_observed
+from ._groups import read_groups
 from ._history import History, Patience, Validation
 from ._mini_batch import automatic_steps, textbook_epochs
 from ._model import fitted_coef
@@ -45,10 +45,9 @@ def penalty_of(estimator, n_outputs):
 
 
 def _read(estimator, data, n_steps):
-    """Return coordinates, moments and passes; see `_quadratic.read`."""
-    return read_observed(
-        data.X, data.Y, data.weight, data.observed,
-        penalty=penalty_of(estimator, data.Y.shape[1]),
+    """Return coordinates, moments and passes; see `_groups.read_groups`."""
+    return read_groups(
+        data.X, data.Y, list(data.groups()), penalty=penalty_of(estimator, data.Y.shape[1]),
         fit_intercept=bool(estimator.fit_intercept), raw=estimator.learning_rate != "auto",
         n_steps=n_steps,
     )  # fmt: skip

@@ -112,27 +112,26 @@ def group(observed):
     return Groups(list(map(np.array, members.values())))
 
 
-def read_observed(X, Y, sample_weight, observed, *, penalty, **options):
-    """Look at the rows where each output is observed; as `_quadratic.read`.
+def read_groups(X, Y, groups, *, penalty, **options):
+    """Look at the rows that each group of outputs is observed in; as `_quadratic.read`.
 
     Parameters
     ----------
     Y : ndarray of shape (N, D), finite, of any values where it is not observed
-    observed : ndarray of shape (N, D), bool, or None where all of it is
+    groups : list of (outputs, weight)
+        As `Data.groups` gives them; the weight is that of `_quadratic.read`.
     """
-    if observed is None:
-        return read(X, Y, sample_weight, penalty=penalty, **options)
-    groups, weight = group(observed), 1.0 if sample_weight is None else sample_weight
+    if len(groups) == 1:
+        return read(X, Y, groups[0][1], penalty=penalty, **options)
     problems = [
         read(
-            X, np.ascontiguousarray(Y[:, outputs]), weight * observed[:, outputs[0]],
+            X, np.ascontiguousarray(Y[:, outputs]), weight,
             penalty=penalty.of_outputs(outputs), **options,
         )
-        for outputs in groups.outputs
+        for outputs, weight in groups
     ]  # fmt: skip
     coordinates, moments, passes = zip(*problems, strict=True)
-    if len(problems) == 1:
-        return problems[0]
+    groups = Groups([outputs for outputs, _ in groups])
     return (
         GroupedCoordinates(groups, coordinates),
         None if None in moments else GroupedSupplier(groups, moments),

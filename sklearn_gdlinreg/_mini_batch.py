@@ -67,7 +67,7 @@ def automatic_steps(
     Parameters
     ----------
     W : ndarray of shape (M, D), where to start; the intercept starts where it is best
-    coordinates, passes : as `_groups.read` gives them
+    coordinates, passes : as `_groups.read_groups` gives them
     history : History
     penalty : Penalty
     rng : RandomState

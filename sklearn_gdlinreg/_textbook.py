@@ -192,7 +192,7 @@ def textbook_steps(W, b, coordinates, moments, passes, schedule, history, **mome
     Parameters
     ----------
     W, b : ndarray of shape (M, D) and (D,), where to start
-    coordinates, moments, passes : as `_quadratic.read` gives them, raw
+    coordinates, moments, passes : as `_groups.read_groups` gives them, raw
     schedule : Schedule
     history : History
     **momentum : ``momentum``, float, and ``nesterov``, bool

@@ -66,8 +66,8 @@ class DenseWalk:
         self.centred, self.centre = frame.centred, frame.centre.copy()
         self.gain = np.zeros(M) if rule.adaptive else frame.inverse.copy()
         self.inverse = np.append(frame.inverse, float(frame.centred))
-        W_units = W * inverse_of(frame.inverse)[:, None]
-        self.W = np.ascontiguousarray(np.vstack([W_units, b + frame.centre @ W]))
+        scaled = W * inverse_of(frame.inverse)[:, None]
+        self.W = np.ascontiguousarray(np.vstack([scaled, b + frame.centre @ W]))
         self.velocity = np.zeros((M + 1 if rule.momentum else 1, D))
         self.total, self.loss, self.n_summed = np.zeros((M + 1, D)), np.zeros(D), 0
         self.span = _span(rule, M, D)

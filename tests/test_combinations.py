@@ -163,3 +163,16 @@ def test_sparsified_models_go_on(data, parameters, D):
         for each in (model, expected):
             getattr(each, method)(X, Y)
         assert_same(model, expected)
+
+
+def test_a_chunk_smaller_than_a_batch(data):
+    model = streamed(data, {"batch_size": 1000})
+    assert model.t_ == model.n_iter_ == 2
+
+
+def test_callbacks_are_not_told_of_streams(data):
+    callback = pytest.importorskip("sklearn.callback")
+    monitor = callback.ScoringMonitor(scoring="r2")
+    GDLinearRegression().set_callbacks(monitor).partial_fit(*data)
+    with pytest.raises(ValueError, match="No logs to retrieve"):
+        monitor.get_logs()
