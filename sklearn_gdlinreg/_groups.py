@@ -79,7 +79,8 @@ class GroupedSupplier:
         self.name = members[0].name
         n_outputs = [member.shape[1] for member in members]
         self.shape = (members[0].shape[0], sum(n_outputs))
-        self.work = sum(member.work for member in members)
+        # That of an output: each is descended as far as it would be alone.
+        self.work = max(member.work / member.shape[1] for member in members)
         self.flat = max(member.flat for member in members)
         noise = [np.full(n, m.noise) for n, m in zip(n_outputs, members, strict=True)]
         self.noise = groups.join(noise)

@@ -24,8 +24,45 @@ from ._walks import penalty_of_steps, walk_of
 PENALTY_WAIT = 4
 
 
+class _Result:
+    """The model of each output as it was when that ceased to improve.
+
+    Outputs with rows of their own end one by one, as they would alone; others together.
+
+    Attributes
+    ----------
+    W, b, W_last : ndarray of shape (M, D), (D,) and (M, D)
+        The result, and the last iterates beside it.
+    losses : ndarray of shape (D,)
+    """
+
+    def __init__(self, W, b, history, *, alone):
+        self.W, self.b, self.W_last = W.copy(), b.copy(), W.copy()
+        self.losses = np.zeros(len(b))
+        parts = [[d] for d in range(len(b))] if alone else [slice(None)]
+        self.left = [(p, Patience(history.tol, history.n_iter_no_change)) for p in parts]
+
+    def see(self, descent, W, b, losses):
+        """Take in an epoch; return whether all outputs have ended."""
+        left = []
+        for part, patience in self.left:
+            self.W[:, part], self.b[part], self.losses[part] = W[:, part], b[part], losses[part]
+            if not patience.see(float(losses[part].sum())):
+                left.append((part, patience))
+        if 0 < len(left) < len(self.left):
+            self.keep_last(descent)
+            self.left = left
+        return not left
+
+    def keep_last(self, descent):
+        """Take the last iterates of the outputs that have not ended before."""
+        W, _ = descent.last()
+        for part, _ in self.left:
+            self.W_last[:, part] = W[:, part]
+
+
 def descend(descent, history, *, penalty, settled=None, watch=None):
-    """Run epochs until the loss stops improving; return W and b.
+    """Run epochs until the loss stops improving; return W, b and the last W.
 
     Parameters
     ----------
@@ -37,26 +74,29 @@ def descend(descent, history, *, penalty, settled=None, watch=None):
     watch : EpochWatch or None
         Told the loss of each epoch; it may end the descent.
     """
-    patience = Patience(history.tol, history.n_iter_no_change)
     # An adaptive rate is shortened instead, and ends the descent by itself.
     adaptive = watch is not None and watch.schedule.spec == "adaptive"
     patient = history.tol == 0 or adaptive or history.validation is not None
+    alone = isinstance(descent, Descents) and not patient
+    result = _Result(*descent.last(), history, alone=alone)
     while history.n_left:
-        loss = float(descent.epoch().sum())
+        losses = descent.epoch()
         W, b = descent.result()
         descent.end_epoch()
+        ended = result.see(descent, W, b, losses + penalty.values(W))
 
-        def model(W=W, b=b):
-            return (W, b) if settled is None else settled(W)
+        def model():
+            return (result.W.copy(), result.b.copy()) if settled is None else settled(result.W)
 
-        history.record(loss + penalty.value(W), model)
-        if patience.see(history.losses[-1]) and not patient:
+        history.record(result.losses.sum(), model)
+        if ended and not patient:
             history.stop("tol")
         if watch is not None and not watch.see(len(history.losses), history.losses[-1]):
             history.stop("learning_rate")
     if watch is not None:
         watch.end(len(history.losses))
-    return W, b
+    result.keep_last(descent)
+    return result.W, result.b, result.W_last
 
 
 def automatic_steps(
@@ -96,7 +136,7 @@ def automatic_steps(
         V = coordinates.from_model(W)
         return coordinates.to_model(settle(passes, V, *passes.gradient(V), coordinates)[0])
 
-    W, b = descend(
+    W, b, last = descend(
         descent, history, penalty=penalty, settled=None if penalty.smooth else settled
     )
     if history.validation is None:
@@ -104,7 +144,7 @@ def automatic_steps(
         G, losses = passes.gradient(V)
         V, G = V.copy(), G.copy()
         if average:
-            last = coordinates.from_model(descent.last()[0])
+            last = coordinates.from_model(last)
             V, G, losses = _better(V, G, losses, last, passes, coordinates)
         V, G, losses = settle(passes, V, G, losses, coordinates)
         W, b = coordinates.to_model(V)
@@ -214,6 +254,6 @@ def textbook_epochs(
     problem = problem_of(passes, coordinates)
     watch = EpochWatch(problem, schedule, momentum, W, b)
     with np.errstate(over="ignore", invalid="ignore"):
-        W, b = descend(descent, history, penalty=penalty, watch=watch)
+        W, b, _ = descend(descent, history, penalty=penalty, watch=watch)
         history.optimality = problem.gradients(W, b)[-1]
     return W, b, descent.t

@@ -52,9 +52,9 @@ class Penalty:
         """Whether there is a gradient everywhere."""
         return not (self.positive or self.l1.any())
 
-    def value(self, W):
-        """Return the penalty of the loss, a float."""
-        return float((2.0 * self.l1 * np.abs(W) + self.l2 * W * W).sum())
+    def values(self, W):
+        """Return the penalty of the loss of each output, (D,)."""
+        return (2.0 * self.l1 * np.abs(W) + self.l2 * W * W).sum(axis=0)
 
     def ridge(self, unit):
         """Return ``l2 * unit ** 2``, (M, 1) where outputs are alike, or (M, D).

@@ -73,6 +73,34 @@ def test_each_output_is_as_if_alone(masked, way, container, weighted):
             np.testing.assert_allclose(model.learning_rate_[d], single.learning_rate_)
 
 
+@containers
+@pytest.mark.parametrize(
+    "way",
+    [
+        {},
+        {"alpha": 0.01, "l1_ratio": 1.0},
+        {"batch_size": 16},
+        {"batch_size": 16, "alpha": 0.01, "l1_ratio": 1.0, "tol": 1e-3},
+        {"batch_size": 16, "learning_rate": 1e-3, "tol": 1e-4},
+    ],
+    ids=str,
+)
+def test_each_output_ends_as_if_alone(make_data, container, way):
+    # Together they are more work than what is descended further at no cost.
+    X, Y = make_data(400, 60, 40, decades=0.5, offset=1.0)
+    if "batch_size" in way:
+        X, Y = X[:, :10] / 3.0, Y[:, :3]
+    Y[np.random.default_rng(0).random(Y.shape) < 0.2] = np.nan
+    Y[:, 2] /= 100.0
+    model = GDLinearRegression(missing_targets="ignore", random_state=0, **way)
+    model.fit(container(X), Y)
+    for d in range(Y.shape[1]):
+        rows = ~np.isnan(Y[:, d])
+        single = GDLinearRegression(random_state=0, **way).fit(container(X[rows]), Y[rows, d])
+        np.testing.assert_allclose(model.coef_[d], single.coef_, rtol=1e-8, atol=1e-8)
+        np.testing.assert_allclose(model.intercept_[d], single.intercept_, rtol=1e-8, atol=1e-8)
+
+
 @every_way
 def test_a_single_output(masked, way):
     X, y = masked[0], masked[1][:, 0]
