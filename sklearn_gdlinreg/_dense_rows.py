@@ -17,6 +17,8 @@ from ._rows import EPS, Rows, count_threads, whole_strides
 
 # Half a megabyte of float64: a block stays in the second-level cache of one core.
 BLOCK_ITEMS = 2**16
+# A multiply-add of a matrix product is this many times cheaper than one of a pass.
+PRODUCT_ADVANTAGE = 8
 # From this width on, BLAS shares the work of one block among its own threads.
 WIDTH_FOR_BLAS_THREADS = 128
 
@@ -41,7 +43,9 @@ class DenseRows(Rows):
         Rows whose shift and unit to use, instead of their own.
     """
 
-    def __init__(self, X, Y, sample_weight, *, centred, scaled, like=None):
+    widest_moments = 20_000
+
+    def __init__(self, X, Y, sample_weight, *, centred, scaled=True, like=None):
         super().__init__(whole_strides(X), whole_strides(Y), sample_weight)
         self.centred, self._column_sums = centred, None
         n_columns = self.n_features + self.n_outputs
@@ -56,6 +60,21 @@ class DenseRows(Rows):
             largest = np.abs(sample - self.shift).max(axis=0)
             # Within these bounds the squares of units are floats too.
             self.unit = np.ldexp(1.0, -np.clip(np.frexp(largest)[1], -500, 500))
+
+    @property
+    def n_entries(self):
+        """How many entries a pass reads."""
+        return self.X.size
+
+    @property
+    def moments_work(self):
+        """What gathering moments takes, in multiply-adds of a pass."""
+        return self.n_entries * self.n_features / PRODUCT_ADVANTAGE
+
+    @property
+    def moments_eps(self):
+        """The relative rounding error of the products in moments."""
+        return np.finfo(self.X.dtype).eps
 
     def _sample(self):
         """Return some rows of [X, Y], evenly spread, that carry weight; float64."""

@@ -18,7 +18,8 @@ import numpy as np
 from ._full_batch import path_step
 from ._history import History
 from ._penalty import Penalty
-from ._quadratic import Coordinates, Passes, moments_are_cheaper, moments_of, rows_of
+from ._quadratic import Coordinates, Passes
+from ._reading import moments_are_cheaper, moments_of, rows_of
 from ._rows import EPS
 
 # Coefficients that descend side by side: an iteration of as many costs little more than of
@@ -98,15 +99,15 @@ class _Tiled:
 class MomentsFold:
     """A fold whose rows are known by their moments."""
 
-    def __init__(self, X, learn, test):
-        self.X, self.learn, self.test = X, learn, test
-        self.n_features = X.shape[1]
+    def __init__(self, learn, test):
+        self.learn, self.test = learn, test
+        self.n_features = learn.rows.n_features
 
     def problem(self, penalty, n_tiles):
         """Return coordinates and supplier; the supplier is None if moments will not do."""
         tiled = self.learn.tiled(n_tiles)
         coordinates = Coordinates.of(tiled, *tiled.columns, penalty=penalty, raw=False)
-        return coordinates, moments_of(tiled.second, coordinates, self.X)
+        return coordinates, moments_of(tiled.second, coordinates, self.learn.rows.moments_eps)
 
     def in_one_unit(self):
         """Whether the parts can be compared; sparse rows out of range have other units."""
@@ -169,8 +170,8 @@ class Folds:
         self.data, self.centred = data, centred
         self.weight = np.ones(data.n_rows) if data.weight is None else data.weight
         n_steps = STEPS_OF_A_PENALTY * n_penalties
-        self.by_moments = moments_are_cheaper(data.X, data.Y.shape[1], n_steps)
         rows = rows_of(data.X, data.Y, data.weight, centred=centred)
+        self.by_moments = moments_are_cheaper(rows, n_steps)
         self.whole = Part.of(rows, self.weight, moments=self.by_moments)
         self.members = [self._fold(k, *split) for k, split in enumerate(splits)]
 
@@ -200,8 +201,8 @@ class Folds:
         rest = np.ones(len(times), dtype=times.dtype)
         rest[test] = 0
         if (times == rest).all():
-            return MomentsFold(X, whole.without(tested), tested)
-        return MomentsFold(X, part(np.flatnonzero(weight), weight[weight > 0]), tested)
+            return MomentsFold(whole.without(tested), tested)
+        return MomentsFold(part(np.flatnonzero(weight), weight[weight > 0]), tested)
 
     def largest_alpha(self, l1_ratio, *, positive):
         """Return the least alpha for which all coefficients are zero."""

@@ -10,7 +10,8 @@ Conventions: M features, D outputs; outputs are the last axis of every array.
 import numpy as np
 
 from ._penalty import Proximal
-from ._quadratic import Scores, read
+from ._quadratic import Scores
+from ._reading import read
 
 
 class Groups:
@@ -114,13 +115,13 @@ def group(observed):
 
 
 def read_groups(X, Y, groups, *, penalty, **options):
-    """Look at the rows that each group of outputs is observed in; as `_quadratic.read`.
+    """Look at the rows that each group of outputs is observed in; as `_reading.read`.
 
     Parameters
     ----------
     Y : ndarray of shape (N, D), finite, of any values where it is not observed
     groups : list of (outputs, weight)
-        As `Data.groups` gives them; the weight is that of `_quadratic.read`.
+        As `Data.groups` gives them; the weight is that of `_reading.read`.
     """
     if len(groups) == 1:
         return read(X, Y, groups[0][1], penalty=penalty, **options)

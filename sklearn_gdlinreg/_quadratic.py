@@ -12,18 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ._dense_rows import DenseRows
 from ._rows import EPS, inverse_of
-from ._sparse_rows import SparseRows
 
-# A multiply-add of a matrix product is this many times cheaper than one of a pass.
-PRODUCT_ADVANTAGE = 8
-# Moments whose rounding errors are larger than this are not worth their descent.
-USELESS = 1e-3
 # An L2 penalty above this, per unit of variance, gives all directions curvature.
 FLAT_RIDGE = 2e-4
-# Moments of wider data would take more memory than most machines spare.
-WIDEST_MOMENTS = {False: 20_000, True: 4_096}
 START_OVERFLOWS = (
     "The loss overflows where descent starts: the values of coef_init or intercept_init, or of "
     "the last fit with warm_start=True, are too large for these X and y."
@@ -205,7 +197,7 @@ class Passes:
 
     Parameters
     ----------
-    rows : DenseRows or SparseRows
+    rows : Rows
     coordinates : Coordinates
     precise : bool
         Whether gradients are computed in the widest float there is.
@@ -223,8 +215,7 @@ class Passes:
         self.shape = (rows.n_features, rows.n_outputs)
         self._w, self._scratch = np.empty(self.shape), np.empty(self.shape)
         self.residual = rows.precise_residual if precise else rows.residual
-        entries = rows.X.nnz if isinstance(rows, SparseRows) else rows.X.size
-        self.work = 2 * entries * rows.n_outputs
+        self.work = 2 * rows.n_entries * rows.n_outputs
 
     def precise(self):
         """Return the same with gradients in the widest float there is."""
@@ -265,69 +256,3 @@ class Passes:
         sums = self.rows.residual(w, -self._mean(w), homogeneous=True)
         minus_HP, curvatures = self._reduce(sums, P)
         return np.negative(minus_HP, out=minus_HP), curvatures
-
-
-def rows_of(X, Y, sample_weight, *, centred, scaled=True, like=None):
-    """Return the rows of an ndarray or a CSR matrix.
-
-    Parameters
-    ----------
-    X, Y, sample_weight : as in `read`
-    centred : bool, whether there is an intercept
-    scaled : bool, as in DenseRows
-    like : Rows or None
-        Rows whose shift and unit to use, so that moments add up and can be subtracted.
-    """
-    if isinstance(X, np.ndarray):
-        return DenseRows(X, Y, sample_weight, centred=centred, scaled=scaled, like=like)
-    return SparseRows(X, Y, sample_weight, centred=centred)
-
-
-def read(X, Y, sample_weight, *, penalty, fit_intercept, raw, n_steps):
-    """Look at the data once; return coordinates and suppliers, the cheapest first.
-
-    Parameters
-    ----------
-    X : ndarray or CSR of shape (N, M), float32 or float64
-    Y : ndarray of shape (N, D), of the type of X
-    sample_weight : ndarray of shape (N,) or None
-    penalty : Penalty
-    fit_intercept : bool
-    raw : bool
-        Whether descent runs in the coordinates of X itself, as the textbook's does.
-    n_steps : int
-        How many iterations to expect, for the choice.
-
-    Returns
-    -------
-    coordinates : Coordinates
-    moments : Moments or None, where passes are cheaper
-    passes : Passes
-    """
-    rows = rows_of(X, Y, sample_weight, centred=fit_intercept, scaled=not raw)
-    second = None
-    if moments_are_cheaper(X, Y.shape[1], n_steps):
-        *columns, second = rows.moments()
-    else:
-        columns = rows.column_moments()
-    coordinates = Coordinates.of(rows, *columns, penalty=penalty, raw=raw)
-    moments = None if second is None else moments_of(second, coordinates, X)
-    return coordinates, moments, Passes(rows, coordinates)
-
-
-def moments_of(second, coordinates, X):
-    """Return the Moments of these products of X and Y; None if they have lost too much."""
-    eps = np.finfo(X.dtype).eps if isinstance(X, np.ndarray) else EPS
-    eps *= coordinates.loss_of_centring
-    return Moments(second, coordinates, eps) if eps < USELESS else None
-
-
-def moments_are_cheaper(X, n_outputs, n_steps):
-    """Compare the multiply-adds of both suppliers, each at its own rate."""
-    sparse = not isinstance(X, np.ndarray)
-    (N, M), entries = X.shape, X.nnz if sparse else X.size
-    if WIDEST_MOMENTS[sparse] < M:
-        return False
-    n_steps = min(n_steps, 4 * M)
-    gather = entries**2 / max(N, 1) if sparse else N * M**2 / PRODUCT_ADVANTAGE
-    return gather + n_steps * M**2 * n_outputs < n_steps * 2 * entries * (1 + n_outputs)

@@ -53,6 +53,13 @@ class Rows:
     X : array or CSR matrix of shape (N, M), float32 or float64
     Y : ndarray of shape (N, D), of the type of X
     sample_weight : ndarray of shape (N,), float64, or None
+
+    Attributes
+    ----------
+    widest_moments : int
+        Moments of wider data would take more memory than most machines spare.
+    n_entries, moments_work, moments_eps
+        What a pass and moments cost, and how exact these are.
     """
 
     def __init__(self, X, Y, sample_weight):

@@ -24,6 +24,8 @@ class SparseRows(Rows):
     One with repeated or unsorted entries is put in order first, in a copy.
     """
 
+    widest_moments, moments_eps = 4_096, EPS
+
     def __init__(self, X, Y, sample_weight, *, centred):
         if not X.has_canonical_format:
             X = X.copy()
@@ -44,6 +46,16 @@ class SparseRows(Rows):
     def held_unit(self):
         """What the columns of X and Y have been multiplied by where they are kept, (P,)."""
         return self.unit
+
+    @property
+    def n_entries(self):
+        """How many entries a pass reads."""
+        return self.X.nnz
+
+    @property
+    def moments_work(self):
+        """What gathering moments takes, in multiply-adds of a pass."""
+        return self.n_entries**2 / max(self.n_rows, 1)
 
     def csr(self):
         """Return data, indices and indptr."""

@@ -9,7 +9,8 @@ from sklearn.linear_model import LinearRegression, Ridge
 from sklearn_gdlinreg import GDLinearRegression, _equations
 from sklearn_gdlinreg._full_batch import optimality
 from sklearn_gdlinreg._penalty import Penalty
-from sklearn_gdlinreg._quadratic import Passes, read
+from sklearn_gdlinreg._quadratic import Passes
+from sklearn_gdlinreg._reading import read
 
 
 def standardised(X, Y, sample_weight=None, fit_intercept=True):

@@ -14,6 +14,7 @@ LAYERS = [
     {"_model", "_coefficient_path"},
     {"_dense_rows", "_sparse_rows"},
     {"_quadratic", "_visits"},
+    {"_reading"},
     {"_groups"},
     {"_data", "_proximal", "_textbook", "_walks"},
     {"_full_batch"},

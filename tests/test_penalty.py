@@ -7,7 +7,7 @@ from sklearn.datasets import make_regression
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import ElasticNet, Lasso, LinearRegression, Ridge
 
-from sklearn_gdlinreg import GDLinearRegression, _equations, _quadratic
+from sklearn_gdlinreg import GDLinearRegression, _equations, _reading
 
 CONTAINERS = [np.asarray, np.asfortranarray, sparse.csr_array]
 PENALTIES = [
@@ -261,7 +261,7 @@ def test_textbook_on_wide_rare_features_is_lazy(rng):
 @pytest.mark.parametrize("engine", ["moments", "passes"])
 def test_weak_penalties_of_wide_data(N, M, alpha, engine, monkeypatch):
     # Faces of more coefficients than rows are flat: a path of penalties goes round them.
-    monkeypatch.setattr(_quadratic, "moments_are_cheaper", lambda *_: engine == "moments")
+    monkeypatch.setattr(_reading, "moments_are_cheaper", lambda *_: engine == "moments")
     X, y = make_regression(N, M, n_informative=5, noise=1.0, random_state=0)
     model = GDLinearRegression(alpha=alpha, l1_ratio=1.0).fit(X, y)
     exact = Lasso(alpha, tol=1e-14, max_iter=10**6).fit(X, y)

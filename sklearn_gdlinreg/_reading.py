@@ -1,0 +1,88 @@
+"""From data to what full-batch descent asks of them: the rows, coordinates and suppliers."""
+
+from functools import singledispatch
+
+import numpy as np
+from scipy import sparse
+
+from ._dense_rows import DenseRows
+from ._quadratic import Coordinates, Moments, Passes
+from ._sparse_rows import SparseRows
+
+# Moments whose rounding errors are larger than this are not worth their descent.
+USELESS = 1e-3
+
+
+@singledispatch
+def rows_of(X, Y, sample_weight, *, centred, scaled=True, like=None):
+    """Return the Rows of data, of the kind of X.
+
+    Parameters
+    ----------
+    X, Y, sample_weight : as in `read`
+    centred : bool, whether there is an intercept
+    scaled : bool, as in DenseRows
+    like : Rows or None
+        Rows whose shift and unit to use, so that moments add up and can be subtracted.
+    """
+    raise TypeError(f"There are no rows of a {type(X)}.")
+
+
+rows_of.register(np.ndarray)(DenseRows)
+
+
+@rows_of.register(sparse.csr_matrix)
+@rows_of.register(sparse.csr_array)
+def _(X, Y, sample_weight, *, centred, scaled=True, like=None):
+    return SparseRows(X, Y, sample_weight, centred=centred)
+
+
+def read(X, Y, sample_weight, *, penalty, fit_intercept, raw, n_steps):
+    """Look at the data once; return coordinates and suppliers, the cheapest first.
+
+    Parameters
+    ----------
+    X : of shape (N, M), float32 or float64, of a kind that `rows_of` knows
+    Y : ndarray of shape (N, D), of the type of X
+    sample_weight : ndarray of shape (N,) or None
+    penalty : Penalty
+    fit_intercept : bool
+    raw : bool
+        Whether descent runs in the coordinates of X itself, as the textbook's does.
+    n_steps : int
+        How many iterations to expect, for the choice.
+
+    Returns
+    -------
+    coordinates : Coordinates
+    moments : Moments or None, where passes are cheaper
+    passes : Passes
+    """
+    rows = rows_of(X, Y, sample_weight, centred=fit_intercept, scaled=not raw)
+    second = None
+    if moments_are_cheaper(rows, n_steps):
+        *columns, second = rows.moments()
+    else:
+        columns = rows.column_moments()
+    coordinates = Coordinates.of(rows, *columns, penalty=penalty, raw=raw)
+    moments = None if second is None else moments_of(second, coordinates, rows.moments_eps)
+    return coordinates, moments, Passes(rows, coordinates)
+
+
+def moments_of(second, coordinates, eps):
+    """Return the Moments of these products of X and Y; None if they have lost too much.
+
+    eps is the relative rounding error of the products, as they were added up.
+    """
+    eps *= coordinates.loss_of_centring
+    return Moments(second, coordinates, eps) if eps < USELESS else None
+
+
+def moments_are_cheaper(rows, n_steps):
+    """Compare the multiply-adds of both suppliers, each at its own rate."""
+    M, D = rows.n_features, rows.n_outputs
+    if rows.widest_moments < M:
+        return False
+    n_steps = min(n_steps, 4 * M)
+    by_passes = n_steps * 2 * rows.n_entries * (1 + D)
+    return rows.moments_work + n_steps * M**2 * D < by_passes
