@@ -1,4 +1,7 @@
-"""What differs between versions of scikit-learn: callbacks are there from 1.9 on."""
+"""What differs between versions of scikit-learn: callbacks, and arrays that follow X."""
+
+import numpy as np
+from sklearn import __version__
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
@@ -10,6 +13,37 @@ except ImportError:
     def with_callbacks(method):
         """Return the method as it is: there is nothing to tear down."""
         return method
+
+
+try:
+    from sklearn.utils._array_api import (
+        check_same_namespace,
+        get_namespace_and_device,
+        move_to,
+    )
+
+    ARRAY_API = True
+except ImportError:
+    from sklearn.utils._array_api import get_namespace
+
+    ARRAY_API = False
+
+    def get_namespace_and_device(X):
+        """Return NumPy, whether dispatch is on, and the device; raise if X asks for more."""
+        xp, dispatched = get_namespace(X)
+        if dispatched and not isinstance(X, np.ndarray):
+            raise ValueError(
+                "Array API input needs scikit-learn 1.9 or later, or "
+                f"array_api_dispatch=False. Got a {type(X)} with scikit-learn {__version__}."
+            )
+        return xp, dispatched, "cpu"
+
+    def check_same_namespace(X, estimator, *, attribute, method):
+        """Check nothing: all is NumPy's."""
+
+    def move_to(*arrays, xp, device):
+        """Return the array, or arrays, as they are: all is NumPy's."""
+        return arrays if len(arrays) > 1 else arrays[0]
 
 
 class FitTask:

@@ -11,6 +11,7 @@ from sklearn.model_selection import check_cv
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.parallel import Parallel, delayed
 
+from ._arrays import is_numpy, namespace
 from ._data import Data
 from ._folds import Folds, path_errors
 from ._model import LinearModel
@@ -139,7 +140,7 @@ class GDLinearRegressionCV(LinearModel, BaseEstimator):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
+        tags.array_api_support = False
         return tags
 
     def fit(self, X, y, sample_weight=None, **params):
@@ -175,7 +176,13 @@ class GDLinearRegressionCV(LinearModel, BaseEstimator):
         check_parameters(self, CV_CONSTRAINTS)
         split_params = self._split_params(sample_weight, params)
         X, y = check_data(self, X, y)
-        sample_weight = check_sample_weight(sample_weight, X.shape[0])
+        if not is_numpy(y):
+            raise ValueError(
+                "GDLinearRegressionCV takes NumPy arrays and what can be made one. Got an array "
+                f"of {namespace(y).__name__} with array_api_dispatch=True. Use "
+                "GridSearchCV(GDLinearRegression(), ...) on it, or set array_api_dispatch=False."
+            )
+        sample_weight = check_sample_weight(sample_weight, X)
         splits = list(check_cv(self.cv).split(X, y, **split_params))
         data = Data.of(X, y, sample_weight, missing_targets="error")
         l1_ratios = np.atleast_1d(np.asarray(self.l1_ratio, dtype=np.float64))

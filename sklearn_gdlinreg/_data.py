@@ -6,9 +6,11 @@ Conventions: N rows, M features, D outputs.
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import sparse
 from sklearn.model_selection import train_test_split
 from sklearn.utils import assert_all_finite
 
+from ._arrays import namespace, stored, take
 from ._equations import loss
 from ._groups import group
 from ._validation import check_data, check_sample_weight
@@ -20,10 +22,10 @@ class Data:
 
     Attributes
     ----------
-    X : ndarray or CSR of shape (N, M), float32 or float64
-    Y : ndarray of shape (N, D), of the type of X; zeros where it is not observed
-    weight : ndarray of shape (N,), float64, or None
-    observed : ndarray of shape (N, D), bool, or None where all of it is
+    X : array or CSR of shape (N, M), float32 or float64
+    Y : array of shape (N, D), of the type of X; zeros where it is not observed
+    weight : array of shape (N,), float64, or None
+    observed : array of shape (N, D), bool, or None where all of it is
     """
 
     X: object
@@ -34,13 +36,14 @@ class Data:
     @classmethod
     def of(cls, X, y, weight, *, missing_targets):
         """Return rows as `check_data` and `check_sample_weight` give them."""
-        Y = y.reshape(-1, 1) if y.ndim == 1 else y
+        Y = y[:, None] if y.ndim == 1 else y
         if missing_targets == "error":
             return cls(X, Y, weight, None)
-        observed = ~np.isnan(Y)
-        if observed.all():
+        xp = namespace(Y)
+        observed = ~xp.isnan(Y)
+        if xp.all(observed):
             return cls(X, Y, weight, None)
-        return cls(X, np.where(observed, Y, Y.dtype.type(0)), weight, observed)
+        return cls(X, xp.where(observed, Y, 0.0), weight, observed)
 
     @property
     def n_rows(self):
@@ -50,13 +53,25 @@ class Data:
     def take(self, rows):
         """Return some of the rows."""
         parts = (self.weight, self.observed)
-        return Data(self.X[rows], self.Y[rows], *(None if p is None else p[rows] for p in parts))
+        parts = [None if part is None else take(part, rows, axis=0) for part in parts]
+        return Data(take(self.X, rows, axis=0), take(self.Y, rows, axis=0), *parts)
+
+    def wide(self):
+        """Return the same in float64, for a loss that is asked for again and again."""
+        xp = namespace(self.Y)
+        if sparse.issparse(self.X):
+            X = self.X.astype(np.float64, copy=False)
+        else:
+            X = xp.astype(self.X, xp.float64, copy=False)
+        Y = xp.astype(self.Y, xp.float64, copy=False)
+        return Data(X, Y, self.weight, self.observed)
 
     def output_weight(self, d):
         """Return the weight of each row for output d, (N,); None where all are alike."""
         if self.observed is None:
             return self.weight
-        observed = self.observed[:, d].astype(np.float64)
+        xp = namespace(self.observed)
+        observed = xp.astype(self.observed[:, d], xp.float64)
         return observed if self.weight is None else self.weight * observed
 
     def groups(self):
@@ -70,7 +85,7 @@ class Data:
     def check_observed(self, what):
         """Raise if there is an output that no row with a weight says anything of."""
         for outputs, weight in self.groups():
-            if weight is not None and not weight.any():
+            if weight is not None and not namespace(weight).any(weight > 0):
                 if self.observed is None:
                     raise ValueError(
                         f"No rows to {what} carry sample_weight, with early_stopping=True."
@@ -85,7 +100,7 @@ class Data:
         """Return the loss of a model on these rows, a float: of each output where observed."""
         return float(
             sum(
-                loss(self.X, self.Y[:, outputs], W[:, outputs], b[outputs], weight)
+                loss(self.X, *(take(A, outputs, axis=-1) for A in (self.Y, W, b)), weight)
                 for outputs, weight in self.groups()
             )
         )
@@ -108,9 +123,9 @@ def hold_out(estimator, data, given, rng):
     learn.check_observed("learn from")
     validate.check_observed("validate on")
     # Those to learn from are checked as they are read.
-    assert_all_finite(getattr(validate.X, "data", validate.X), input_name="X")
+    assert_all_finite(stored(validate.X), input_name="X")
     assert_all_finite(validate.Y, input_name="y")
-    return learn, validate
+    return learn, validate.wide()
 
 
 def check_validation_data(estimator, X_val, y_val, sample_weight_val, y):
@@ -133,11 +148,9 @@ def check_validation_data(estimator, X_val, y_val, sample_weight_val, y):
         raise ValueError(
             f"y_val must have the outputs of y: expected shape {expected}. Got {y_val.shape}."
         )
-    sample_weight_val = check_sample_weight(
-        sample_weight_val, X_val.shape[0], name="sample_weight_val"
-    )
+    sample_weight_val = check_sample_weight(sample_weight_val, X_val, name="sample_weight_val")
     data = Data.of(X_val, y_val, sample_weight_val, missing_targets=estimator.missing_targets)
-    assert_all_finite(getattr(data.X, "data", data.X), input_name="X_val")
+    assert_all_finite(stored(data.X), input_name="X_val")
     assert_all_finite(data.Y, input_name="y_val")
     data.check_observed("validate on")
-    return data
+    return data.wide()

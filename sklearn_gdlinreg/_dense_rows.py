@@ -7,6 +7,7 @@ Conventions are those of `_rows`.
 
 import numpy as np
 
+from ._arrays import namespace
 from ._kernels import (
     add_columns_dense,
     add_moments_dense,
@@ -74,7 +75,7 @@ class DenseRows(Rows):
     @property
     def moments_eps(self):
         """The relative rounding error of the products in moments."""
-        return np.finfo(self.X.dtype).eps
+        return float(namespace(self.X).finfo(self.X.dtype).eps)
 
     def _sample(self):
         """Return some rows of [X, Y], evenly spread, that carry weight; float64."""
@@ -101,24 +102,24 @@ class DenseRows(Rows):
 
     def moments(self):
         """Return what `column_moments` does, and the mean of z z', (P, P)."""
-        gram = self._gram(self.X.dtype)
-        if self.X.dtype != np.float64 and not np.isfinite(gram).all():
-            gram = self._gram(np.float64)
-        if not np.isfinite(gram).all():
+        gram, xp = self._gram(self.X.dtype), namespace(self.X)
+        if self.X.dtype != xp.float64 and not xp.all(xp.isfinite(gram)):
+            gram = self._gram(xp.float64)
+        if not xp.all(xp.isfinite(gram)):
             self._raise_non_finite()
-        total = gram[-1, -1]
+        total = float(gram[-1, -1])
         mean, second = gram[:-1, -1] / total, gram[:-1, :-1] / total
-        return total, mean, self._variance(mean, second.diagonal()), second
+        return total, mean, self._variance(mean, xp.linalg.diagonal(second)), second
 
     def _variance(self, mean, square):
         """Return the mean square about the centre, (P,); 0 for constants but for rounding."""
         if not self.centred:
-            return square.copy()
-        variance = square - mean**2
+            return square
+        xp, variance = namespace(mean), square - mean**2
         # What rounding leaves of a constant: in the sums, and in the data themselves.
-        in_data = np.finfo(self.X.dtype).eps * np.abs(self.shift * self.unit)
-        variance[variance <= 64 * EPS * square + (4 * in_data) ** 2] = 0.0
-        return variance
+        in_data = self.moments_eps * xp.abs(self.shift * self.unit)
+        rounding = 64 * EPS * square + (4 * in_data) ** 2
+        return xp.where(variance <= rounding, 0.0, variance)
 
     def _gram(self, dtype):
         """Return the sums of products of [z_x, z_y, 1], multiplied in ``dtype``."""
@@ -150,8 +151,8 @@ class DenseRows(Rows):
         The centre is the mean, or zero without an intercept; (P,) each.
         """
         sums, filled = self._columns()
-        total = filled[-1]
-        first, second = sums / total
+        total = float(filled[-1])
+        first, second = sums[0, :] / total, sums[1, :] / total
         return total, first, self._variance(first, second)
 
     def density(self):

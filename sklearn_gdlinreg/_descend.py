@@ -3,9 +3,12 @@
 Conventions: M features, D outputs; W (M, D), b (D,).
 """
 
+import math
+
 import numpy as np
 from sklearn.utils import assert_all_finite, check_random_state
 
+from ._arrays import moved, namespace, stored, to_host, zeros
 from ._full_batch import certificate, exact_steps
 from ._groups import read_groups
 from ._history import History, Patience, Validation
@@ -15,28 +18,30 @@ from ._penalty import Penalty
 from ._steps import Schedule
 from ._stream import Stream, Streams
 from ._textbook import problem_of, textbook_steps
-from ._validation import check_init
+from ._validation import check_init, check_library
 
 
-def start(estimator, fitted, coef_init, intercept_init, n_features, y):
-    """Return the W and b from which descent starts."""
+def start(estimator, fitted, coef_init, intercept_init, n_features, y, *, method="fit"):
+    """Return the W and b from which descent starts, where y is."""
     n_outputs = 1 if y.ndim == 1 else y.shape[1]
     shape = (n_outputs, n_features)
     W, b = np.zeros(shape), np.zeros(n_outputs)
     if fitted is not None:
-        W = np.atleast_2d(fitted).astype(np.float64)
+        check_library(estimator, y, method)
+        W = np.atleast_2d(to_host(fitted)).astype(np.float64)
         if W.shape != shape:
             raise ValueError(
                 "With warm_start=True, X and y must keep the features and outputs of "
                 f"the last fit: expected coefficients of shape {fitted.shape}, got data "
                 f"for {(n_features,) if y.ndim == 1 else shape}."
             )
-        b = np.atleast_1d(estimator.intercept_).astype(np.float64) + b
+        b = np.atleast_1d(to_host(estimator.intercept_)).astype(np.float64) + b
     if coef_init is not None:
         W = check_init(coef_init, "coef_init", shape)
     if intercept_init is not None:
         b = check_init(intercept_init, "intercept_init", (n_outputs,))
-    return W.T.copy(), b if estimator.fit_intercept else np.zeros(n_outputs)
+    b = b if estimator.fit_intercept else np.zeros(n_outputs)
+    return moved(W.T.copy(), y), moved(b, y)
 
 
 def penalty_of(estimator, n_outputs):
@@ -105,11 +110,16 @@ def descend(estimator, W, b, data, history, rng):
             history.optimality = certificate(W, coordinates, passes)
         else:
             history.optimality = problem_of(passes, coordinates).gradients(W, b)[-1]
-    if not (np.isfinite(W).all() and np.isfinite(b).all()):
+    if not _finite(W, b):
         raise ValueError(
             "The coefficients overflow: X and y differ by too many orders of magnitude."
         )
     return W, b, *rest
+
+
+def _finite(*arrays):
+    """Whether all values of these arrays are."""
+    return all(namespace(A).all(namespace(A).isfinite(A)) for A in arrays)
 
 
 def _descend_exactly(estimator, W, b, problem, history, _):
@@ -124,7 +134,7 @@ def _descend_by_the_book(estimator, W, b, problem, history, _):
         W, b, *problem, schedule, history,
         momentum=estimator.momentum, nesterov=estimator.nesterov,
     )  # fmt: skip
-    return W, b, np.full(W.shape[1], schedule.rate), len(history.losses), engine
+    return W, b, zeros(b.shape, b) + schedule.rate, len(history.losses), engine
 
 
 def _descend_in_batches(estimator, W, b, problem, history, rng):
@@ -143,7 +153,7 @@ def _descend_in_batches(estimator, W, b, problem, history, rng):
         schedule = _schedule(estimator)
         options["momentum"] = {"momentum": estimator.momentum, "nesterov": estimator.nesterov}
         W, b, t = textbook_epochs(W, b, coordinates, passes, schedule, history, **options)
-        step = np.full(W.shape[1], schedule.rate)
+        step = zeros(b.shape, b) + schedule.rate
     return W, b, step, t, "mini-batch"
 
 
@@ -151,8 +161,8 @@ def begin_stream(estimator, n_features, y):
     """Return the Stream with which the first `partial_fit` begins, or Streams."""
     automatic = estimator.learning_rate == "auto"
     fitted = fitted_coef(estimator)
-    W, b = start(estimator, fitted, None, None, n_features, y)
-    penalty, rng = penalty_of(estimator, len(b)), check_random_state(estimator.random_state)
+    W, b = start(estimator, fitted, None, None, n_features, y, method="partial_fit")
+    penalty, rng = penalty_of(estimator, b.shape[0]), check_random_state(estimator.random_state)
     options = {
         "fresh": fitted is None,
         "batch_size": 64 if estimator.batch_size is None else int(estimator.batch_size),
@@ -169,14 +179,16 @@ def begin_stream(estimator, n_features, y):
 
     if estimator.missing_targets == "error":
         return begin(slice(None))
-    return Streams([begin(slice(d, d + 1)) for d in range(len(b))])
+    return Streams([begin(slice(d, d + 1)) for d in range(b.shape[0])])
 
 
 def learn_chunk(stream, data, estimator):
     """Let the stream learn from a chunk; return its W and b, and the mean loss."""
-    assert_all_finite(getattr(data.X, "data", data.X), input_name="X")
+    if "coef_" in vars(estimator):
+        check_library(estimator, data.Y, "partial_fit")
+    assert_all_finite(stored(data.X), input_name="X")
     assert_all_finite(data.Y, input_name="y")
-    n_outputs = len(stream.rates())
+    n_outputs = stream.rates().shape[0]
     if data.Y.shape[1] != n_outputs:
         raise ValueError(
             f"y must keep its {n_outputs} outputs between calls of partial_fit. Got "
@@ -185,7 +197,7 @@ def learn_chunk(stream, data, estimator):
     with np.errstate(over="ignore", invalid="ignore"):
         mean = stream.learn(data)
         W, b = stream.result()
-    if not (np.isfinite(mean) and np.isfinite(W).all() and np.isfinite(b).all()):
+    if not (math.isfinite(mean) and _finite(W, b)):
         raise ValueError(_why_not_finite(estimator, len(estimator.loss_curve_) + 1))
     return W, b, mean
 

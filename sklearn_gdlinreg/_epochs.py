@@ -8,6 +8,16 @@ Conventions: N rows, M features, D outputs, B rows a batch; W (M, D), b (D,).
 
 import math
 
+# Multiply-adds between two looks at the keyboard, 5 to 50 ms, and what a visit takes apart
+# from its entries, in the same unit.
+WORK_OF_A_SPAN, WORK_OF_A_VISIT = 2**22, 64
+
+
+def span_of(rule, entries_of_a_row, n_outputs):
+    """Return how many batches to visit between two looks at the keyboard."""
+    work = (entries_of_a_row * n_outputs + WORK_OF_A_VISIT) * rule.batch_size
+    return math.ceil(WORK_OF_A_SPAN / work)
+
 
 class Tail:
     """The mean of the last iterates, about the last half.
@@ -66,7 +76,7 @@ class Descent:
         """Visit all rows once; return the mean loss before each update, (D,)."""
         if self.rng is not None:
             self.visits.shuffle(self.rng)
-        self.walk.loss[:] = 0.0
+        self.walk.forget_losses()
         n_batches = math.ceil(len(self.visits.rows) / self.walk.rule.batch_size)
         # The first half of the first epoch is the way there, not the tail.
         half = n_batches // 2 if self.n_epochs == 0 else 0

@@ -4,9 +4,12 @@ Conventions: V is (M, D); G is the half gradient, -1/2 dL/dV; one entry an outpu
 losses, steps and curvatures. A supplier is Moments or Passes of `_quadratic`.
 """
 
+import math
+
 import numpy as np
 
-from ._moves import Point, dot, moves_for
+from ._arrays import copied, dot, inverse_of, multiply, namespace, numbers, zeros
+from ._moves import Point, moves_for
 from ._proximal import NO_POLISH, proximal_cycle
 from ._quadratic import START_OVERFLOWS
 from ._rows import EPS
@@ -38,21 +41,26 @@ def optimality(V, G, losses, coordinates):
     losses = coordinates.objective(V, losses)
     if coordinates.proximal is not None:
         G = coordinates.proximal.gradient(V, G)
-    exact = losses <= coordinates.noise(V)
-    some_loss = np.where(exact, 1.0, losses)
-    fits = some_loss / np.maximum(coordinates.null_loss, some_loss)
-    return np.sqrt(np.where(exact, 0.0, np.minimum(dot(G, G) / some_loss, fits)))
+    xp, exact = namespace(V), losses <= coordinates.noise(V)
+    some_loss = xp.where(exact, 1.0, losses)
+    fits = some_loss / xp.maximum(coordinates.null_loss, some_loss)
+    return xp.sqrt(xp.where(exact, 0.0, xp.minimum(dot(G, G) / some_loss, fits)))
+
+
+def worst(V, G, losses, coordinates):
+    """Return the largest optimality of an output, a float."""
+    return float(namespace(V).max(optimality(V, G, losses, coordinates)))
 
 
 def certificate(W, coordinates, passes):
     """Return how far the worst output of a model W is from its optimum, from the data."""
     V = coordinates.from_model(W)
-    return float(optimality(V, *passes.gradient(V), coordinates).max())
+    return worst(V, *passes.gradient(V), coordinates)
 
 
 def path_step(V, supplier, coordinates, history):
     """Descend from V by one supplier, without another look at the data; return V."""
-    point = Point(V, *supplier.gradient(V), step=np.zeros(V.shape[1]))
+    point = Point(V, *supplier.gradient(V), step=zeros(V.shape[1:], V))
     arguments = supplier, point, history.tol, coordinates, history
     if coordinates.proximal is None:
         return _cycle(*arguments).V
@@ -79,8 +87,9 @@ def exact_steps(V, coordinates, moments, passes, history):
     if coordinates.proximal is not None:
         V = coordinates.proximal.map(V, 0.0)
     with np.errstate(over="ignore", invalid="ignore"):
-        point = Point(V, *suppliers[0].gradient(V), step=np.zeros(V.shape[1]))
-    if not np.isfinite(point.losses).all():
+        point = Point(V, *suppliers[0].gradient(V), step=zeros(V.shape[1:], V))
+    xp = namespace(V)
+    if not xp.all(xp.isfinite(point.losses)):
         raise ValueError(START_OVERFLOWS)
     ran = []
     for supplier in suppliers:
@@ -95,7 +104,7 @@ def exact_steps(V, coordinates, moments, passes, history):
 
 def _refine(supplier, truth, point, every_digit, coordinates, history):
     """Repeat: descend the correction, look at the true gradient; until it stands still."""
-    tol, last_change = history.tol, np.inf
+    tol, last_change, norm = history.tol, math.inf, namespace(point.V).linalg.vector_norm
     target = 0.0 if every_digit else tol
     cycle = _cycle if coordinates.proximal is None else proximal_cycle
     if supplier.work <= FREE_WORK:
@@ -104,16 +113,16 @@ def _refine(supplier, truth, point, every_digit, coordinates, history):
     while True:
         V = point.V
         point = cycle(supplier, point, target, coordinates, history)
-        change = np.linalg.norm(point.V - V)
+        change = float(norm(point.V - V))
         point.G, point.losses = truth.gradient(point.V)
         objective = coordinates.objective(point.V, point.losses)
         history.correct(objective @ coordinates.loss_unit)
-        history.optimality = float(optimality(point.V, point.G, point.losses, coordinates).max())
+        history.optimality = worst(point.V, point.G, point.losses, coordinates)
         # Along a direction too flat for the supplier a small gradient proves nothing: moments
         # cannot tell, and passes must find the next correction small.
         sure = point.longest < 1.0 / supplier.flat
         if not sure and supplier.name == "passes":
-            sure = change <= SMALL * np.linalg.norm(point.V)
+            sure = change <= SMALL * float(norm(point.V))
         if history.optimality <= tol and sure and not every_digit:
             history.stop("tol")
             return point
@@ -122,49 +131,63 @@ def _refine(supplier, truth, point, every_digit, coordinates, history):
         last_change = change
 
 
+def _unfinished(V, G, target, coordinates):
+    """Return what tells of which outputs there is more to gain, from their first V and G."""
+    xp = namespace(V)
+    exact_fit = target**2 * coordinates.null_loss + coordinates.noise(V)
+    negligible = (4 * EPS) ** 2 * V.shape[0] * dot(G, G)
+
+    def unfinished(losses, G, longest):
+        # The loss exceeds its optimum by about the squared gradient times the longest step.
+        enough = target**2 * losses / xp.maximum(longest / FLAT_STEP, 1.0)
+        return (losses > exact_fit) & (dot(G, G) > xp.maximum(enough, negligible))
+
+    return unfinished
+
+
+def _exact(supplier, P, G, live):
+    """Return H P, P'G and 1 / P'HP, where there is a step to make, and where that is."""
+    HP, curvature = supplier.curvature(P)
+    ahead = dot(P, G)
+    # What is not told from rounding is no curvature: a step along it would lead astray.
+    live = live & (ahead > 0) & (curvature > supplier.noise * dot(P, P))
+    return HP, ahead, inverse_of(curvature, where=live), live
+
+
 def _cycle(supplier, point, target, coordinates, history):
     """Descend from a point of known gradient until the target or a dead end.
 
     Each step is exact, for each output, along the gradient made conjugate to the moves
     before it. The gradient is carried along, not asked for again.
     """
-    V, G, losses, step = point.V.copy(), point.G.copy(), point.losses, point.step
-    longest, loss_unit = point.longest, coordinates.loss_unit
+    xp, V, G = namespace(point.V), copied(point.V), copied(point.G)
+    losses, step, longest = point.losses, point.step, point.longest
     M, D = V.shape
-    scratch = np.empty_like(V)
-    moves = moves_for(M, D)
+    scratch, loss_unit = np.empty((M, D)), coordinates.loss_unit
+    moves = moves_for(V)
     n_steps = min(history.n_left, M) if moves.room == M else history.n_left
-    exact_fit = target**2 * coordinates.null_loss + coordinates.noise(V)
-    square = dot(G, G)
-    negligible = (4 * EPS) ** 2 * M * square
-
-    def unfinished():
-        # The loss exceeds its optimum by about the squared gradient times the longest step.
-        enough = target**2 * min(1.0, FLAT_STEP / max(longest, 1.0)) * losses
-        return (losses > exact_fit) & (square > np.maximum(enough, negligible))
-
-    live = unfinished()
+    unfinished = _unfinished(V, G, target, coordinates)
+    live = unfinished(losses, G, zeros((1,), V) + longest)
+    n_live = int(xp.count_nonzero(live))
     for _ in range(n_steps):
         P = moves.direction(G, twice=longest > FLAT_STEP)
-        if not live.all():
-            P *= live
-        HP, curvature = supplier.curvature(P)
-        ahead = dot(P, G)
-        # What is not told from rounding is no curvature: a step along it would lead astray.
-        live &= (ahead > 0) & (curvature > supplier.noise * dot(P, P))
-        if not live.any():
-            break
-        inverse = np.divide(1.0, curvature, out=np.zeros(D), where=live)
+        if n_live < D:
+            P *= xp.astype(live, P.dtype)
+        HP, ahead, inverse, live = _exact(supplier, P, G, live)
         advance = ahead * inverse
-        step = np.where(live, advance, step)
-        longest = max(longest, float(advance.max()))
-        V += np.multiply(advance, P, out=scratch)
-        G -= np.multiply(advance, HP, out=scratch)
-        losses = np.maximum(losses - advance * ahead, 0.0)
+        V += multiply(advance, P, out=scratch)
+        G -= multiply(advance, HP, out=scratch)
+        step = xp.where(live, advance, step)
+        losses = xp.maximum(losses - advance * ahead, 0.0)
+        furthest = xp.max(advance)
+        live = live & unfinished(losses, G, xp.maximum(furthest, longest))
+        # All that the host wants to know of this step, in one transfer.
+        loss, furthest, n_live = numbers(losses @ loss_unit, furthest, xp.count_nonzero(live))
+        if furthest == 0.0:
+            break
+        longest = max(longest, furthest)
         moves.keep(P, HP, inverse)
-        history.record(losses @ loss_unit, lambda V=V: coordinates.to_model(V))
-        square = dot(G, G)
-        live &= unfinished()
-        if not (live.any() and history.n_left):
+        history.record(loss, lambda V=V: coordinates.to_model(V))
+        if not (n_live and history.n_left):
             break
     return Point(V, G, losses, step, longest)

@@ -9,6 +9,7 @@ Conventions: M features, D outputs; outputs are the last axis of every array.
 
 import numpy as np
 
+from ._arrays import moved, namespace, take, to_host
 from ._penalty import Proximal
 from ._quadratic import Scores
 from ._reading import read
@@ -28,11 +29,11 @@ class Groups:
 
     def split(self, A):
         """Return the part of an array that each group has."""
-        return [np.ascontiguousarray(A[..., outputs]) for outputs in self.outputs]
+        return [take(A, outputs, axis=-1) for outputs in self.outputs]
 
     def join(self, parts):
         """Return the array of which these are the parts."""
-        return np.concatenate(parts, axis=-1)[..., self._order]
+        return take(namespace(parts[0]).concat(parts, axis=-1), self._order, axis=-1)
 
     def join_models(self, models):
         """Return the W and b of all groups."""
@@ -73,10 +74,10 @@ class GroupedCoordinates(Scores):
 
 
 class GroupedSupplier:
-    """The Moments or Passes of each group, ``members``; as one."""
+    """The Moments or Passes of each group, ``members``; as one, where the data ``like`` are."""
 
-    def __init__(self, groups, members):
-        self.groups, self.members = groups, members
+    def __init__(self, groups, members, like):
+        self.groups, self.members, self._like = groups, members, like
         self.name = members[0].name
         n_outputs = [member.shape[1] for member in members]
         self.shape = (members[0].shape[0], sum(n_outputs))
@@ -84,7 +85,7 @@ class GroupedSupplier:
         self.work = max(member.work / member.shape[1] for member in members)
         self.flat = max(member.flat for member in members)
         noise = [np.full(n, m.noise) for n, m in zip(n_outputs, members, strict=True)]
-        self.noise = groups.join(noise)
+        self.noise = moved(groups.join(noise), like)
 
     def _join(self, results):
         """Join the (M, D) and the (D,) arrays that each group returns."""
@@ -103,13 +104,14 @@ class GroupedSupplier:
 
     def precise(self):
         """Return the same with gradients in the widest float there is."""
-        return GroupedSupplier(self.groups, [member.precise() for member in self.members])
+        members = [member.precise() for member in self.members]
+        return GroupedSupplier(self.groups, members, self._like)
 
 
 def group(observed):
     """Return the Groups of outputs, given where Y is observed, (N, D), bool."""
     members = {}
-    for d, rows in enumerate(np.packbits(observed, axis=0).T):
+    for d, rows in enumerate(np.packbits(to_host(observed), axis=0).T):
         members.setdefault(rows.tobytes(), []).append(d)
     return Groups(list(map(np.array, members.values())))
 
@@ -127,7 +129,7 @@ def read_groups(X, Y, groups, *, penalty, **options):
         return read(X, Y, groups[0][1], penalty=penalty, **options)
     problems = [
         read(
-            X, np.ascontiguousarray(Y[:, outputs]), weight,
+            X, take(Y, outputs, axis=1), weight,
             penalty=penalty.of_outputs(outputs), **options,
         )
         for outputs, weight in groups
@@ -136,6 +138,6 @@ def read_groups(X, Y, groups, *, penalty, **options):
     groups = Groups([outputs for outputs, _ in groups])
     return (
         GroupedCoordinates(groups, coordinates),
-        None if None in moments else GroupedSupplier(groups, moments),
-        GroupedSupplier(groups, passes),
+        None if None in moments else GroupedSupplier(groups, moments, Y),
+        GroupedSupplier(groups, passes, Y),
     )

@@ -10,8 +10,9 @@ import math
 
 import numpy as np
 
+from ._arrays import copied, namespace, take, to_host, zeros
 from ._epochs import Descent, Descents
-from ._full_batch import optimality
+from ._full_batch import worst
 from ._groups import groups_of
 from ._history import Patience
 from ._proximal import settle
@@ -31,15 +32,16 @@ class _Result:
 
     Attributes
     ----------
-    W, b, W_last : ndarray of shape (M, D), (D,) and (M, D)
+    W, b, W_last : array of shape (M, D), (D,) and (M, D)
         The result, and the last iterates beside it.
-    losses : ndarray of shape (D,)
+    losses : array of shape (D,)
     """
 
     def __init__(self, W, b, history, *, alone):
-        self.W, self.b, self.W_last = W.copy(), b.copy(), W.copy()
-        self.losses = np.zeros(len(b))
-        parts = [[d] for d in range(len(b))] if alone else [slice(None)]
+        self.W, self.b, self.W_last = copied(W), copied(b), copied(W)
+        self.losses, self._xp = zeros(b.shape, b), namespace(b)
+        n_outputs = b.shape[0]
+        parts = [slice(d, d + 1) for d in range(n_outputs)] if alone else [slice(None)]
         self.left = [(p, Patience(history.tol, history.n_iter_no_change)) for p in parts]
 
     def see(self, descent, W, b, losses):
@@ -47,7 +49,7 @@ class _Result:
         left = []
         for part, patience in self.left:
             self.W[:, part], self.b[part], self.losses[part] = W[:, part], b[part], losses[part]
-            if not patience.see(float(losses[part].sum())):
+            if not patience.see(float(self._xp.sum(losses[part]))):
                 left.append((part, patience))
         if 0 < len(left) < len(self.left):
             self.keep_last(descent)
@@ -86,9 +88,9 @@ def descend(descent, history, *, penalty, settled=None, watch=None):
         ended = result.see(descent, W, b, losses + penalty.values(W))
 
         def model():
-            return (result.W.copy(), result.b.copy()) if settled is None else settled(result.W)
+            return (copied(result.W), copied(result.b)) if settled is None else settled(result.W)
 
-        history.record(result.losses.sum(), model)
+        history.record(namespace(W).sum(result.losses), model)
         if ended and not patient:
             history.stop("tol")
         if watch is not None and not watch.see(len(history.losses), history.losses[-1]):
@@ -106,7 +108,7 @@ def automatic_steps(
 
     Parameters
     ----------
-    W : ndarray of shape (M, D), where to start; the intercept starts where it is best
+    W : array of shape (M, D), where to start; the intercept starts where it is best
     coordinates, passes : as `_groups.read_groups` gives them
     history : History
     penalty : Penalty
@@ -116,18 +118,19 @@ def automatic_steps(
 
     Returns
     -------
-    W, b : ndarray of shape (M, D) and (D,)
-    step : ndarray of shape (D,)
+    W, b : array of shape (M, D) and (D,)
+    step : array of shape (D,)
     n_updates : int
     """
     groups, steps = groups_of(coordinates), []
 
     def begin(outputs, coordinates, passes, rng):
+        start = take(W, outputs, axis=1)
         descent, step = _automatic_descent(
-            W[:, outputs], coordinates, passes, penalty=penalty.of_outputs(outputs), rng=rng,
+            start, coordinates, passes, penalty=penalty.of_outputs(outputs), rng=rng,
             average=average, batch_size=batch_size, shuffle=shuffle,
         )  # fmt: skip
-        steps.append(np.full(W[:, outputs].shape[1], step))
+        steps.append(zeros(start.shape[1:], W) + step)
         return descent
 
     descent = _descent_of(groups, begin, rng, coordinates, passes)
@@ -142,13 +145,13 @@ def automatic_steps(
     if history.validation is None:
         V = coordinates.from_model(W)
         G, losses = passes.gradient(V)
-        V, G = V.copy(), G.copy()
+        V, G = copied(V), copied(G)
         if average:
             last = coordinates.from_model(last)
             V, G, losses = _better(V, G, losses, last, passes, coordinates)
         V, G, losses = settle(passes, V, G, losses, coordinates)
         W, b = coordinates.to_model(V)
-        history.optimality = float(optimality(V, G, losses, coordinates).max())
+        history.optimality = worst(V, G, losses, coordinates)
     return W, b, groups.join(steps), descent.t
 
 
@@ -163,7 +166,7 @@ def _descent_of(groups, begin, rng, *problem):
 def _automatic_descent(W, coordinates, passes, *, penalty, rng, average, batch_size, shuffle):
     """Return the Descent by automatic steps from W, and the length of its steps."""
     rows = passes.rows
-    frame, y_mean = Frame.balanced(rows, coordinates, penalty.l2.min())
+    frame, y_mean = Frame.balanced(rows, coordinates, penalty.least_l2)
     visits, step = automatic(rows, frame, batch_size, rng)
     period = 0
     if penalty.some:
@@ -175,7 +178,7 @@ def _automatic_descent(W, coordinates, passes, *, penalty, rng, average, batch_s
         period=period, positive=penalty.positive,
     )  # fmt: skip
     numbers = penalty_of_steps(penalty, raw=False)
-    walk = walk_of(rule, numbers, rows, frame, W, np.zeros(W.shape[1]))
+    walk = walk_of(rule, numbers, rows, frame, W, zeros(W.shape[1:], W))
     walk.centre_on(y_mean)
 
     def rates(t, n):
@@ -198,11 +201,11 @@ def _better(V, G, losses, last, passes, coordinates):
     objective, objective_last = (
         coordinates.objective(*point) for point in ((V, losses), (last, losses_last))
     )
-    better = objective_last < objective
+    xp, better = namespace(V), objective_last < objective
     return (
-        np.where(better, last, V),
-        np.where(better, G_last, G),
-        np.where(better, losses_last, losses),
+        xp.where(better, last, V),
+        xp.where(better, G_last, G),
+        xp.where(better, losses_last, losses),
     )
 
 
@@ -246,8 +249,9 @@ def textbook_epochs(
         part, rows = penalty.of_outputs(outputs), passes.rows
         rule = textbook_rule(part, batch_size, average=average, **momentum)
         numbers = penalty_of_steps(part, raw=True)
-        walk = walk_of(rule, numbers, rows, Frame.raw(rows), W[:, outputs], b[outputs])
-        visits = Visits(rows.weight)
+        part = (take(A, outputs, axis=-1) for A in (W, b))
+        walk = walk_of(rule, numbers, rows, Frame.raw(rows), *part)
+        visits = Visits(to_host(rows.weight))
         return Descent(walk, visits, rates, rng if shuffle else None, average=average)
 
     descent = _descent_of(groups_of(coordinates), begin, rng, coordinates, passes)

@@ -5,9 +5,11 @@ from scipy import sparse
 from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.utils import check_array
 from sklearn.utils.extmath import safe_sparse_dot
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
-from ._validation import FLOATS
+from ._arrays import copied, namespace
+from ._compat import ARRAY_API
+from ._validation import check_features, check_library
 
 
 def solution(W, b, y_ndim, dtype):
@@ -15,18 +17,20 @@ def solution(W, b, y_ndim, dtype):
 
     Parameters
     ----------
-    W, b : ndarray of shape (M, D) and (D,)
+    W, b : array of shape (M, D) and (D,)
     y_ndim : int, 1 or 2
-    dtype : numpy.dtype
+    dtype : the type of X, of the library of the arrays
     """
-    coef = np.ascontiguousarray(W.T, dtype=dtype)
+    xp = namespace(W)
+    coef, intercept = copied(W.T), xp.astype(b, dtype, copy=False)
+    coef = xp.astype(coef, dtype, copy=False)
     if y_ndim == 1:
-        return {"coef_": coef[0], "intercept_": dtype.type(b[0])}
-    return {"coef_": coef, "intercept_": b.astype(dtype)}
+        return {"coef_": coef[0, :], "intercept_": intercept[0]}
+    return {"coef_": coef, "intercept_": intercept}
 
 
 def fitted_coef(estimator):
-    """Return `coef_` as an ndarray, (n_features,) or (n_outputs, n_features); None before."""
+    """Return `coef_` as a dense array, (n_features,) or (n_outputs, n_features); None before."""
     coef = vars(estimator).get("coef_")
     if not sparse.issparse(coef):
         return coef
@@ -42,6 +46,12 @@ class LinearModel(MultiOutputMixin, RegressorMixin):
         "#{estimator_module}.{estimator_name}"
     )
 
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.array_api_support = ARRAY_API
+        return tags
+
     def predict(self, X):
         """Predict the targets of X.
 
@@ -56,11 +66,11 @@ class LinearModel(MultiOutputMixin, RegressorMixin):
             Predictions, in units of y; float32 if X and the model are.
         """
         check_is_fitted(self)
-        X = validate_data(
-            self, X, accept_sparse=["csr", "csc", "coo"], dtype=FLOATS, reset=False
-        )
-        y = safe_sparse_dot(X, self.coef_.T, dense_output=True) + self.intercept_
-        return y.ravel() if np.ndim(self.intercept_) == 0 else y
+        X = check_features(self, X, accept_sparse=["csr", "csc", "coo"], reset=False)
+        check_library(self, X, "predict")
+        coef = self.coef_ if self.coef_.ndim == 1 else self.coef_.T
+        y = safe_sparse_dot(X, coef, dense_output=True) + self.intercept_
+        return y.reshape(-1) if sparse.issparse(coef) and self.intercept_.ndim == 0 else y
 
     def score(self, X, y, sample_weight=None):
         """Return the coefficient of determination, R squared, averaged over the outputs.
@@ -87,13 +97,14 @@ class LinearModel(MultiOutputMixin, RegressorMixin):
         y_seen = check_array(
             y, dtype=None, ensure_2d=False, ensure_all_finite="allow-nan", input_name="y"
         )
-        missing = np.isnan(y_seen) if y_seen.dtype.kind == "f" else np.zeros(1, bool)
-        if missing.any():
-            rows = missing.any(axis=1) if missing.ndim == 2 else missing
+        xp = namespace(y_seen)
+        if xp.isdtype(y_seen.dtype, "real floating") and xp.any(xp.isnan(y_seen)):
+            missing = xp.isnan(y_seen)
+            rows = xp.any(missing, axis=1) if missing.ndim == 2 else missing
             raise ValueError(
                 "score needs rows where all outputs of y are observed. Got NaN in "
-                f"{np.count_nonzero(rows)} of {len(rows)} rows. Score on the observed rows, "
-                "or each output on its own."
+                f"{int(xp.count_nonzero(rows))} of {rows.shape[0]} rows. Score on the observed "
+                "rows, or each output on its own."
             )
         return super().score(X, y, sample_weight)
 

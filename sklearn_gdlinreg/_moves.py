@@ -8,15 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ._arrays import dot, namespace, zeros
+
 # The earlier moves that are kept may take this many float64 values: 16 MB.
 KEPT_ITEMS = 2**21
 # Fewer moves than this, short of all, are not worth their time.
 WORTH_KEEPING = 32
-
-
-def dot(A, B):
-    """Return the inner products of the columns of A and B, (D,)."""
-    return np.einsum("md,md->d", A, B)
 
 
 @dataclass
@@ -25,8 +22,8 @@ class Point:
 
     Attributes
     ----------
-    V, G : ndarray of shape (M, D), the half gradient at V
-    losses, step : ndarray of shape (D,), the losses at V and the last exact steps
+    V, G : array of shape (M, D), the half gradient at V
+    losses, step : array of shape (D,), the losses at V and the last exact steps
     longest : float, the longest step on the way here; its inverse is the least curvature
     """
 
@@ -45,8 +42,8 @@ class LastMove:
 
     room = 1
 
-    def __init__(self, shape):
-        self._P, self._HP, self._inverse = np.zeros(shape), None, None
+    def __init__(self, like):
+        self._P, self._HP, self._inverse = zeros(like.shape, like), None, None
 
     def direction(self, G, *, twice):
         """Return G less its component along the last move, (M, D), in place of that."""
@@ -61,7 +58,7 @@ class LastMove:
 
     def forget(self, outputs):
         """Begin anew for these outputs, (D,), bool."""
-        self._inverse = np.where(outputs, 0.0, self._inverse)
+        self._inverse = namespace(outputs).where(outputs, 0.0, self._inverse)
 
 
 class Moves:
@@ -72,12 +69,12 @@ class Moves:
     have dimensions.
     """
 
-    def __init__(self, n_features, n_outputs, room):
-        self.room, self.n_kept = room, 0
-        self._moves = np.empty((n_outputs, room, n_features))
-        self._images = np.empty_like(self._moves)
-        self._direction = np.empty((n_outputs, 1, n_features))
-        self._part = np.empty_like(self._direction)
+    def __init__(self, like, room):
+        self.room, self.n_kept, self._xp = room, 0, namespace(like)
+        n_features, n_outputs = like.shape
+        self._moves = zeros((n_outputs, room, n_features), like)
+        self._images = zeros((n_outputs, room, n_features), like)
+        self._direction = zeros((n_outputs, 1, n_features), like)
 
     def direction(self, G, *, twice):
         """Return G less its components along the kept moves, (M, D).
@@ -85,35 +82,39 @@ class Moves:
         Where moves are nearly flat, one sweep leaves too much; twice is enough (Giraud,
         Langou & Rozloznik, 2005). The next call overwrites what this one returns.
         """
-        P = self._direction
-        P[:, 0] = G.T
+        P, transpose = self._direction, self._xp.matrix_transpose
+        P[:, 0, :] = G.T
         if self.n_kept:
-            moves, images = self._moves[:, : self.n_kept], self._images[:, : self.n_kept]
+            moves = self._moves[:, : self.n_kept, :]
+            images = self._images[:, : self.n_kept, :]
             for _ in range(1 + twice):
-                along = images @ P.transpose(0, 2, 1)
-                P -= np.matmul(along.transpose(0, 2, 1), moves, out=self._part)
-        return P[:, 0].T
+                along = images @ transpose(P)
+                P -= transpose(along) @ moves
+        return P[:, 0, :].T
 
     def keep(self, P, HP, inverse_curvature):
         """Keep the move P, whose image is HP."""
         if self.n_kept == self.room:
             self.n_kept = 0
-        self._moves[:, self.n_kept] = P.T
-        np.multiply(HP.T, inverse_curvature[:, None], out=self._images[:, self.n_kept])
+        self._moves[:, self.n_kept, :] = P.T
+        self._images[:, self.n_kept, :] = HP.T * inverse_curvature[:, None]
         self.n_kept += 1
 
     def forget(self, outputs):
         """Begin anew for these outputs, (D,), bool."""
-        if outputs.any():
-            self._images[outputs, : self.n_kept] = 0.0
+        xp = self._xp
+        if xp.any(outputs):
+            kept = xp.where(outputs[:, None, None], 0.0, self._images[:, : self.n_kept, :])
+            self._images[:, : self.n_kept, :] = kept
 
 
-def moves_for(n_features, n_outputs):
-    """Return Moves where enough of them fit, or LastMove; both have ``room``.
+def moves_for(like):
+    """Return Moves for an array (M, D) where enough fit, or LastMove; both have ``room``.
 
     Where all moves are kept, they span everything after M steps.
     """
+    n_features, n_outputs = like.shape
     room = min(KEPT_ITEMS // (2 * n_features * n_outputs), n_features)
     if room >= min(n_features, WORTH_KEEPING):
-        return Moves(n_features, n_outputs, room)
-    return LastMove((n_features, n_outputs))
+        return Moves(like, room)
+    return LastMove(like)

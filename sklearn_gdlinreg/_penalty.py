@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ._arrays import dot, moved, namespace
+
 
 @dataclass(frozen=True)
 class Penalty:
@@ -43,6 +45,11 @@ class Penalty:
         return Penalty(self.l1[outputs], self.l2[outputs], self.positive)
 
     @property
+    def least_l2(self):
+        """The least L2 penalty of an output."""
+        return float(self.l2.min())
+
+    @property
     def some(self):
         """Whether there is any."""
         return self.l2.any() or not self.smooth
@@ -54,24 +61,25 @@ class Penalty:
 
     def values(self, W):
         """Return the penalty of the loss of each output, (D,)."""
-        return (2.0 * self.l1 * np.abs(W) + self.l2 * W * W).sum(axis=0)
+        xp, l1, l2 = namespace(W), moved(self.l1, W), moved(self.l2, W)
+        return xp.sum(2.0 * l1 * xp.abs(W) + l2 * W * W, axis=0)
 
     def ridge(self, unit):
         """Return ``l2 * unit ** 2``, (M, 1) where outputs are alike, or (M, D).
 
         Parameters
         ----------
-        unit : ndarray of shape (M,), what V is multiplied by to be W, but for y's units
+        unit : array of shape (M,), what V is multiplied by to be W, but for y's units
         """
         l2 = self.l2[:1] if (self.l2 == self.l2[0]).all() else self.l2
         # In this order nothing overflows where there is no penalty.
-        return (unit[:, None] * np.sqrt(l2)) ** 2
+        return (unit[:, None] * moved(np.sqrt(l2), unit)) ** 2
 
     def proximal(self, unit, y_unit):
         """Return the `Proximal` of ``V = W / unit * y_unit``, None if the penalty is smooth."""
         if self.smooth:
             return None
-        return Proximal(unit[:, None] * (self.l1 * y_unit), self.positive)
+        return Proximal(unit[:, None] * (moved(self.l1, unit) * y_unit), self.positive)
 
 
 class Proximal:
@@ -79,7 +87,7 @@ class Proximal:
 
     Parameters
     ----------
-    threshold : ndarray of shape (M, D)
+    threshold : array of shape (M, D)
     positive : bool
     """
 
@@ -88,17 +96,17 @@ class Proximal:
 
     def value(self, V):
         """Return its part of the losses, (D,)."""
-        return 2.0 * np.einsum("md,md->d", self.threshold, np.abs(V))
+        return 2.0 * dot(self.threshold, namespace(V).abs(V))
 
     def map(self, V, step):
         """Return the V' that minimises ``|V' - V|^2 / (2 step) + threshold |V'|``.
 
         Soft thresholding: entries within the threshold of zero are zero.
         """
-        taken = step * self.threshold
+        xp, taken = namespace(V), step * self.threshold
         if self.positive:
-            return np.maximum(V - taken, 0.0)
-        return V - np.clip(V, -taken, taken)
+            return xp.maximum(V - taken, 0.0)
+        return V - xp.clip(V, -taken, taken)
 
     def gradient(self, V, G):
         """Return the move of a proximal step of length 1 along the half gradient G, (M, D).

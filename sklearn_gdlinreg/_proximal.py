@@ -11,12 +11,13 @@ Conventions are those of `_full_batch`; the objective of an output is its loss a
 penalty that has no gradient.
 """
 
-import numpy as np
+import math
 
+from ._arrays import copied, dot, inverse_of, namespace, nth_smallest, numbers
 from ._history import History
-from ._moves import Point, dot, moves_for
+from ._moves import Point, moves_for
 from ._penalty import Proximal
-from ._rows import EPS, inverse_of
+from ._rows import EPS
 
 # Proximal steps before the face that they found is descended, and at most.
 FIRST_ROUND, LONGEST_ROUND = 16, 1024
@@ -31,22 +32,28 @@ CUT = 0.1
 STEPS_BEFORE_PATH, PATH_RATIO, PATH_TARGET = 64, 0.25, 1e-3
 
 
+def _room(V, P):
+    """Return how far along P each coefficient is from zero; infinite where it moves away."""
+    xp, falling = namespace(V), V * P < 0
+    return xp.where(falling, -V / xp.where(falling, P, 1.0), math.inf)
+
+
 class _Descent:
     """A point on its way, with what both kinds of step need.
 
     Attributes
     ----------
     V, G, losses : as in `Point`; the losses are without the proximal part
-    steepest : ndarray of shape (D,)
+    steepest : array of shape (D,)
         The largest curvature met, or twice that: the inverse of the proximal step.
     """
 
     def __init__(self, supplier, point, coordinates, history):
         self.supplier, self.history = supplier, history
         self.proximal, self.coordinates = coordinates.proximal, coordinates
-        self.V, self.G, self.losses = point.V.copy(), point.G.copy(), point.losses
-        self.longest = point.longest
-        self.steepest = np.ones(len(point.losses))
+        self.V, self.G, self.losses = copied(point.V), copied(point.G), point.losses
+        self.longest, self._xp = point.longest, namespace(point.V)
+        self.steepest = self._xp.ones_like(point.losses)
 
     def objective(self):
         """Return the objective of each output, (D,)."""
@@ -63,9 +70,10 @@ class _Descent:
 
     def accelerate(self, n_steps):
         """Make accelerated proximal steps, each output with its own momentum."""
-        V_before, G_before, age = self.V, self.G, np.ones(len(self.losses))
+        xp = self._xp
+        V_before, G_before, age = self.V, self.G, xp.ones_like(self.losses)
         for _ in range(min(n_steps, self.history.n_left)):
-            older = (1.0 + np.sqrt(1.0 + 4.0 * age**2)) / 2.0
+            older = (1.0 + xp.sqrt(1.0 + 4.0 * age**2)) / 2.0
             momentum = (age - 1.0) / older
             ahead = self.V + momentum * (self.V - V_before)
             # The gradient of a quadratic is extrapolated as its argument is.
@@ -73,7 +81,7 @@ class _Descent:
             V, HP = self._proximal_step(ahead, G_ahead)
             G = G_ahead - HP
             # A move against the momentum ends it.
-            age = np.where(dot(ahead - V, V - self.V) > 0, 1.0, older)
+            age = xp.where(dot(ahead - V, V - self.V) > 0, 1.0, older)
             V_before, G_before = self.V, self.G
             self._go(V, G)
             self._record()
@@ -82,20 +90,21 @@ class _Descent:
 
     def _proximal_step(self, V, G):
         """Return the end of the step, and H times the step; shortened until it is stable."""
+        xp = self._xp
         while True:
             end = self.proximal.map(V + G / self.steepest, 1.0 / self.steepest)
             P = end - V
             HP, curvature = self.supplier.curvature(P)
             square = dot(P, P)
             steep = curvature > self.steepest * square * (1.0 + 1e-9)
-            if not steep.any():
+            if not xp.any(steep):
                 return end, HP
-            met = curvature / np.where(steep, square, 1.0)
-            self.steepest = np.where(steep, np.maximum(2.0 * self.steepest, met), self.steepest)
+            met = curvature / xp.where(steep, square, 1.0)
+            self.steepest = xp.where(steep, xp.maximum(2.0 * self.steepest, met), self.steepest)
 
     def _go(self, V, G):
         """Move to V, where the half gradient is G."""
-        self.losses = np.maximum(self.losses - dot(V - self.V, self.G + G), 0.0)
+        self.losses = self._xp.maximum(self.losses - dot(V - self.V, self.G + G), 0.0)
         self.V, self.G = V, G
 
     def explore(self, n_steps, target):
@@ -105,70 +114,67 @@ class _Descent:
         is small against the target, or against what is left of the gradient off the face.
         Return whether they came there.
         """
-        face, sign = self.V != 0, np.sign(self.V)
+        xp, face, sign = self._xp, self.V != 0, self._xp.sign(self.V)
         slope = sign * self.proximal.threshold
-        off = self.gradient() * ~face
+        off = xp.where(face, 0.0, self.gradient())
         enough = 0.01 * dot(off, off)
-        n_features, n_outputs = self.V.shape
-        moves, live = moves_for(n_features, n_outputs), np.ones(n_outputs, bool)
+        moves, live = moves_for(self.V), xp.ones_like(enough, dtype=xp.bool)
         for _ in range(min(n_steps, self.history.n_left)):
-            G = (self.G - slope) * face
-            live &= dot(G, G) > np.maximum(enough, target * self.objective())
-            P = moves.direction(G, twice=True) * (face * live)
+            G = xp.where(face, self.G - slope, 0.0)
+            live = live & (dot(G, G) > xp.maximum(enough, target * self.objective()))
+            P = xp.where(face & live, moves.direction(G, twice=True), 0.0)
             HP, curvature = self.supplier.curvature(P)
             ahead = dot(P, G)
-            live &= ahead > 0
+            live = live & (ahead > 0)
             curved = live & (curvature > self.supplier.noise * dot(P, P))
-            inverse = np.divide(1.0, curvature, out=np.zeros(n_outputs), where=curved)
+            inverse = inverse_of(curvature, where=curved)
             # Where there is no curvature the objective falls all the way to the face's end.
-            wanted = np.where(live & ~curved, np.inf, ahead * inverse)
+            wanted = xp.where(live & ~curved, math.inf, ahead * inverse)
             advance, ends = self._to_the_end(P, wanted)
-            live &= np.isfinite(advance)
-            if not live.any():
-                break
-            advance[~live] = 0.0
-            self.longest = max(self.longest, float(advance.max()))
+            live = live & xp.isfinite(advance)
+            advance, ended = xp.where(live, advance, 0.0), xp.any(ends, axis=0)
+            counts = xp.count_nonzero(live), xp.count_nonzero(ended)
+            furthest, n_live, n_ended = numbers(xp.max(advance), *counts)
+            if not n_live:
+                return True
+            self.longest = max(self.longest, furthest)
             V = self.V + advance * P
-            V[ends | (V * sign < 0)] = 0.0
+            V = xp.where(ends | (V * sign < 0), 0.0, V)
             moves.keep(P, HP, inverse)
             HP = advance * HP
-            ended = ends.any(axis=0)
-            if ended.any():
-                self._cut(V, HP, P * ended, G, sign)
-            moves.forget(ended)
-            face &= V != 0
+            if n_ended:
+                V, HP = self._cut(V, HP, xp.where(ended, P, 0.0), G, sign)
+                moves.forget(ended)
+            face = face & (V != 0)
             self._go(V, self.G - HP)
             self._record()
             if not self.history.n_left:
                 break
-        return not live.any()
+        return False
 
     def _to_the_end(self, P, advance):
         """Shorten the steps that leave the face; return them, and where they meet its end."""
-        falling = self.V * P < 0
-        room = np.divide(-self.V, P, out=np.full(P.shape, np.inf), where=falling)
-        least = room.min(axis=0)
-        ends = falling & (room == least) & (least <= advance)
-        return np.minimum(advance, least), ends
+        xp, room = self._xp, _room(self.V, P)
+        least = xp.min(room, axis=0)
+        ends = (room == least) & (least <= advance) & (self.V * P < 0)
+        return xp.minimum(advance, least), ends
 
     def _cut(self, V, HP, P, G, sign):
-        """Go on along P past the first ends, where that is better; V and HP in place.
+        """Go on along P past the first ends, where that is better; return V and HP.
 
         A face that has too many coefficients loses a share of them at once, those that
         become zero first, instead of one a step.
         """
-        room = np.divide(-self.V, P, out=np.full(P.shape, np.inf), where=self.V * P < 0)
-        n_cut = max(1, int(CUT * (self.V != 0).sum(axis=0).max()))
-        n_cut = min(n_cut, len(room) - 1)
-        length = np.partition(room, n_cut, axis=0)[n_cut]
-        length[~np.isfinite(length)] = 0.0
-        end = self.V + length * P
-        end[end * sign <= 0] = 0.0
+        xp, room = self._xp, _room(self.V, P)
+        n_cut = max(1, int(CUT * int(xp.max(xp.count_nonzero(self.V, axis=0)))))
+        length = nth_smallest(room, min(n_cut, room.shape[0] - 1))
+        end = self.V + xp.where(xp.isfinite(length), length, 0.0) * P
+        end = xp.where(end * sign <= 0, 0.0, end)
         D = end - self.V
         HD, curvature = self.supplier.curvature(D)
         here = V - self.V
         better = curvature - 2.0 * dot(D, G) < dot(here, HP) - 2.0 * dot(here, G)
-        V[:, better], HP[:, better] = end[:, better], HD[:, better]
+        return xp.where(better, end, V), xp.where(better, HD, HP)
 
     def descend(self, target, n_steps, *, polish):
         """Take turns of both kinds of step; return which outputs are left, (D,).
@@ -177,7 +183,7 @@ class _Descent:
         descended until the gradient on them is this share of the target.
         """
         exact_fit = target**2 * self.coordinates.null_loss + self.coordinates.noise(self.V)
-        n_round, least, n_worse = FIRST_ROUND, np.inf, 0
+        n_round, least, n_worse, xp = FIRST_ROUND, math.inf, 0, self._xp
         end = max(self.history.n_left - n_steps, 0)
         while True:
             self.accelerate(n_round)
@@ -186,14 +192,16 @@ class _Descent:
             R, objective = self.gradient(), self.objective()
             square = dot(R, R)
             scale = self.coordinates.null_loss + dot(self.V, self.V)
-            rounding = (4 * EPS) ** 2 * len(R) * scale
-            left = square > np.maximum(target**2 * objective, rounding)
-            left &= objective > exact_fit
-            distance = float(square[left].sum())
+            rounding = (4 * EPS) ** 2 * R.shape[0] * scale
+            left = square > xp.maximum(target**2 * objective, rounding)
+            left = left & (objective > exact_fit)
+            distance, n_left = numbers(
+                xp.sum(xp.where(left, square, 0.0)), xp.count_nonzero(left)
+            )
             n_worse = 0 if distance < 0.5 * least else n_worse + 1
             least = min(least, distance)
             ran_out = self.history.n_left <= end
-            if not left.any() or n_worse == PATIENCE or ran_out:
+            if not n_left or n_worse == PATIENCE or ran_out:
                 return left, ran_out
 
     def follow_path(self, outputs, target):
@@ -202,25 +210,25 @@ class _Descent:
         On the way few coefficients are not zero, and the faces well conditioned. A path that
         does not end ends where the outputs were before.
         """
-        before = self.V, self.G, self.losses
+        xp, before = self._xp, (self.V, self.G, self.losses)
         objective, asked = self.objective(), self.proximal
-        self.V = np.where(outputs, 0.0, self.V)
+        self.V = xp.where(outputs, 0.0, self.V)
         self.G, self.losses = self.supplier.gradient(self.V)
-        self.G = self.G.copy()
+        self.G = copied(self.G)
         # At this multiple of the penalty, and above it, all of an output is zero.
-        ratios = np.abs(self.G) * inverse_of(asked.threshold)
-        factor = np.where(outputs, ratios.max(axis=0), 1.0)
-        while factor.max() > 1.0 and self.history.n_left:
-            factor = np.maximum(factor * PATH_RATIO, 1.0)
+        ratios = xp.abs(self.G) * inverse_of(asked.threshold)
+        factor = xp.where(outputs, xp.max(ratios, axis=0), 1.0)
+        while xp.max(factor) > 1.0 and self.history.n_left:
+            factor = xp.maximum(factor * PATH_RATIO, 1.0)
             self.proximal = Proximal(asked.threshold * factor, asked.positive)
-            last = factor.max() == 1.0
+            last = xp.max(factor) == 1.0
             goal = (target, POLISH) if last else (PATH_TARGET, NO_POLISH)
             self.descend(goal[0], self.history.n_left, polish=goal[1])
         self.proximal = asked
         worse = self.objective() > objective
         after = self.V, self.G, self.losses
         self.V, self.G, self.losses = (
-            np.where(worse, old, new) for old, new in zip(before, after, strict=True)
+            xp.where(worse, old, new) for old, new in zip(before, after, strict=True)
         )
 
 
@@ -233,7 +241,8 @@ def proximal_cycle(supplier, point, target, coordinates, history, *, polish=POLI
     descent = _Descent(supplier, point, coordinates, history)
     if history.n_left:
         left, ran_out = descent.descend(target, STEPS_BEFORE_PATH, polish=polish)
-        flat = coordinates.rank < len(descent.V) and coordinates.proximal.threshold.any()
+        threshold = coordinates.proximal.threshold
+        flat = coordinates.rank < threshold.shape[0] and namespace(threshold).any(threshold)
         # A new start would look like a model that gets worse to those who validate it.
         if ran_out and flat and history.validation is None:
             descent.follow_path(left, target)
@@ -253,8 +262,7 @@ def settle(supplier, V, G, losses, coordinates):
         return V, G, losses
     history = History(max_iter=1, tol=0.0)
     V = coordinates.proximal.map(V, 0.0)
-    descent = _Descent(
-        supplier, Point(V, G, losses, np.zeros(len(losses))), coordinates, history
-    )
+    point = Point(V, G, losses, namespace(V).zeros_like(losses))
+    descent = _Descent(supplier, point, coordinates, history)
     descent.accelerate(1)
     return descent.V, descent.G, descent.losses

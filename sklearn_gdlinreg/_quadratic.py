@@ -8,11 +8,13 @@ Conventions: N rows, M features, D outputs; "half gradient" is -1/2 dL/dV, so th
 ``half_gradient = B - H V`` with H half the Hessian; losses are one an output, (D,).
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from ._rows import EPS, inverse_of
+from ._arrays import dot, inverse_of, multiply, namespace
+from ._rows import EPS
 
 # An L2 penalty above this, per unit of variance, gives all directions curvature.
 FLAT_RIDGE = 2e-4
@@ -31,7 +33,7 @@ class Scores:
 
     def noise(self, V):
         """Return the losses that rounding leaves of an exact fit at V, (D,)."""
-        return self.y_noise + (4 * EPS) ** 2 * len(V) * (V * V).sum(axis=0)
+        return self.y_noise + (4 * EPS) ** 2 * V.shape[0] * dot(V, V)
 
 
 @dataclass(frozen=True)
@@ -41,14 +43,14 @@ class Coordinates(Scores):
     Attributes
     ----------
     total : float, the sum of weights
-    centre : ndarray of shape (M,), the mean of z_x; zeros without an intercept
-    deviation : ndarray of shape (M,), the root mean square of z_x about the centre
-    scale : ndarray of shape (M,), V = scale * W; 0 where a feature says nothing
-    ridge : ndarray of shape (M, 1) or (M, D), the L2 penalty is sum_j ridge_jd V_jd ** 2
+    centre : array of shape (M,), the mean of z_x; zeros without an intercept
+    deviation : array of shape (M,), the root mean square of z_x about the centre
+    scale : array of shape (M,), V = scale * W; 0 where a feature says nothing
+    ridge : array of shape (M, 1) or (M, D), the L2 penalty is sum_j ridge_jd V_jd ** 2
     proximal : Proximal or None, the penalty that has no gradient
-    y_centre, null_loss : ndarray of shape (D,), the mean of z_y and its variance about it
-    y_noise : ndarray of shape (D,), what rounding leaves of a loss that is zero
-    shift, unit : ndarray of shape (M + D,), as in Rows
+    y_centre, null_loss : array of shape (D,), the mean of z_y and its variance about it
+    y_noise : array of shape (D,), what rounding leaves of a loss that is zero
+    shift, unit : array of shape (M + D,), as in Rows
     centred : bool, whether there is an intercept
     rank : int
         In no more than so many directions is there curvature to speak of: fewer than
@@ -76,17 +78,17 @@ class Coordinates(Scores):
         The scale is the root of the variance plus the least L2 penalty: with one a rare
         feature does not spoil the conditioning. With ``raw`` it is 1.
         """
-        M, centred = rows.n_features, rows.centred
-        scale = np.ones(M)
+        M, centred, xp = rows.n_features, float(rows.centred), namespace(mean)
+        scale = xp.ones_like(mean[:M])
         if not raw:
-            square = variance[:M] + penalty.l2.min() * rows.unit[:M] ** 2
-            scale = np.sqrt(np.where(variance[:M] > 0, square, 0.0))
+            square = variance[:M] + penalty.least_l2 * rows.unit[:M] ** 2
+            scale = xp.sqrt(xp.where(variance[:M] > 0, square, 0.0))
         unit = rows.unit[:M] * inverse_of(scale)
         ridge = penalty.ridge(unit)
         return cls(
             total=total,
             centre=mean[:M] * centred,
-            deviation=np.sqrt(variance[:M]),
+            deviation=xp.sqrt(variance[:M]),
             scale=scale,
             ridge=ridge,
             proximal=penalty.proximal(unit, rows.unit[M:]),
@@ -95,8 +97,8 @@ class Coordinates(Scores):
             y_noise=(8 * EPS) ** 2 * (variance + mean**2)[M:],
             shift=rows.shift,
             unit=rows.unit,
-            centred=centred,
-            rank=min(M, rows.n_rows - centred) if ridge.min() < FLAT_RIDGE else M,
+            centred=rows.centred,
+            rank=min(M, rows.n_rows - rows.centred) if xp.min(ridge) < FLAT_RIDGE else M,
         )
 
     @property
@@ -105,35 +107,41 @@ class Coordinates(Scores):
         return inverse_of(self.scale)[:, None]
 
     @property
+    def some_ridge(self):
+        """The ridge, or None where there is none."""
+        return self.ridge if namespace(self.ridge).any(self.ridge) else None
+
+    @property
     def loss_unit(self):
         """What a loss of z_y is multiplied by to be one of y, (D,)."""
-        return 1.0 / self.unit[len(self.centre) :] ** 2
+        return 1.0 / self.unit[self.centre.shape[0] :] ** 2
 
     @property
     def loss_of_centring(self):
         """By how much centring after a product magnifies its rounding, squared; 1 or more."""
         about = inverse_of(self.deviation) * self.centre
-        return 1.0 + (about**2).max()
+        return 1.0 + float(namespace(about).max(about**2))
 
     @property
     def mean(self):
         """The means of X and Y in their own units, (M,) and (D,); for raw coordinates."""
-        M = len(self.centre)
+        M = self.centre.shape[0]
         return self.shift[:M] + self.centre, self.shift[M:] + self.y_centre
 
     def to_model(self, V):
         """Return W, (M, D), and b, (D,), in the units of X and Y."""
-        M = len(self.centre)
+        M = self.centre.shape[0]
         W_z = V * self.inverse_scale
         W = self.unit[:M, None] * W_z / self.unit[M:]
         b = (self.y_centre - self.centre @ W_z) / self.unit[M:]
-        # The shift may be large against what is left of it here.
-        shift = self.shift.astype(np.longdouble)
-        return W, (b + (shift[M:] - shift[:M] @ W)).astype(np.float64)
+        # The shift may be large against what is left of it here; NumPy has a wider float.
+        xp = namespace(W)
+        shift = self.shift.astype(np.longdouble) if xp is np else self.shift
+        return W, xp.astype(b + (shift[M:] - shift[:M] @ W), xp.float64)
 
     def from_model(self, W):
         """Return the V of coefficients W, (M, D), in the units of X and Y."""
-        M = len(self.centre)
+        M = self.centre.shape[0]
         return W * self.unit[M:] / self.unit[:M, None] * self.scale[:, None]
 
 
@@ -142,7 +150,7 @@ class Moments:
 
     Parameters
     ----------
-    second : ndarray of shape (M + D, M + D), the mean of z z'
+    second : array of shape (M + D, M + D), the mean of z z'
     coordinates : Coordinates
     eps : float
         The relative rounding error of the products in ``second``, once centred.
@@ -157,21 +165,17 @@ class Moments:
     name = "moments"
 
     def __init__(self, second, coordinates, eps):
-        M = len(coordinates.centre)
+        M = coordinates.centre.shape[0]
+        xp = namespace(second)
         # A matrix of rounding errors of size eps has a norm of about eps * sqrt(M).
-        self.flat, self.noise = np.sqrt(eps * M), 4 * eps * np.sqrt(M)
-        centre = np.append(coordinates.centre, coordinates.y_centre)
+        self.flat, self.noise = math.sqrt(eps * M), 4 * eps * math.sqrt(M)
+        centre = xp.concat([coordinates.centre, coordinates.y_centre])
         inverse = coordinates.inverse_scale
-        covariance = second[:M] - centre[:M, None] * centre
+        covariance = second[:M, :] - centre[:M, None] * centre
         self.null_loss = coordinates.null_loss
         self.B = covariance[:, M:] * inverse
         self.H = covariance[:, :M] * inverse * inverse.T
-        # One ridge for all outputs is part of H.
-        self.ridge = None
-        if coordinates.ridge.shape[1] == 1:
-            self.H.flat[:: M + 1] += coordinates.ridge[:, 0]
-        else:
-            self.ridge = coordinates.ridge
+        self.ridge = coordinates.some_ridge
         self.shape = self.B.shape
         self.work = M * M * self.shape[1]
 
@@ -184,12 +188,13 @@ class Moments:
     def gradient(self, V):
         """Return the half gradient at V, (M, D), and the losses, (D,)."""
         G = self.B - self._times(V)
-        return G, np.maximum(self.null_loss - (V * (self.B + G)).sum(axis=0), 0.0)
+        losses = self.null_loss - dot(V, self.B + G)
+        return G, namespace(V).maximum(losses, 0.0)
 
     def curvature(self, P):
         """Return H P, (M, D), and the curvatures p' H p of its columns, (D,)."""
         HP = self._times(P)
-        return HP, np.einsum("md,md->d", P, HP)
+        return HP, dot(P, HP)
 
 
 class Passes:
@@ -213,6 +218,8 @@ class Passes:
         self.flat = EPS
         self.noise = (1000 * EPS) ** 2 * rows.n_features * coordinates.loss_of_centring
         self.shape = (rows.n_features, rows.n_outputs)
+        self.ridge, self._xp = coordinates.some_ridge, namespace(self.inverse_scale)
+        # Outputs of products, with NumPy; see `multiply`.
         self._w, self._scratch = np.empty(self.shape), np.empty(self.shape)
         self.residual = rows.precise_residual if precise else rows.residual
         self.work = 2 * rows.n_entries * rows.n_outputs
@@ -222,23 +229,24 @@ class Passes:
         return Passes(self.rows, self.coordinates, precise=True)
 
     def _mean(self, w):
-        """Return the mean prediction of w, (D,); BLAS would wake threads that then spin."""
-        return np.einsum("m,md->d", self.coordinates.centre, w)
+        """Return the mean prediction of w, (D,)."""
+        return dot(self.coordinates.centre[:, None], w)
 
     def _reduce(self, sums, V):
         """Centre and scale the sums of a pass, in place; V is there for the penalty."""
-        c = self.coordinates
+        c, xp = self.coordinates, self._xp
         G, first, second = sums
         first, second = first / c.total, second / c.total
         if c.centred:
-            G -= np.multiply((c.centre * c.total)[:, None], first, out=self._scratch)
+            G -= multiply((c.centre * c.total)[:, None], first, out=self._scratch)
             second = second - first**2
         G *= self.inverse_scale / c.total
-        if c.ridge.any():
-            penalty = np.multiply(c.ridge, V, out=self._scratch)
+        if self.ridge is not None:
+            penalty = multiply(self.ridge, V, out=self._scratch)
             G -= penalty
-            second = second + np.einsum("md,md->d", penalty, V)
-        return G.astype(np.float64, copy=False), np.maximum(second.astype(np.float64), 0.0)
+            second = second + dot(penalty, V)
+        second = xp.maximum(xp.astype(second, xp.float64, copy=False), 0.0)
+        return xp.astype(G, xp.float64, copy=False), second
 
     def gradient(self, V):
         """Return the half gradient at V, (M, D), and the losses, (D,).
@@ -246,13 +254,14 @@ class Passes:
         What this and `curvature` return is overwritten by the next call of either.
         """
         c = self.coordinates
-        w = np.multiply(V, self.inverse_scale, out=self._w)
+        w = multiply(V, self.inverse_scale, out=self._w)
         return self._reduce(self.residual(w, c.y_centre - self._mean(w)), V)
 
     def curvature(self, P):
         """Return H P, (M, D), and the curvatures p' H p of its columns, (D,)."""
-        w = np.multiply(P, self.inverse_scale, out=self._w)
+        w = multiply(P, self.inverse_scale, out=self._w)
         # With no targets the residual is -X p, and the half gradient -H p.
         sums = self.rows.residual(w, -self._mean(w), homogeneous=True)
-        minus_HP, curvatures = self._reduce(sums, P)
-        return np.negative(minus_HP, out=minus_HP), curvatures
+        HP, curvatures = self._reduce(sums, P)
+        HP *= -1.0
+        return HP, curvatures

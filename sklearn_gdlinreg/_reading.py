@@ -5,6 +5,7 @@ from functools import singledispatch
 import numpy as np
 from scipy import sparse
 
+from ._array_rows import ArrayRows
 from ._dense_rows import DenseRows
 from ._quadratic import Coordinates, Moments, Passes
 from ._sparse_rows import SparseRows
@@ -25,7 +26,7 @@ def rows_of(X, Y, sample_weight, *, centred, scaled=True, like=None):
     like : Rows or None
         Rows whose shift and unit to use, so that moments add up and can be subtracted.
     """
-    raise TypeError(f"There are no rows of a {type(X)}.")
+    return ArrayRows(X, Y, sample_weight, centred=centred, scaled=scaled, like=like)
 
 
 rows_of.register(np.ndarray)(DenseRows)

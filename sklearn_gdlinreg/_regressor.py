@@ -1,6 +1,5 @@
 """GDLinearRegression: parameters, checks, fit and partial_fit."""
 
-import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
@@ -208,11 +207,6 @@ class GDLinearRegression(CallbackSupportMixin, LinearModel, BaseEstimator):
         self.warm_start = warm_start
         self.verbose = verbose
 
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        return tags
-
     def fit(
         self, X, y, sample_weight=None, *, coef_init=None, intercept_init=None,
         X_val=None, y_val=None, sample_weight_val=None,
@@ -263,7 +257,7 @@ class GDLinearRegression(CallbackSupportMixin, LinearModel, BaseEstimator):
         fitted = fitted_coef(self) if self.warm_start else None
         given = X, y, sample_weight
         X, y = check_data(self, X, y)
-        sample_weight = check_sample_weight(sample_weight, X.shape[0])
+        sample_weight = check_sample_weight(sample_weight, X)
         data = Data.of(X, y, sample_weight, missing_targets=self.missing_targets)
         rng = check_random_state(self.random_state)
         data, held_out = hold_out(self, data, check_validation_data(self, *validation, y), rng)
@@ -286,7 +280,7 @@ class GDLinearRegression(CallbackSupportMixin, LinearModel, BaseEstimator):
         for name in ("_stream", "validation_loss_curve_"):
             vars(self).pop(name, None)
         vars(self).update(attributes)
-        self.learning_rate_ = float(step[0]) if np.ndim(self.intercept_) == 0 else step
+        self.learning_rate_ = float(step[0]) if self.intercept_.ndim == 0 else step
         self.loss_curve_, self.n_iter_ = history.losses, len(history.losses)
         if history.validation is not None:
             self.validation_loss_curve_ = history.validation.losses
@@ -326,7 +320,7 @@ class GDLinearRegression(CallbackSupportMixin, LinearModel, BaseEstimator):
             check_parameters(self)
             first = "_stream" not in vars(self)
             X, y = check_data(self, X, y, reset="coef_" not in vars(self))
-            sample_weight = check_sample_weight(sample_weight, X.shape[0])
+            sample_weight = check_sample_weight(sample_weight, X)
             data = Data.of(X, y, sample_weight, missing_targets=self.missing_targets)
             if first:
                 self._stream = begin_stream(self, X.shape[1], y)

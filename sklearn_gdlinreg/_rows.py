@@ -13,7 +13,9 @@ from functools import cached_property
 import numpy as np
 from sklearn.utils import assert_all_finite
 
-EPS = np.finfo(np.float64).eps
+from ._arrays import stored
+
+EPS = float(np.finfo(np.float64).eps)
 # Below this many multiply-adds, starting a thread costs more than it saves.
 WORK_OF_A_THREAD = 2**21
 
@@ -33,11 +35,6 @@ def count_threads(work):
 def whole_strides(A):
     """Return A, or a copy where its columns are not whole items apart: fields of records."""
     return A.copy() if A.strides[1] % A.itemsize else A
-
-
-def inverse_of(values):
-    """Return 1 / values, 0 where a value is 0."""
-    return np.divide(1.0, values, out=np.zeros_like(values), where=values > 0)
 
 
 def constant(value, shape, dtype=np.float64):
@@ -130,7 +127,7 @@ class Rows:
 
     def _raise_non_finite(self):
         """Say which input holds a nan or an infinity, or overflows."""
-        assert_all_finite(getattr(self.X, "data", self.X), input_name="X")
+        assert_all_finite(stored(self.X), input_name="X")
         assert_all_finite(self.Y, input_name="y")
         raise ValueError(
             "Input X or y spans too many orders of magnitude: the squares of its values "

@@ -6,6 +6,8 @@ from numbers import Real
 import numpy as np
 from scipy.sparse.linalg import LinearOperator, eigsh
 
+from ._arrays import moved, to_host
+
 # An adaptive rate is cut by this, and given up below this share of the first one.
 ADAPTIVE_CUT = 5.0
 ADAPTIVE_END = 1e-6
@@ -91,15 +93,15 @@ def largest_stable_step(supplier, mean, *, fit_intercept, momentum=0.0, nesterov
     Parameters
     ----------
     supplier : Moments or Passes, in raw coordinates
-    mean : ndarray of shape (M,), the mean of X; unused without an intercept
+    mean : array of shape (M,), the mean of X; unused without an intercept
     """
-    M = len(mean)
+    M, like, mean = mean.shape[0], mean, to_host(mean)
 
     def times(p):
         """Half the Hessian in (W, b) times p, from that of the centred problem."""
         p = p.reshape(-1)
         P = np.ascontiguousarray(np.broadcast_to(p[:M, None], supplier.shape))
-        HP, curvatures = supplier.curvature(P)
+        HP, curvatures = map(to_host, supplier.curvature(moved(P, like)))
         # Outputs differ by their L2 penalties alone.
         HP = HP[:, np.argmax(curvatures)]
         if not fit_intercept:

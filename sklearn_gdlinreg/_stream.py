@@ -15,7 +15,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import sparse
 
+from ._arrays import moved, namespace, take, to_host, zeros
 from ._data import Data
 from ._epochs import Tail
 from ._mini_batch import penalty_period, textbook_rule
@@ -34,7 +36,7 @@ class _Chunk:
     """What a walk wants to know of its rows."""
 
     X: object
-    Y: np.ndarray
+    Y: object
 
     @property
     def held_unit(self):
@@ -62,7 +64,7 @@ class Stream:
 
     Parameters
     ----------
-    W, b : ndarray of shape (M, D) and (D,), where to start
+    W, b : array of shape (M, D) and (D,), where to start
     fresh : bool
         Whether that start is no model yet, so that the mean of y is a better one.
     batch_size : int
@@ -93,7 +95,7 @@ class Stream:
     def _automatic(self, batch_size, period):
         return Rule(
             batch_size=batch_size, divisor=batch_size, cautious=True, adaptive=True,
-            penalty=self.penalty.l2.min(), period=period, positive=self.penalty.positive,
+            penalty=self.penalty.least_l2, period=period, positive=self.penalty.positive,
         )  # fmt: skip
 
     def snapshot(self):
@@ -108,6 +110,7 @@ class Stream:
         X, Y, weight = data.X, data.Y, data.weight
         if weight is None:
             weight = np.ones(data.n_rows)
+        weight = to_host(weight)
         rows = np.flatnonzero(weight)
         if not len(rows):
             return 0.0
@@ -127,7 +130,7 @@ class Stream:
             visits = slice(first * B, last * B)
             loss += self._visit(rows[visits], weight[visits], share[first], last - first)
             if self.t >= self.renew_at and self.schedule is None:
-                self._renew(X[rows[(last - 1) * B : last * B]])
+                self._renew(take(X, rows[(last - 1) * B : last * B], axis=0))
             first = last
         self.walk.leave()
         return loss / weight.sum()
@@ -137,8 +140,8 @@ class Stream:
         if self.walk is not None and self.walk.takes(chunk):
             self.walk.enter(chunk)
             return
-        M = len(self.W)
-        seen, velocity = np.zeros((M + 1, 3)), None
+        M = self.W.shape[0]
+        seen, velocity = zeros((M + 1, 3), self.W), None
         if self.walk is not None:
             seen, velocity = self.walk.seen, self.walk.velocity
             self.W, self.b = self.last()
@@ -146,9 +149,13 @@ class Stream:
                 self.tail.add(*self.walk.sum())
         if self.fresh:
             B = self.rule.batch_size
-            self.b = np.average(chunk.Y[rows[:B]], axis=0, weights=weight[:B]) * self.centred
+            xp = namespace(self.b)
+            Y = xp.astype(take(chunk.Y, rows[:B], axis=0), xp.float64)
+            share = moved(weight[:B] / weight[:B].sum() * self.centred, self.b)
+            self.b = xp.sum(share[:, None] * Y, axis=0)
             self.fresh = False
-        frame = Frame(np.zeros(M), np.ones(M), self.centred)
+        none = zeros((M,), self.W)
+        frame = Frame(none, none + 1.0, self.centred)
         numbers = penalty_of_steps(self.penalty, raw=self.schedule is not None)
         self.walk = walk_of(self.rule, numbers, chunk, frame, self.W, self.b, seen)
         if velocity is not None:
@@ -179,14 +186,14 @@ class Stream:
             steps = np.full(n_batches, self.step)
         else:
             steps = 2.0 * self.schedule.updates(self.t, n_batches)
-        self.walk.loss[:] = 0.0
+        self.walk.forget_losses()
         self.walk.visit(rows, weight * share, steps, self.t)
         self.t += n_batches
         if self.tail is not None and self.t & (self.t - 1) == 0:
             self.tail.add(*self.walk.sum())
             self.walk.forget()
             self.tail.restart()
-        return float(self.walk.losses().sum()) / share
+        return float(namespace(self.b).sum(self.walk.losses())) / share
 
     def _renew(self, X):
         """Work out the length of a step from the last batch, and the moments of all.
@@ -194,9 +201,11 @@ class Stream:
         Also how often the penalty is taken.
         """
         # What the batch does not touch has next to no part in its curvature.
-        dense = isinstance(X, np.ndarray)
-        columns = np.flatnonzero(X.any(axis=0)) if dense else np.unique(X.indices[X.data != 0])
-        X = X[:, columns]
+        if sparse.issparse(X):
+            columns = np.unique(X.indices[X.data != 0])
+        else:
+            columns = np.flatnonzero(to_host(namespace(X).any(X != 0, axis=0)))
+        X = take(X, columns, axis=1)
         B = self.rule.batch_size
         share = 1.0 / B
         rng, weight = np.random.RandomState(0), np.full(X.shape[0], 1.0 / X.shape[0])
@@ -206,14 +215,14 @@ class Stream:
         self.step = 1.0 / max((1 - share) * curvature + length * share, 1e-300)
         self.renew_at = math.ceil(GROWTH * self.t)
         if self.penalty.some:
-            seen = self.walk.seen[:, 0]
+            seen = to_host(self.walk.seen[:, 0])
             period = penalty_period(len(seen) - 1, B * seen[:-1].sum() / seen[-1])
             self.rule = self.walk.rule = self._automatic(B, period)
 
     def rates(self):
         """Return the last step of each output, (D,)."""
         step = self.step if self.schedule is None else self.schedule.rate
-        return np.full(len(self.b), step)
+        return zeros(self.b.shape, self.b) + step
 
     def last(self):
         """Return the last W and b."""
@@ -231,9 +240,9 @@ class Stream:
     def _with_zeros(self, W, b):
         """Return a mean of iterates with zeros where the last iterate settles at zero."""
         frame = self.walk.frame(slice(None))
-        proximal = self.penalty.proximal(frame.inverse**2, np.ones(len(b)))
+        proximal = self.penalty.proximal(frame.inverse**2, zeros(b.shape, b) + 1.0)
         settled = proximal.map(self.last()[0], self.step * self.rule.period)
-        kept = np.where(settled == 0, 0.0, proximal.map(W, 0.0))
+        kept = namespace(W).where(settled == 0, 0.0, proximal.map(W, 0.0))
         # The prediction at the centre stays.
         return kept, b + frame.centre @ (W - kept)
 
@@ -262,9 +271,11 @@ class Streams:
 
     def rates(self):
         """Return the last step of each output, (D,)."""
-        return np.concatenate([member.rates() for member in self.members])
+        rates = [member.rates() for member in self.members]
+        return namespace(rates[0]).concat(rates)
 
     def result(self):
         """Return W and b: the means of the tails, or the last ones."""
         W, b = zip(*(member.result() for member in self.members), strict=True)
-        return np.concatenate(W, axis=1), np.concatenate(b)
+        xp = namespace(b[0])
+        return xp.concat(W, axis=1), xp.concat(b)

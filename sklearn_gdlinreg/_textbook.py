@@ -11,10 +11,10 @@ import math
 
 import numpy as np
 
+from ._arrays import dot, inverse_of, namespace, numbers
 from ._groups import groups_of
 from ._penalty import Proximal
 from ._quadratic import START_OVERFLOWS
-from ._rows import inverse_of
 from ._steps import largest_stable_step
 
 # A loss that grows this many times in a row, by a step above the limit, will not recover.
@@ -34,7 +34,9 @@ class Problem:
         self.supplier, self.coordinates = supplier, coordinates
         self.mean, self.y_mean = coordinates.mean
         self.null_loss = coordinates.null_loss
-        deviation = np.sqrt(coordinates.deviation[:, None] ** 2 + coordinates.ridge)
+        deviation = namespace(self.mean).sqrt(
+            coordinates.deviation[:, None] ** 2 + coordinates.ridge
+        )
         self.standard = inverse_of(deviation)
         self.proximal = coordinates.proximal
         if self.proximal is not None:
@@ -44,15 +46,18 @@ class Problem:
     def gradients(self, W, b):
         """Return dL/dW, dL/db, L and the optimality at (W, b)."""
         G, losses = self.supplier.gradient(W)
-        mean_residual = np.zeros_like(b)
+        xp = namespace(W)
+        mean_residual = xp.zeros_like(b)
         if self.coordinates.centred:
             mean_residual = self.y_mean - self.mean @ W - b
         losses = self.coordinates.objective(W, losses + mean_residual**2)
-        squares = (self._standardised(W, G) ** 2).sum(axis=0) + mean_residual**2
+        standard = self._standardised(W, G)
+        squares = dot(standard, standard) + mean_residual**2
         exact = losses <= self.coordinates.y_noise
-        optimal = np.sqrt(np.where(exact, 0.0, squares) / np.where(exact, 1.0, losses)).max()
-        gradient_W = -2.0 * (G + np.multiply.outer(self.mean, mean_residual))
-        return gradient_W, -2.0 * mean_residual, float(losses.sum()), float(optimal)
+        optimal = xp.sqrt(xp.where(exact, 0.0, squares) / xp.where(exact, 1.0, losses))
+        gradient_W = -2.0 * (G + self.mean[:, None] * mean_residual)
+        loss, worst = numbers(xp.sum(losses), xp.max(optimal))
+        return gradient_W, -2.0 * mean_residual, loss, worst
 
     def _standardised(self, W, G):
         """Return the half gradient of standardised features, or the proximal one."""
@@ -169,7 +174,7 @@ class EpochWatch(_GrowthWatch):
         start = problem.gradients(W, b)[2]
         if not math.isfinite(start):
             raise ValueError(START_OVERFLOWS)
-        self.bound = 2.0 * max(start, float(problem.null_loss.sum()))
+        self.bound = 2.0 * max(start, float(namespace(W).sum(problem.null_loss)))
 
     def see(self, epoch, loss):
         """Take note of the loss of an epoch; return whether to go on."""
@@ -191,7 +196,7 @@ def textbook_steps(W, b, coordinates, moments, passes, schedule, history, **mome
 
     Parameters
     ----------
-    W, b : ndarray of shape (M, D) and (D,), where to start
+    W, b : array of shape (M, D) and (D,), where to start
     coordinates, moments, passes : as `_groups.read_groups` gives them, raw
     schedule : Schedule
     history : History
@@ -199,7 +204,7 @@ def textbook_steps(W, b, coordinates, moments, passes, schedule, history, **mome
 
     Returns
     -------
-    W, b : ndarray of shape (M, D) and (D,)
+    W, b : array of shape (M, D) and (D,)
     engine : str, the supplier that ran
     """
     supplier = passes if moments is None else moments
@@ -213,7 +218,8 @@ def textbook_steps(W, b, coordinates, moments, passes, schedule, history, **mome
 
 def _descend(W, b, problem, watch, schedule, history, *, momentum, nesterov):
     """Run the loop; return W and b."""
-    velocity_W, velocity_b = np.zeros_like(W), np.zeros_like(b)
+    xp = namespace(W)
+    velocity_W, velocity_b = xp.zeros_like(W), xp.zeros_like(b)
     for t in range(history.max_iter + 1):
         gradient_W, gradient_b, loss, optimal = problem.gradients(W, b)
         if t:

@@ -5,10 +5,12 @@ from contextlib import contextmanager
 from numbers import Integral, Real
 
 import numpy as np
+from scipy import sparse
 from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.validation import validate_data
 
-FLOATS = (np.float64, np.float32)
+from ._arrays import is_numpy, namespace, stored
+from ._compat import check_same_namespace, get_namespace_and_device, move_to
 
 
 class InvalidParameterError(ValueError, TypeError):
@@ -149,30 +151,30 @@ def check_parameters(estimator, constraints=CONSTRAINTS):
             )
 
 
-def check_sample_weight(sample_weight, n_samples, *, name="sample_weight"):
-    """Return the weights as float64 of shape (n_samples,), or None where all are alike.
+def check_sample_weight(sample_weight, X, *, name="sample_weight"):
+    """Return the weights as float64 of shape (n_samples,), where X is; None if not given.
 
     Scalars, as scikit-learn allows, weigh all samples the same.
     """
     if sample_weight is None:
         return None
+    n_samples = X.shape[0]
     if isinstance(sample_weight, Real):
         sample_weight = np.full(n_samples, sample_weight)
-    sample_weight = check_array(
-        sample_weight, dtype=np.float64, ensure_2d=False, input_name=name
-    )
+    sample_weight = _following(sample_weight, X, "float64", ensure_2d=False, input_name=name)
+    xp = namespace(sample_weight)
     if sample_weight.ndim != 1:
         raise ValueError(
             f"Sample weights must be 1D array or scalar, got {sample_weight.ndim}D array."
         )
     if sample_weight.shape != (n_samples,):
         raise ValueError(f"{name}.shape == {sample_weight.shape}, expected {(n_samples,)}!")
-    if (sample_weight < 0).any():
+    if xp.any(sample_weight < 0):
         raise ValueError(
             f"Negative values in data passed to `{name}`: weights must be >= 0. "
-            f"Got a minimum of {sample_weight.min():g}."
+            f"Got a minimum of {float(xp.min(sample_weight)):g}."
         )
-    if not sample_weight.any():
+    if not xp.any(sample_weight > 0):
         raise ValueError(
             "Sample weights must contain at least one non-zero number. Got all zeros in "
             f"`{name}`."
@@ -192,8 +194,46 @@ def restored_on_error(estimator):
         raise
 
 
+def check_features(estimator, X, **options):
+    """Return X as `validate_data` does, float64 or float32, of whatever library it is."""
+    xp, dispatched, device = get_namespace_and_device(X)
+    X = validate_data(estimator, X, dtype=(xp.float64, xp.float32), **options)
+    if dispatched and not (is_numpy(X) or sparse.issparse(X)):
+        if "float64" not in xp.__array_namespace_info__().dtypes(device=device):
+            raise ValueError(
+                f"Input X is on the device {device}, which has no float64. Move it to one "
+                "that has: sums are in float64, also where X is float32."
+            )
+        # Nobody asks for the derivatives of a fit; recording them would take all memory.
+        X = X.detach() if hasattr(X, "detach") else X
+    return X
+
+
+def _following(values, X, dtype, **options):
+    """Return values as `check_array` does, of this type, of the library and device of X."""
+    xp, dispatched, device = get_namespace_and_device(stored(X))
+    if not dispatched:
+        return check_array(values, dtype=dtype, **options)
+    values = check_array(values, dtype="numeric", **options)
+    values = values.detach() if hasattr(values, "detach") else values
+    values = move_to(values, xp=xp, device=device)
+    return xp.astype(values, getattr(xp, dtype) if isinstance(dtype, str) else dtype, copy=False)
+
+
+def check_library(estimator, X, method):
+    """Raise if a fitted estimator and X are not arrays of one library, on one device."""
+    check_same_namespace(X, estimator, attribute="coef_", method=method)
+    coef = stored(estimator.coef_)
+    if namespace(coef) is not namespace(stored(X)):
+        raise ValueError(
+            f"{type(estimator).__name__}.{method}() was given NumPy's arrays, or arrays that "
+            f"become NumPy's, and coef_ is one of {namespace(coef).__name__}. Set "
+            "array_api_dispatch=True, as when it was fitted."
+        )
+
+
 def check_data(estimator, X, y, *, reset=True, y_name="y"):
-    """Return X as float ndarray or CSR, and y of its type, 1D or 2D.
+    """Return X as float array or CSR, and y of its type, where it is, 1D or 2D.
 
     Whether values are finite is seen when they are read; an extra look costs a pass.
     """
@@ -201,12 +241,8 @@ def check_data(estimator, X, y, *, reset=True, y_name="y"):
         raise ValueError(
             f"{type(estimator).__name__} requires y to be passed, but the target y is None."
         )
-    X = validate_data(
-        estimator, X, accept_sparse="csr", dtype=FLOATS, ensure_all_finite=False, reset=reset
-    )
-    y = check_array(
-        y, dtype=X.dtype, ensure_2d=False, ensure_all_finite=False, input_name=y_name
-    )
+    X = check_features(estimator, X, accept_sparse="csr", ensure_all_finite=False, reset=reset)
+    y = _following(y, X, X.dtype, ensure_2d=False, ensure_all_finite=False, input_name=y_name)
     if y.ndim == 0 or y.ndim > 2:
         raise ValueError(
             f"{y_name} should be a 1d or 2d array, got an array of shape {y.shape} instead."

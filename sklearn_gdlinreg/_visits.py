@@ -14,8 +14,10 @@ Conventions: N rows, M features, D outputs, B rows a batch.
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import sparse
 
-from ._rows import constant, inverse_of
+from ._arrays import inverse_of, moved, namespace, take, to_host, zeros
+from ._rows import constant
 
 # Rows that stand for all when the largest curvature is worked out, and how often they do.
 SAMPLE_ENTRIES = 2**18
@@ -31,7 +33,7 @@ class Frame:
 
     Attributes
     ----------
-    centre, inverse : ndarray of shape (M,)
+    centre, inverse : array of shape (M,)
         A row is ``(x - centre) * inverse``; the inverse is 0 where a feature says nothing.
     centred : bool, whether there is an intercept
     """
@@ -43,8 +45,8 @@ class Frame:
     @classmethod
     def raw(cls, rows):
         """Return the coordinates of X itself, for the textbook's step."""
-        zeros = np.zeros(rows.n_features)
-        return cls(zeros, 1.0 / rows.held_unit[: rows.n_features], rows.centred)
+        inverse = 1.0 / rows.held_unit[: rows.n_features]
+        return cls(zeros(inverse.shape, inverse), inverse, rows.centred)
 
     @classmethod
     def balanced(cls, rows, coordinates, l2):
@@ -53,7 +55,8 @@ class Frame:
         l2 is the least L2 penalty of an output.
         """
         M, rest = rows.n_features, coordinates.unit / rows.held_unit
-        centre = np.append(coordinates.centre, coordinates.y_centre) / rest
+        xp = namespace(rest)
+        centre = xp.concat([coordinates.centre, coordinates.y_centre]) / rest
         mean = coordinates.shift + centre
         variance = (coordinates.deviation / rest[:M]) ** 2
         penalty = l2 * rows.held_unit[:M] ** 2
@@ -62,9 +65,10 @@ class Frame:
     @classmethod
     def of(cls, mean, variance, density, penalty, centred):
         """Return the frame of features with these moments, (M,) each."""
-        square = variance * np.sqrt(inverse_of(density)) + penalty
-        inverse = np.sqrt(inverse_of(np.where(variance > 0, square, 0.0)))
-        return cls(mean * centred, inverse, centred)
+        xp = namespace(variance)
+        square = variance * xp.sqrt(inverse_of(density)) + penalty
+        inverse = xp.sqrt(inverse_of(xp.where(variance > 0, square, 0.0)))
+        return cls(mean * float(centred), inverse, centred)
 
 
 class Visits:
@@ -118,40 +122,45 @@ def largest_curvature(rows, frame, lengths, rng):
     """
     n_rows = max(256, SAMPLE_ENTRIES // rows.entries_of_a_row)
     # A row without weight changes nothing, not even what is drawn.
-    n_rows = int(min(np.count_nonzero(rows.weight), n_rows))
-    share = rows.weight * lengths
+    weight = to_host(rows.weight)
+    n_rows = int(min(np.count_nonzero(weight), n_rows))
+    share = weight * lengths
     np.cumsum(share, out=share)
     # Rounding may put a draw at the very end.
     drawn = np.searchsorted(share[:-1], np.sort(rng.uniform(0.0, share[-1], n_rows)), "right")
-    each = share[-1] / rows.weight.sum() / np.maximum(lengths[drawn], 1e-300) / n_rows
-    return power_iteration(rows.X[drawn], each, frame, rng)
+    each = share[-1] / weight.sum() / np.maximum(lengths[drawn], 1e-300) / n_rows
+    return power_iteration(take(rows.X, drawn, axis=0), each, frame, rng)
 
 
 def power_iteration(X, weight, frame, rng):
     """Return the largest curvature of the weighted rows of X, seen in a frame."""
-    shift = frame.centre * frame.inverse
-    direction, largest = rng.standard_normal(X.shape[1]), 0.0
+    inverse, shift, xp = frame.inverse, frame.centre * frame.inverse, namespace(frame.inverse)
+    if not sparse.issparse(X):
+        X = xp.astype(X, xp.float64, copy=False)
+    direction, weight = moved(rng.standard_normal(X.shape[1]), inverse), moved(weight, inverse)
+    largest, length = 0.0, float(xp.linalg.vector_norm(direction))
     for _ in range(POWER_STEPS):
-        direction /= np.linalg.norm(direction) or 1.0
-        product = X @ (frame.inverse * direction) - shift @ direction
-        product *= weight
-        direction = frame.inverse * (X.T @ product) - shift * product.sum()
-        largest = max(largest, float(np.linalg.norm(direction)))
+        direction = direction / (length or 1.0)
+        product = weight * (X @ (inverse * direction) - shift @ direction)
+        direction = inverse * (X.T @ product) - shift * xp.sum(product)
+        length = float(xp.linalg.vector_norm(direction))
+        largest = max(largest, length)
     return largest
 
 
 def automatic(rows, frame, batch_size, rng):
     """Return the visits of an epoch and the length of its steps."""
-    lengths = rows.square_lengths(frame.centre, frame.inverse)
-    lengths += frame.centred
-    n_carry, total = np.count_nonzero(rows.weight), rows.weight.sum()
-    mean = float(rows.weight @ lengths / total)
+    # Rows are chosen on the host, whatever device they are on.
+    lengths = to_host(rows.square_lengths(frame.centre, frame.inverse)) + frame.centred
+    weight = to_host(rows.weight)
+    n_carry, total = np.count_nonzero(weight), weight.sum()
+    mean = float(weight @ lengths / total)
     if mean == 0.0:
-        return Visits(rows.weight), 1.0
+        return Visits(weight), 1.0
     curvature = CURVATURE_MARGIN * largest_curvature(rows, frame, lengths, rng)
     curvature = max(curvature, float(frame.centred))
     visited = lengths
-    visited *= rows.weight
+    visited *= weight
     visited *= n_carry / total
     times = np.ceil(
         visited * (0.5 / mean), out=np.empty(len(visited), np.int32), casting="unsafe"
@@ -161,4 +170,4 @@ def automatic(rows, frame, batch_size, rng):
     length = LENGTH_MARGIN * float((visited / times) @ visited / visited.sum())
     del lengths, visited
     share = 1.0 / batch_size
-    return Visits(rows.weight, times), 1.0 / ((1 - share) * curvature + length * share)
+    return Visits(weight, times), 1.0 / ((1 - share) * curvature + length * share)

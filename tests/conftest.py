@@ -3,7 +3,11 @@
 import csv
 import gzip
 import json
+import os
 from pathlib import Path
+
+# SciPy asks for it before it is imported; without it scikit-learn skips its own checks.
+os.environ.setdefault("SCIPY_ARRAY_API", "1")
 
 import numpy as np
 import pytest

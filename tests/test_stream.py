@@ -8,7 +8,7 @@ from reference import textbook_batches
 from scipy import sparse
 from sklearn.exceptions import NotFittedError
 
-from sklearn_gdlinreg import GDLinearRegression, _walks
+from sklearn_gdlinreg import GDLinearRegression, _epochs, _walks
 
 CONTAINERS = [np.asarray, sparse.csr_array]
 
@@ -168,8 +168,8 @@ def test_a_chunk_is_learnt_in_spans(make_data, container, monkeypatch):
     """So that an interrupt is heard soon; how long they are does not matter."""
     X, Y = make_data(2000, 5, 2)
     models = []
-    for work in (_walks.WORK_OF_A_SPAN, 1000):
-        monkeypatch.setattr(_walks, "WORK_OF_A_SPAN", work)
+    for work in (_epochs.WORK_OF_A_SPAN, 1000):
+        monkeypatch.setattr(_epochs, "WORK_OF_A_SPAN", work)
         models.append(GDLinearRegression(random_state=0).partial_fit(container(X), Y))
     np.testing.assert_array_equal(models[0].coef_, models[1].coef_)
 

@@ -1,0 +1,133 @@
+"""A model on its way through the rows of an array of another library; see `_walks`.
+
+The update of `_dense_epochs`, line by line, in functions of the Array API: a batch is a dozen
+of them. Arrays that a step changes are made anew, so that copies of a walk may share them.
+"""
+
+from ._arrays import dot, is_numpy, moved, namespace, zeros
+from ._dense_walk import DenseWalk
+from ._penalty import Proximal
+from ._visits import Frame
+
+
+class ArrayWalk(DenseWalk):
+    """A walk over the rows of an array that follows the Array API; as DenseWalk."""
+
+    def takes(self, rows):
+        """Whether these rows are of the kind that this walk visits."""
+        return not is_numpy(rows.X) and namespace(rows.X) is namespace(self.W)
+
+    def enter(self, rows):
+        """Go on over these rows."""
+        self.X, self.Y = rows.X, rows.Y
+
+    def leave(self):
+        """Keep no rows."""
+        self.X = self.Y = None
+
+    def visit(self, rows, weight, steps, n_before):
+        """Make the steps of these visits, one a batch."""
+        B, rule, xp = self.rule.batch_size, self.rule, namespace(self.W)
+        rows, weight = moved(rows, self.W), moved(weight, self.W)
+        for t, step in enumerate(map(float, steps)):
+            batch = slice(t * B, min((t + 1) * B, rows.shape[0]))
+            x, y = (
+                xp.astype(xp.take(A, rows[batch], axis=0), xp.float64) for A in (self.X, self.Y)
+            )
+            self._learn(x, y, weight[batch], step)
+            if rule.period > 0 and (n_before + t + 1) % rule.period == 0:
+                self._shrink(step * rule.period)
+        self.n_summed += len(steps)
+
+    def _learn(self, x, y, weight, step):
+        """Make the step of a batch: x (m, M), y (m, D), weight (m,)."""
+        xp, rule = namespace(x), self.rule
+        if rule.adaptive:
+            self._adapt(self._observe(x, weight))
+        z = xp.concat([(x - self.centre) * self.inverse[:-1], zeros((x.shape[0], 1), x)], axis=1)
+        z[:, -1] = self.inverse[-1]
+        divisor = rule.divisor or x.shape[0]
+        r = z @ self.W - y
+        self.loss = self.loss + dot(weight[:, None] * r, r)
+        gradient = z.T @ (weight[:, None] * r / divisor)
+        if rule.cautious:
+            step = self._cautious(step, gradient, z @ gradient, weight / divisor)
+        # The intercept, the last row, is not penalised.
+        shrink = xp.concat([self.penalty[0, :] * self.W[:-1, :], 0.0 * self.W[-1:, :]])
+        change = -step * (gradient + shrink)
+        if rule.momentum > 0:
+            self.velocity = rule.momentum * self.velocity + change
+            own = change if rule.nesterov else 0.0
+            change = (rule.momentum if rule.nesterov else 1.0) * self.velocity + own
+        self.W = self.W + change
+        self.total = self.total + self.W
+
+    @staticmethod
+    def _cautious(step, gradient, images, share):
+        """Return the step of each output, or the batch's exact one if less than half of it."""
+        square, curvature = dot(gradient, gradient), dot(share[:, None] * images, images)
+        xp, longer = namespace(square), step * curvature > 2 * square
+        return xp.where(longer, square / xp.where(longer, curvature, 1.0), step)
+
+    def _shrink(self, step):
+        """Make a proximal step of every coefficient, in the sum of iterates as well."""
+        xp, W, gain = namespace(self.W), self.W[:-1, :], self.gain[:, None]
+        threshold = step * self.penalty[1, :] * gain
+        kept = Proximal(threshold, self.rule.positive).map(W, 1.0)
+        kept = kept / (1.0 + step * self.penalty[2, :] * gain**2)
+        moves = xp.concat([kept - W, 0.0 * self.W[-1:, :]])
+        self.W, self.total = self.W + moves, self.total + moves
+
+    def _observe(self, x, weight):
+        """Add a batch to the running moments; return which features are not zero in it, (M,).
+
+        As that of `_dense_epochs`; values are taken about the mean so far, or the first ones.
+        """
+        xp, seen, weight = namespace(x), self.seen[:-1, :], weight[:, None]
+        before, mean = seen[:, 0], seen[:, 1]
+        origin = xp.where(before > 0, mean, x[0, :])
+        own, d = xp.where(x != 0, weight, 0.0), x - origin
+        filled, first = xp.sum(own, axis=0), xp.sum(own * d, axis=0)
+        second, some = xp.sum(own * d * d, axis=0), filled > 0
+        after = xp.where(some, before + filled, 1.0)
+        columns = (
+            before + filled,
+            xp.where(some, origin + first / after, mean),
+            xp.where(some, seen[:, 2] + second - first**2 / after, seen[:, 2]),
+        )
+        total = self.seen[-1:, :] + xp.sum(weight)
+        self.seen = xp.concat([xp.stack(columns, axis=1), total])
+        return some
+
+    def _spread(self):
+        """Return the variance of each feature, or its mean square without an intercept."""
+        xp, total = namespace(self.seen), self.seen[-1, 0]
+        density, mean = self.seen[:-1, 0] / total, self.seen[:-1, 1]
+        square = self.seen[:-1, 2] / total + (1.0 - density) * density * mean**2
+        if not self.centred:
+            square = square + (density * mean) ** 2
+        # A deviation below this share of the mean is that of a constant, by rounding.
+        square = xp.where(square > (1e-8 * density * mean) ** 2, square, 0.0)
+        return density * mean, square, density
+
+    def _adapt(self, some):
+        """Centre and scale anew the features of the batch; the model and its sum stay."""
+        xp, inverse, penalty = namespace(some), self.inverse[:-1], self.rule.penalty
+        frame = Frame.of(*self._spread(), penalty, self.centred)
+        centre = xp.where(some, frame.centre, self.centre)
+        gain = xp.where(some, frame.inverse, self.gain)
+        unit = xp.where(some, xp.where(gain > 0, gain, 1.0), inverse)
+        scale = inverse / unit
+        off = ((centre - self.centre) * inverse)[None, :]
+        self.W, self.total = (
+            xp.concat([A[:-1, :] * scale[:, None], A[-1:, :] + off @ A[:-1, :]])
+            for A in (self.W, self.total)
+        )
+        self.centre, self.gain = centre, gain
+        self.inverse = xp.concat([unit, self.inverse[-1:]])
+
+    def mean_length(self):
+        """Return the mean squared length of the rows seen so far."""
+        xp, (_, square, _) = namespace(self.seen), self._spread()
+        lengths = xp.where(self.seen[:-1, 0] > 0, square * self.inverse[:-1] ** 2, 0.0)
+        return float(xp.sum(lengths))

@@ -1,0 +1,96 @@
+"""A model on its way through the rows of an ndarray in mini-batches; see `_walks`."""
+
+import numpy as np
+
+from ._arrays import copied, inverse_of, moved, take, zeros
+from ._dense_epochs import descend_dense
+from ._epochs import span_of
+from ._rule import mean_length
+from ._visits import Frame
+
+
+class DenseWalk:
+    """A walk over the rows of an ndarray; parameters are those of `_walks.walk_of`."""
+
+    def __init__(self, rule, penalty, rows, frame, W, b, seen):
+        self.rule, self.penalty, self.seen = rule, moved(penalty, W), seen
+        M, D = W.shape
+        self.centred, self.centre = frame.centred, copied(frame.centre)
+        self.gain = zeros((M,), W) if rule.adaptive else copied(frame.inverse)
+        self.inverse = zeros((M + 1,), W) + float(frame.centred)
+        self.inverse[:M] = frame.inverse
+        self.W = zeros((M + 1, D), W)
+        self.W[:M, :] = W * inverse_of(frame.inverse)[:, None]
+        self.W[M, :] = b + frame.centre @ W
+        self.velocity = zeros((M + 1 if rule.momentum else 1, D), W)
+        self.total, self.loss, self.n_summed = zeros((M + 1, D), W), zeros((D,), W), 0
+        self.span = span_of(rule, M, D)
+        self.enter(rows)
+
+    def visit(self, rows, weight, steps, n_before):
+        """Make the steps of these visits, one a batch."""
+        descend_dense(
+            self.rule, self.X, self.Y, rows, weight, steps, self.seen, self.centre,
+            self.inverse, self.gain, self.penalty, *self._scratch, self.W, self.velocity,
+            self.total, self.loss, n_before,
+        )  # fmt: skip
+        self.n_summed += len(steps)
+
+    def frame(self, columns):
+        """Return the frame of these features, as it is now."""
+        centre = take(self.centre, columns, axis=0)
+        return Frame(centre, take(self.inverse[:-1], columns, axis=0), self.centred)
+
+    def mean_length(self):
+        """Return the mean squared length of the rows seen so far."""
+        return mean_length(self.seen[:-1], self.inverse, self.seen[-1, 0], self.centred)
+
+    def takes(self, rows):
+        """Whether these rows are of the kind that this walk visits."""
+        return isinstance(rows.X, np.ndarray)
+
+    def enter(self, rows):
+        """Go on over these rows."""
+        self.X, self.Y = rows.X, rows.Y
+        B, P, D = self.rule.batch_size, *self.W.shape
+        self._scratch = (
+            np.empty((B, P)),
+            np.empty((2 * B, D)),
+            np.empty((P + 3, D)),
+            np.empty((4, P - 1 if self.rule.adaptive else 0)),
+        )
+
+    def leave(self):
+        """Keep no rows, and nothing of passing use."""
+        self.X = self.Y = self._scratch = None
+
+    def forget_losses(self):
+        """Begin the sums of losses anew."""
+        self.loss[:] = 0.0
+
+    def losses(self):
+        """Return the sum of weight * error ** 2 that was added up in ``loss``, (D,)."""
+        return self.loss
+
+    def centre_on(self, y_mean):
+        """Predict this at the centre, if there is an intercept."""
+        if self.centred:
+            self.W[-1, :] = y_mean
+
+    def _in_units(self, V):
+        W = V[:-1, :] * self.inverse[:-1, None]
+        return W, V[-1, :] - self.centre @ W if self.centred else zeros(V.shape[1:], V)
+
+    def model(self):
+        """Return W, (M, D), and b, (D,)."""
+        return self._in_units(self.W)
+
+    def sum(self):
+        """Return the sums of all W and b since the last `forget`, and their number."""
+        n = self.n_summed
+        W, b = self._in_units(self.total / max(n, 1))
+        return W * n, b * n, n
+
+    def forget(self):
+        """Begin the sums anew."""
+        self.total, self.n_summed = zeros(self.total.shape, self.total), 0
