@@ -6,6 +6,8 @@ Conventions are those of `_rows`.
 
 import math
 
+import numpy as np
+
 from ._arrays import device, moved, namespace, take, to_host, zeros
 from ._dense_rows import DenseRows
 
@@ -75,6 +77,8 @@ class ArrayRows(DenseRows):
             z_y = (astype(self.Y[rows, :], dtype) - shift[M:]) * unit[M:]
             yield z_x, z_y, astype(self.weight[rows], dtype)
 
+    # Whether values are finite is seen in the sums: NumPy beneath a library need not tell.
+    @np.errstate(over="ignore", invalid="ignore")
     def _gram(self, dtype):
         """Return the sums of products of [z_x, z_y, 1], multiplied in ``dtype``."""
         size = self.n_features + self.n_outputs + 1
@@ -95,6 +99,7 @@ class ArrayRows(DenseRows):
         sums = xp.sum(xp.matrix_transpose(parts) @ parts, axis=0, dtype=xp.float64)
         return sums + xp.astype(rest.T @ rest, xp.float64)
 
+    @np.errstate(over="ignore", invalid="ignore")
     def _columns(self):
         """Return sums of w z and w z ** 2, (2, P), and of w where x is not 0 and w, (M + 1,)."""
         if self._column_sums is None:

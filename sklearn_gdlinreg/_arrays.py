@@ -9,7 +9,6 @@ from scipy import sparse
 
 from ._compat import move_to
 
-
 NUMPYS = np.ndarray, np.generic
 
 
@@ -46,6 +45,13 @@ def device(A):
     return device(A)
 
 
+def same_place(A, B):
+    """Whether two arrays are of one library, on one device."""
+    if is_numpy(A) or is_numpy(B):
+        return is_numpy(A) and is_numpy(B)
+    return namespace(A) is namespace(B) and device(A) == device(B)
+
+
 def moved(values, like):
     """Return an ndarray, or a number, as an array where another one is."""
     if is_numpy(like):
@@ -67,6 +73,14 @@ def zeros(shape, like):
 def copied(A):
     """Return a copy of an array."""
     return A.copy() if is_numpy(A) else namespace(A).asarray(A, copy=True)
+
+
+def detached(A):
+    """Return an array without its history, where it has one.
+
+    Nobody asks for the derivatives of a fit; recording them would take all memory.
+    """
+    return A.detach() if hasattr(A, "detach") else A
 
 
 def stored(X):

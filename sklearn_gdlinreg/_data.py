@@ -10,7 +10,7 @@ from scipy import sparse
 from sklearn.model_selection import train_test_split
 from sklearn.utils import assert_all_finite
 
-from ._arrays import namespace, stored, take
+from ._arrays import namespace, same_place, stored, take
 from ._equations import loss
 from ._groups import group
 from ._validation import check_data, check_sample_weight
@@ -143,6 +143,8 @@ def check_validation_data(estimator, X_val, y_val, sample_weight_val, y):
             "False. When passing X_val and y_val to fit, early_stopping should be set to True."
         )
     X_val, y_val = check_data(estimator, X_val, y_val, reset=False, y_name="y_val")
+    if not same_place(y_val, y):
+        raise ValueError("X_val must be of the library of X and on its device, as arrays are.")
     if y_val.ndim != y.ndim or y_val.shape[1:] != y.shape[1:]:
         expected = "(n_val,)" if y.ndim == 1 else f"(n_val, {y.shape[1]})"
         raise ValueError(

@@ -98,7 +98,8 @@ def exact_steps(V, coordinates, moments, passes, history):
         if history.n_left == 0:
             break
     else:
-        history.stop("tol" if every_digit else "precision")
+        enough = every_digit or history.optimality <= history.tol
+        history.stop("tol" if enough else "precision")
     return point.V, point.step / 2.0, "+".join(ran)
 
 

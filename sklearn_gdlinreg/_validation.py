@@ -9,7 +9,7 @@ from scipy import sparse
 from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.validation import validate_data
 
-from ._arrays import is_numpy, namespace, stored
+from ._arrays import detached, is_numpy, namespace, same_place, stored, to_host
 from ._compat import check_same_namespace, get_namespace_and_device, move_to
 
 
@@ -196,26 +196,25 @@ def restored_on_error(estimator):
 
 def check_features(estimator, X, **options):
     """Return X as `validate_data` does, float64 or float32, of whatever library it is."""
+    X = detached(X)
     xp, dispatched, device = get_namespace_and_device(X)
     X = validate_data(estimator, X, dtype=(xp.float64, xp.float32), **options)
-    if dispatched and not (is_numpy(X) or sparse.issparse(X)):
-        if "float64" not in xp.__array_namespace_info__().dtypes(device=device):
-            raise ValueError(
-                f"Input X is on the device {device}, which has no float64. Move it to one "
-                "that has: sums are in float64, also where X is float32."
-            )
-        # Nobody asks for the derivatives of a fit; recording them would take all memory.
-        X = X.detach() if hasattr(X, "detach") else X
+    other = dispatched and not (is_numpy(X) or sparse.issparse(X))
+    if other and "float64" not in xp.__array_namespace_info__().dtypes(device=device):
+        raise ValueError(
+            f"Input X is on the device {device}, which has no float64. Move it to one that "
+            "has: sums are in float64, also where X is float32."
+        )
     return X
 
 
 def _following(values, X, dtype, **options):
     """Return values as `check_array` does, of this type, of the library and device of X."""
+    values = detached(values)
     xp, dispatched, device = get_namespace_and_device(stored(X))
     if not dispatched:
         return check_array(values, dtype=dtype, **options)
     values = check_array(values, dtype="numeric", **options)
-    values = values.detach() if hasattr(values, "detach") else values
     values = move_to(values, xp=xp, device=device)
     return xp.astype(values, getattr(xp, dtype) if isinstance(dtype, str) else dtype, copy=False)
 
@@ -224,7 +223,7 @@ def check_library(estimator, X, method):
     """Raise if a fitted estimator and X are not arrays of one library, on one device."""
     check_same_namespace(X, estimator, attribute="coef_", method=method)
     coef = stored(estimator.coef_)
-    if namespace(coef) is not namespace(stored(X)):
+    if not same_place(coef, stored(X)):
         raise ValueError(
             f"{type(estimator).__name__}.{method}() was given NumPy's arrays, or arrays that "
             f"become NumPy's, and coef_ is one of {namespace(coef).__name__}. Set "
@@ -253,9 +252,8 @@ def check_data(estimator, X, y, *, reset=True, y_name="y"):
 
 def check_init(values, name, shape):
     """Return initial values as float64 of the shape; a vector will do for one output."""
-    values = check_array(
-        values, dtype=np.float64, ensure_2d=False, allow_nd=True, input_name=name
-    )
+    values = check_array(values, ensure_2d=False, allow_nd=True, input_name=name)
+    values = to_host(values).astype(np.float64)
     if values.shape != shape and not (values.size == math.prod(shape) and 1 in shape):
         raise ValueError(
             f"{name} must be of shape {shape}. Got an array of shape {values.shape}."

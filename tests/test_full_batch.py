@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy import sparse
+from sklearn.datasets import make_classification
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LinearRegression, Ridge
 
@@ -334,3 +335,11 @@ def test_long_descents_keep_only_the_last_move(make_data, monkeypatch):
     W, _ = closed_form(X, Y)
     scale = X.std(axis=0)
     np.testing.assert_allclose(model.coef_ * scale, W.T * scale, rtol=1e-3, atol=1e-4)
+
+
+def test_what_is_within_tol_is_not_short_of_it():
+    X, y = make_classification(n_samples=30, n_features=10, random_state=42)
+    # Two features are sums of others, to the rounding of float32.
+    model = GDLinearRegression(tol=1e-8).fit(X.astype(np.float32), y)
+    assert model.optimality_ <= 1e-8
+    assert model.stop_reason_ == "tol"

@@ -1,0 +1,405 @@
+"""Arrays of other libraries than NumPy, by scikit-learn's array_api_dispatch."""
+
+import warnings
+
+import numpy as np
+import pytest
+from sklearn import config_context
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import estimator_checks
+
+from sklearn_gdlinreg import GDLinearRegression, GDLinearRegressionCV, _arrays, _descend
+from sklearn_gdlinreg._compat import ARRAY_API
+
+torch = pytest.importorskip("torch")
+strict = pytest.importorskip("array_api_strict")
+
+
+class Library:
+    """An array library, a device and a type of float."""
+
+    def __init__(self, xp, device, dtype):
+        self.xp, self.device, self.dtype = xp, device, dtype
+
+    def __call__(self, A):
+        """Return an ndarray as an array of this kind."""
+        if A is None:
+            return None
+        return self.xp.asarray(A.astype(self.dtype), device=self.device)
+
+    def __repr__(self):
+        return f"{self.xp.__name__}-{self.device}-{self.dtype}"
+
+    def owns(self, A):
+        """Whether an array is of this library, on this device, of this type."""
+        place = A.device if self.xp is strict else A.device.type
+        return place == self.device and A.dtype == getattr(self.xp, self.dtype)
+
+    def fit(self, model, X, y, sample_weight=None, method="fit"):
+        """Return the model fitted to ndarrays as arrays of this kind, whatever it warns of."""
+        with config_context(array_api_dispatch=True), warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            return getattr(model, method)(self(X), self(y), self(sample_weight))
+
+
+def is_host(A):
+    return isinstance(A, np.ndarray | np.generic)
+
+
+LIBRARIES = [
+    Library(strict, strict.Device("CPU_DEVICE"), "float64"),
+    Library(strict, strict.Device("device1"), "float32"),
+    Library(torch, "cpu", "float64"),
+    Library(torch, "cpu", "float32"),
+]
+needs_dispatch = pytest.mark.skipif(not ARRAY_API, reason="needs scikit-learn 1.9")
+each_library = pytest.mark.parametrize("library", LIBRARIES, ids=repr)
+
+FULL = [
+    {},
+    {"alpha": 0.1},
+    {"alpha": [0.1, 0.2, 0.3]},
+    {"fit_intercept": False},
+    {"alpha": 0.05, "l1_ratio": 0.5},
+    {"positive": True},
+    {"learning_rate": 1e-7, "max_iter": 30, "tol": 0},
+    {"learning_rate": 1e-7, "max_iter": 30, "tol": 0, "alpha": 0.1, "l1_ratio": 0.3},
+    {"early_stopping": True},
+]
+BATCHES = [
+    {"batch_size": 32, "max_iter": 20},
+    {"batch_size": 32, "max_iter": 20, "shuffle": False, "fit_intercept": False, "alpha": 0.1},
+    {"batch_size": 32, "max_iter": 20, "alpha": 0.05, "l1_ratio": 0.5},
+    {"batch_size": 10, "max_iter": 20, "positive": True, "average": False},
+    {"batch_size": 10, "learning_rate": 1e-7, "max_iter": 5, "tol": 0},
+    {"batch_size": 10, "learning_rate": 1e-7, "momentum": 0.5, "max_iter": 5, "tol": 0},
+    {"batch_size": 9, "learning_rate": 1e-7, "momentum": 0.5, "nesterov": True, "max_iter": 5},
+    {"batch_size": 10, "learning_rate": 1e-7, "alpha": 0.1, "l1_ratio": 0.3, "max_iter": 5},
+    {"batch_size": 32, "early_stopping": True, "schedule": "adaptive", "learning_rate": 1e-7}
+    | {"max_iter": 10},
+]
+TARGETS = ["vector", "weighted", "masked"]
+
+
+@pytest.fixture
+def problem(make_data, rng):
+    """Return a maker of X, y and sample_weight, and of what goes with them."""
+
+    def make(targets):
+        X, Y = make_data(300, 7, 3)
+        sample_weight = rng.integers(0, 3, 300).astype(float)
+        if targets == "vector":
+            return X, Y[:, 0], None
+        if targets == "masked":
+            Y[:30, 1] = Y[rng.uniform(size=Y.shape) < 0.05] = np.nan
+        return X, Y, sample_weight
+
+    return make
+
+
+def to_numpy(A):
+    return np.asarray(_arrays.to_host(A))
+
+
+def assert_same(library, model, expected):
+    """Assert the same model, to what the type of float holds."""
+    rtol = 1e-8 if library.dtype == "float64" else 1e-4
+    scale = np.abs(expected.coef_).max(axis=-1, keepdims=True)
+    assert np.abs(to_numpy(model.coef_) - expected.coef_).max() <= rtol * scale.max()
+    np.testing.assert_allclose(
+        to_numpy(model.intercept_), expected.intercept_, rtol=100 * rtol, atol=100 * rtol
+    )
+    if library.dtype == "float64":
+        # In float32 another order of sums may need a pass, or a step, more or less.
+        assert model.engine_ == expected.engine_
+        assert abs(model.n_iter_ - expected.n_iter_) <= 1 + 0.1 * expected.n_iter_
+    assert model.n_features_in_ == expected.n_features_in_
+
+
+@needs_dispatch
+@each_library
+@pytest.mark.parametrize("targets", TARGETS)
+@pytest.mark.parametrize("parameters", FULL + BATCHES, ids=str)
+def test_the_same_answer(library, targets, parameters, problem):
+    X, y, sample_weight = problem(targets)
+    if y.ndim == 1 and np.ndim(parameters.get("alpha", 0.0)):
+        parameters = {"alpha": 0.1}
+    parameters = {"random_state": 0, **parameters}
+    if targets == "masked":
+        parameters["missing_targets"] = "ignore"
+    expected = GDLinearRegression(**parameters)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        expected.fit(X.astype(library.dtype), y.astype(library.dtype), sample_weight)
+    model = library.fit(GDLinearRegression(**parameters), X, y, sample_weight)
+    assert_same(library, model, expected)
+
+
+@needs_dispatch
+@each_library
+@pytest.mark.parametrize("targets", TARGETS)
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        {"shuffle": False},
+        {"fit_intercept": False},
+        {"alpha": 0.05, "l1_ratio": 0.5},
+        {"learning_rate": 1e-7, "momentum": 0.5},
+    ],
+    ids=str,
+)
+def test_the_same_stream(library, targets, parameters, problem):
+    X, y, sample_weight = problem(targets)
+    parameters = {"random_state": 0, **parameters}
+    if targets == "masked":
+        parameters["missing_targets"] = "ignore"
+    model, expected = GDLinearRegression(**parameters), GDLinearRegression(**parameters)
+    for rows in (slice(0, 100), slice(100, 300)):
+        part = X[rows], y[rows], None if sample_weight is None else sample_weight[rows]
+        library.fit(model, *part, method="partial_fit")
+        expected.partial_fit(*(None if A is None else A.astype(library.dtype) for A in part))
+    assert_same(library, model, expected)
+    np.testing.assert_allclose(model.loss_curve_, expected.loss_curve_, rtol=1e-3)
+
+
+@needs_dispatch
+@each_library
+@pytest.mark.parametrize("batch_size", [None, 32])
+@pytest.mark.parametrize("targets", ["vector", "weighted"])
+def test_all_that_is_fitted_is_where_x_is(library, batch_size, targets, problem):
+    X, y, sample_weight = problem(targets)
+    model = GDLinearRegression(batch_size=batch_size, random_state=0)
+    library.fit(model, X, y, sample_weight)
+    with config_context(array_api_dispatch=True):
+        prediction, score = model.predict(library(X)), model.score(library(X), library(y))
+    for array in (model.coef_, model.intercept_, prediction):
+        assert library.owns(array)
+    assert model.coef_.shape == (7,) if y.ndim == 1 else (3, 7)
+    assert prediction.shape == y.shape
+    assert type(score) is float
+    assert score > 0.5
+    for name in ("optimality_", "n_iter_", "loss_curve_"):
+        value = getattr(model, name)
+        assert type(value[0] if isinstance(value, list) else value) in (int, float)
+    if y.ndim == 1:
+        assert type(model.learning_rate_) is float
+
+
+@needs_dispatch
+@each_library
+@pytest.mark.parametrize("other", [np.asarray, torch.asarray, strict.asarray, list])
+def test_targets_and_weights_follow(library, other, problem):
+    X, y, sample_weight = problem("weighted")
+    expected = library.fit(GDLinearRegression(), X, y, sample_weight)
+    with config_context(array_api_dispatch=True):
+        model = GDLinearRegression().fit(library(X), other(y), other(sample_weight))
+    assert library.owns(model.coef_)
+    np.testing.assert_allclose(to_numpy(model.coef_), to_numpy(expected.coef_), rtol=1e-3)
+
+
+@needs_dispatch
+@pytest.mark.parametrize("other", [torch.asarray, strict.asarray])
+def test_targets_follow_numpy_and_sparse_features(other, problem):
+    sparse = pytest.importorskip("scipy.sparse")
+    X, y, sample_weight = problem("weighted")
+    expected = GDLinearRegression().fit(X, y, sample_weight)
+    with config_context(array_api_dispatch=True):
+        for features in (X, sparse.csr_array(X), X.tolist()):
+            model = GDLinearRegression().fit(features, other(y), other(sample_weight))
+            assert is_host(model.coef_)
+            np.testing.assert_allclose(model.coef_, expected.coef_, rtol=1e-6)
+
+
+@needs_dispatch
+@each_library
+def test_other_libraries_are_told(library, problem):
+    X, y, _ = problem("vector")
+    model = library.fit(GDLinearRegression(warm_start=True), X, y)
+    before = dict(vars(model))
+    other = LIBRARIES[0] if library.xp is torch else LIBRARIES[2]
+    with config_context(array_api_dispatch=True):
+        for call in (
+            lambda: model.predict(other(X)),
+            lambda: model.predict(X),
+            lambda: model.partial_fit(other(X), other(y)),
+            lambda: model.fit(other(X), other(y)),
+        ):
+            with pytest.raises(ValueError, match="must use the same namespace and the same"):
+                call()
+    with pytest.raises(ValueError, match="Set array_api_dispatch=True"):
+        model.predict(X)
+    with pytest.raises(ValueError, match="Set array_api_dispatch=True"):
+        model.partial_fit(X, y)
+    assert vars(model) == before
+
+
+@needs_dispatch
+def test_validation_rows_are_where_x_is(problem):
+    X, y, _ = problem("vector")
+    for library in LIBRARIES:
+        model = GDLinearRegression(early_stopping=True)
+        with config_context(array_api_dispatch=True):
+            model.fit(library(X), library(y), X_val=library(X), y_val=y)
+            assert library.owns(model.coef_)
+            with pytest.raises(ValueError, match="X_val must be of the library of X"):
+                model.fit(library(X), library(y), X_val=X, y_val=y)
+
+
+@needs_dispatch
+@each_library
+def test_a_start_is_taken_from_any_library(library, problem):
+    X, y, _ = problem("weighted")
+    first = library.fit(GDLinearRegression(), X, y)
+    with config_context(array_api_dispatch=True):
+        for coef in (first.coef_, to_numpy(first.coef_)):
+            model = GDLinearRegression(tol=1e-4).fit(library(X), library(y), coef_init=coef)
+            assert model.n_iter_ < first.n_iter_
+
+
+@needs_dispatch
+@pytest.mark.parametrize("name", ["X", "y", "weights"])
+@each_library
+def test_bad_input_is_told(library, name, problem):
+    X, y, sample_weight = problem("weighted")
+    match = {"X": "X contains NaN", "y": "y contains infinity", "weights": "Negative values"}
+    if name == "X":
+        X[250, 3] = np.nan
+    elif name == "y":
+        y[250, 1] = np.inf
+    else:
+        sample_weight[7] = -1.0
+    for method, parameters in (("fit", {}), ("fit", {"batch_size": 32}), ("partial_fit", {})):
+        model = GDLinearRegression(**parameters)
+        with pytest.raises(ValueError, match=match[name]):
+            library.fit(model, X, y, sample_weight, method=method)
+        assert not hasattr(model, "coef_")
+
+
+@needs_dispatch
+@pytest.mark.parametrize("parameters", [{}, {"alpha": 0.01, "l1_ratio": 0.5}], ids=str)
+@pytest.mark.parametrize("shape", [(300, 20), (30, 60)])
+def test_only_numbers_leave_the_device(monkeypatch, make_data, parameters, shape):
+    sizes, descending = [], []
+    exact_steps, move_to = _descend.exact_steps, _arrays.move_to
+
+    def watched_steps(*arguments):
+        descending.append(True)
+        result = exact_steps(*arguments)
+        descending.clear()
+        return result
+
+    def watched_move(A, **options):
+        if descending:
+            sizes.append(A.size)
+        return move_to(A, **options)
+
+    monkeypatch.setattr(_descend, "exact_steps", watched_steps)
+    monkeypatch.setattr(_arrays, "move_to", watched_move)
+    # Nothing else leaves this device: whatever tries to is an error of its library.
+    library = LIBRARIES[1]
+    model = library.fit(GDLinearRegression(**parameters), *make_data(*shape, 2))
+    assert max(sizes) <= 3
+    assert len(sizes) <= 3 * model.n_iter_ + 3
+
+
+@needs_dispatch
+@pytest.mark.parametrize("n_features", [20, 3000])
+def test_float32_holds_five_digits(make_data, n_features):
+    X, Y = make_data(10_000 if n_features == 20 else 200, n_features, 2, offset=50.0)
+    X, Y = X.astype(np.float32), Y.astype(np.float32)
+    expected = GDLinearRegression(tol=1e-9).fit(X.astype(float), Y.astype(float))
+    model = LIBRARIES[3].fit(GDLinearRegression(tol=1e-9), X, Y)
+    spread = X.std(axis=0, dtype=float)
+    error = (to_numpy(model.coef_) - expected.coef_) * spread
+    assert np.abs(error).max() <= 1e-5 * np.abs(expected.coef_ * spread).max()
+
+
+@needs_dispatch
+def test_blocks_of_rows_add_up(monkeypatch, make_data, rng):
+    X, Y = make_data(1000, 5, 2)
+    sample_weight = rng.uniform(size=1000)
+    monkeypatch.setattr("sklearn_gdlinreg._array_rows.CPU_ITEMS", 300)
+    monkeypatch.setattr("sklearn_gdlinreg._array_rows.SHORT_SUM", 7)
+    for library in LIBRARIES[2:]:
+        for parameters in ({}, {"batch_size": 50, "random_state": 0}):
+            expected = GDLinearRegression(**parameters).fit(
+                X.astype(library.dtype), Y.astype(library.dtype), sample_weight
+            )
+            model = library.fit(GDLinearRegression(**parameters), X, Y, sample_weight)
+            assert_same(library, model, expected)
+
+
+@needs_dispatch
+def test_tensors_that_record_derivatives(problem):
+    X, y, sample_weight = problem("weighted")
+    X, y, sample_weight = (
+        torch.asarray(A).requires_grad_() * 1.0 for A in (X, y, sample_weight)
+    )
+    with config_context(array_api_dispatch=True):
+        model = GDLinearRegression().fit(X, y, sample_weight)
+        assert not model.predict(X).requires_grad
+        assert not model.coef_.requires_grad
+
+
+@needs_dispatch
+def test_in_a_pipeline_and_a_grid_search(problem):
+    X, y, _ = problem("vector")
+    library = LIBRARIES[2]
+    pipeline = make_pipeline(StandardScaler(), GDLinearRegression())
+    grid = {"gdlinearregression__alpha": [0.0, 10.0]}
+    expected = GridSearchCV(pipeline, grid, cv=3).fit(X, y)
+    with config_context(array_api_dispatch=True):
+        search = GridSearchCV(pipeline, grid, cv=3).fit(library(X), library(y))
+        assert library.owns(search.predict(library(X)))
+    assert search.best_params_ == expected.best_params_ == {"gdlinearregression__alpha": 0.0}
+    np.testing.assert_allclose(search.best_score_, expected.best_score_)
+
+
+@needs_dispatch
+def test_what_is_not_supported_is_told(problem):
+    X, y, _ = problem("vector")
+    library = LIBRARIES[2]
+    with config_context(array_api_dispatch=True):
+        with pytest.raises(ValueError, match="GDLinearRegressionCV takes NumPy arrays"):
+            GDLinearRegressionCV().fit(library(X), library(y))
+        narrow = strict.Device("no_float64")
+        X, y = (strict.asarray(A.astype("float32"), device=narrow) for A in (X, y))
+        with pytest.raises(ValueError, match="which has no float64"):
+            GDLinearRegression().fit(X, y)
+
+
+@pytest.mark.skipif(ARRAY_API, reason="scikit-learn 1.9 has it")
+def test_older_scikit_learn_is_told(problem):
+    X, y, _ = problem("vector")
+    match = "needs scikit-learn 1.9"
+    with config_context(array_api_dispatch=True), pytest.raises(ValueError, match=match):
+        GDLinearRegression().fit(torch.asarray(X), torch.asarray(y))
+
+
+@needs_dispatch
+@each_library
+@pytest.mark.parametrize("check_sample_weight", [False, True])
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        {"alpha": 0.01, "tol": 1e-8},
+        {"alpha": 0.01, "l1_ratio": 0.5, "tol": 1e-7},
+        {"batch_size": 16, "max_iter": 5, "tol": 0},
+    ],
+    ids=str,
+)
+def test_scikit_learns_check_of_values(library, check_sample_weight, parameters):
+    device = str(library.device).rpartition("('")[2].rstrip("')")
+    estimator_checks.check_array_api_input_and_values(
+        "GDLinearRegression",
+        GDLinearRegression(**parameters),
+        library.xp.__name__,
+        device_name=device,
+        dtype_name=library.dtype,
+        check_sample_weight=check_sample_weight,
+    )
