@@ -12,7 +12,7 @@ from sklearn.utils import assert_all_finite
 
 from ._arrays import namespace, same_place, stored, take
 from ._equations import loss
-from ._groups import group
+from ._groups import group, read_groups
 from ._validation import check_data, check_sample_weight
 
 
@@ -49,6 +49,15 @@ class Data:
     def n_rows(self):
         """The number of rows."""
         return self.X.shape[0]
+
+    @property
+    def n_outputs(self):
+        """The number of outputs."""
+        return self.Y.shape[1]
+
+    def read(self, **options):
+        """Look at the data once; return coordinates, moments and passes: `read_groups`."""
+        return read_groups(self.X, self.Y, list(self.groups()), **options)
 
     def take(self, rows):
         """Return some of the rows."""

@@ -24,7 +24,7 @@ PRODUCT_ADVANTAGE = 8
 WIDTH_FOR_BLAS_THREADS = 128
 
 
-def _short(values):
+def short(values):
     """Round to 20 bits, so that differences to nearby floats are exact."""
     mantissa, exponent = np.frexp(values)
     return np.ldexp(np.rint(np.ldexp(mantissa, 20)), exponent - 20)
@@ -56,7 +56,7 @@ class DenseRows(Rows):
         self.shift, self.unit = np.zeros(n_columns), np.ones(n_columns)
         sample = self._sample()
         if centred:
-            self.shift = _short(sample.mean(axis=0))
+            self.shift = short(sample.mean(axis=0))
         if scaled:
             largest = np.abs(sample - self.shift).max(axis=0)
             # Within these bounds the squares of units are floats too.

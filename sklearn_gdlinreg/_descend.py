@@ -10,7 +10,6 @@ from sklearn.utils import assert_all_finite, check_random_state
 
 from ._arrays import moved, namespace, stored, to_host, zeros
 from ._full_batch import certificate, exact_steps
-from ._groups import read_groups
 from ._history import History, Patience, Validation
 from ._mini_batch import automatic_steps, textbook_epochs
 from ._model import fitted_coef
@@ -51,8 +50,8 @@ def penalty_of(estimator, n_outputs):
 
 def _read(estimator, data, n_steps):
     """Return coordinates, moments and passes; see `_groups.read_groups`."""
-    return read_groups(
-        data.X, data.Y, list(data.groups()), penalty=penalty_of(estimator, data.Y.shape[1]),
+    return data.read(
+        penalty=penalty_of(estimator, data.n_outputs),
         fit_intercept=bool(estimator.fit_intercept), raw=estimator.learning_rate != "auto",
         n_steps=n_steps,
     )  # fmt: skip

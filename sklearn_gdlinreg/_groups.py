@@ -134,10 +134,23 @@ def read_groups(X, Y, groups, *, penalty, **options):
         )
         for outputs, weight in groups
     ]  # fmt: skip
+    return as_one([outputs for outputs, _ in groups], problems, Y)
+
+
+def as_one(outputs, problems, like):
+    """Return the coordinates, moments and passes of groups of outputs, each as one.
+
+    Parameters
+    ----------
+    outputs : list of ndarray of int
+    problems : list of what `_reading.read` returns
+    like : array
+        Where they are.
+    """
     coordinates, moments, passes = zip(*problems, strict=True)
-    groups = Groups([outputs for outputs, _ in groups])
+    groups = Groups(outputs)
     return (
         GroupedCoordinates(groups, coordinates),
-        None if None in moments else GroupedSupplier(groups, moments, Y),
-        GroupedSupplier(groups, passes, Y),
+        None if None in moments else GroupedSupplier(groups, moments, like),
+        GroupedSupplier(groups, passes, like),
     )

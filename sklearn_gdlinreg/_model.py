@@ -37,6 +37,19 @@ def fitted_coef(estimator):
     return coef.toarray().reshape((*np.shape(estimator.intercept_), -1))
 
 
+def linear(X, coef, intercept):
+    """Return the predictions of a model, in the shape of `intercept_` an output.
+
+    Parameters
+    ----------
+    X : array or sparse matrix of shape (N, M)
+    coef, intercept : `coef_`, which may be sparse, and `intercept_`
+    """
+    W = coef if coef.ndim == 1 else coef.T
+    y = safe_sparse_dot(X, W, dense_output=True) + intercept
+    return y.reshape(-1) if sparse.issparse(coef) and intercept.ndim == 0 else y
+
+
 class LinearModel(MultiOutputMixin, RegressorMixin):
     """Mixin of estimators that have `coef_` and `intercept_`."""
 
@@ -68,9 +81,7 @@ class LinearModel(MultiOutputMixin, RegressorMixin):
         check_is_fitted(self)
         X = check_features(self, X, accept_sparse=["csr", "csc", "coo"], reset=False)
         check_library(self, X, "predict")
-        coef = self.coef_ if self.coef_.ndim == 1 else self.coef_.T
-        y = safe_sparse_dot(X, coef, dense_output=True) + self.intercept_
-        return y.reshape(-1) if sparse.issparse(coef) and self.intercept_.ndim == 0 else y
+        return linear(X, self.coef_, self.intercept_)
 
     def score(self, X, y, sample_weight=None):
         """Return the coefficient of determination, R squared, averaged over the outputs.

@@ -270,12 +270,12 @@ class GDLinearRegression(CallbackSupportMixin, LinearModel, BaseEstimator):
         told = task and (lambda model: task.end_iteration(lambda: attributes(model())))
         history = history_of(self, data, held_out, told)
         W, b, step, self.t_, self.engine_ = descend(self, W, b, data, history, rng)
-        self._store(attributes((W, b)), step, history)
+        self.store(attributes((W, b)), step, history)
         if task is not None:
             task.end()
         return history
 
-    def _store(self, attributes, step, history):
+    def store(self, attributes, step, history):
         """Set the attributes of a fit."""
         for name in ("_stream", "validation_loss_curve_"):
             vars(self).pop(name, None)

@@ -7,7 +7,9 @@ weighted; V is (M, D).
 """
 
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cached_property
 
 import numpy as np
@@ -20,8 +22,23 @@ EPS = float(np.finfo(np.float64).eps)
 WORK_OF_A_THREAD = 2**21
 
 
+_alone = threading.local()
+
+
+@contextmanager
+def one_thread():
+    """Let the rows that this thread reads keep to it: others do the same beside it."""
+    _alone.asked = True
+    try:
+        yield
+    finally:
+        _alone.asked = False
+
+
 def count_threads(work):
     """Return how many threads the work, in multiply-adds, is worth."""
+    if getattr(_alone, "asked", False):
+        return 1
     allowed = os.environ.get("OMP_NUM_THREADS", "")
     if allowed.isdigit():
         n_cores = int(allowed)

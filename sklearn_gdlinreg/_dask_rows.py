@@ -1,0 +1,296 @@
+"""Rows that Dask keeps in chunks: each chunk answers for itself, and the answers are summed.
+
+What is asked goes to the chunks, and never a chunk to who asks. A chunk is read by the rows
+of its kind, `_dense_rows` or `_sparse_rows`, in a task of its own; a tree of tasks merges the
+answers. Tasks keep no chunk: where a worker is lost, its chunks are made again.
+
+Conventions are those of `_rows`; P = M + D columns.
+"""
+
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
+
+import dask
+import numpy as np
+from scipy import sparse
+from sklearn.utils import assert_all_finite
+
+from ._dense_rows import PRODUCT_ADVANTAGE, DenseRows, short
+from ._reading import rows_of
+from ._rows import EPS, one_thread
+from ._sparse_rows import SparseRows
+
+# Answers that a task of the tree merges.
+FAN_IN = 8
+
+
+@dataclass(frozen=True)
+class Chunks:
+    """The chunks of X, Y and the weights; of some outputs, if they are missing in other rows.
+
+    Attributes
+    ----------
+    blocks : list of (Delayed X, Delayed Y, Delayed weight or None)
+    lengths : tuple of int, the rows of each
+    shape : (N, M)
+    n_columns : int, the outputs that Y has
+    dtype : float32 or float64
+    sparse : bool, whether the chunks of X are
+    exponent : int, weights are to be multiplied by 2 to the power of minus this
+    outputs : ndarray of int, or None for all
+    missing : bool, whether Y may have NaN
+    masked : bool, whether rows where the first of these outputs is NaN carry no weight
+    """
+
+    blocks: list
+    lengths: tuple
+    shape: tuple
+    n_columns: int
+    dtype: object
+    sparse: bool
+    exponent: int = 0
+    outputs: object = None
+    missing: bool = False
+    masked: bool = False
+
+    def of_outputs(self, outputs):
+        """Return those of outputs that are missing in the same rows."""
+        return replace(self, outputs=outputs, masked=True)
+
+    @property
+    def n_outputs(self):
+        """How many outputs these are."""
+        return self.n_columns if self.outputs is None else len(self.outputs)
+
+    def reduce(self, answer, merge, *question):
+        """Ask each chunk, and merge the answers in a tree; return the result.
+
+        Parameters
+        ----------
+        answer : callable
+            Given ``(X, Y, weight)`` of a chunk, and the question; None counts as no answer.
+        merge : callable, of two answers
+        *question : sent to every worker once
+        """
+        asked = dask.delayed(question, pure=False, traverse=False)
+        ask = dask.delayed(_answer, pure=False, traverse=False)
+        own = replace(self, blocks=None, lengths=None)
+        own = dask.delayed(own, pure=False, traverse=False)
+        starts = np.cumsum((0, *self.lengths))
+        parts = [
+            ask(answer, own, asked, (i, int(starts[i])), *block)
+            for i, block in enumerate(self.blocks)
+        ]
+        gather = dask.delayed(_merge, pure=False)
+        while len(parts) > 1:
+            cuts = range(0, len(parts), FAN_IN)
+            parts = [gather(merge, *parts[i : i + FAN_IN]) for i in cuts]
+        return parts[0].compute()
+
+
+@contextmanager
+def naming(chunk, n_rows):
+    """Add to an error which chunk it is about: its number and its first row."""
+    try:
+        yield
+    except ValueError as error:
+        i, start = chunk
+        where = f"chunk {i}, rows {start} to {start + n_rows - 1}"
+        raise ValueError(f"{str(error).rstrip('.')} ({where}).") from error
+
+
+def _answer(answer, chunks, question, chunk, X, Y, weight):
+    """Return what a chunk answers; None where it has no row that counts."""
+    if X.shape[0] == 0:
+        return None
+    # Dask has a thread for each core already.
+    with naming(chunk, X.shape[0]), one_thread():
+        X, Y, weight = as_rows(chunks, X, Y, weight)
+        if weight is not None and not weight.any():
+            # What is not read here still must be finite.
+            assert_all_finite(X.data if sparse.issparse(X) else X, input_name="X")
+            assert_all_finite(Y, input_name="y", allow_nan=chunks.missing)
+            return None
+        return answer((X, Y, weight), *question)
+
+
+def _merge(merge, *answers):
+    """Merge the answers that there are."""
+    result = None
+    for answer in answers:
+        if answer is not None:
+            result = answer if result is None else merge(result, answer)
+    return result
+
+
+def as_rows(chunks, X, Y, weight):
+    """Return a chunk as `rows_of` takes it."""
+    if sparse.issparse(X):
+        X = X.tocsr().astype(chunks.dtype, copy=False)
+    else:
+        X = np.asarray(X, dtype=chunks.dtype)
+    Y = np.asarray(Y, dtype=chunks.dtype)
+    Y = Y.reshape(len(Y), chunks.n_columns)
+    if chunks.outputs is not None:
+        Y = np.ascontiguousarray(Y[:, chunks.outputs])
+    if weight is not None:
+        weight = np.ldexp(np.asarray(weight, dtype=np.float64), -chunks.exponent)
+    if chunks.masked:
+        observed = ~np.isnan(Y[:, 0])
+        Y = np.where(observed[:, None], Y, 0.0).astype(chunks.dtype)
+        weight = observed * (1.0 if weight is None else weight)
+    return X, Y, weight
+
+
+def add(one, other):
+    """Merge answers that are tuples of sums."""
+    return tuple(a + b for a, b in zip(one, other, strict=True))
+
+
+def _rows(chunk, centred, origin):
+    """Return the Rows of a chunk, and what their weights were multiplied by."""
+    X, Y, weight = chunk
+    rows = rows_of(X, Y, weight, centred=centred, like=origin)
+    return rows, 1.0 if weight is None else float(np.ldexp(1.0, np.frexp(weight.max())[1]))
+
+
+def _residual(chunk, centred, origin, V, offset, homogeneous, precise):
+    """Answer with what `Rows.residual` returns."""
+    rows, scale = _rows(chunk, centred, origin)
+    residual = rows.precise_residual if precise else rows.residual
+    if precise and not isinstance(rows, SparseRows):
+        return tuple(scale * part for part in residual(V, offset))
+    return tuple(scale * part for part in residual(V, offset, homogeneous=homogeneous))
+
+
+def _moments(chunk, centred, origin, products):
+    """Answer with the weight, mean, sums of squares about it, and sums of products if asked.
+
+    They are in the coordinates of the origin. Products of dense rows are about the mean too,
+    where there is an intercept: there is a shift for each chunk.
+    """
+    rows, scale = _rows(chunk, centred, None)
+    total, mean, variance, *second = rows.moments() if products else rows.column_moments()
+    total, to_origin = total * scale, origin.unit / rows.unit
+    shift = (rows.shift - origin.shift) * origin.unit
+    about_mean = centred and not isinstance(rows, SparseRows)
+    squares = total * variance * to_origin**2
+    if products:
+        second = second[0] - np.outer(mean, mean) if about_mean else second[0]
+        second = total * second * np.outer(to_origin, to_origin)
+    return total, shift + mean * to_origin, squares, second if products else None, about_mean
+
+
+def _merge_moments(one, other, *, centred):
+    """Merge two answers of `_moments` (Chan, Golub & LeVeque, 1983)."""
+    (n, mean, squares, products, about_mean), (m, mean_2, squares_2, products_2, _) = one, other
+    total, apart = n + m, mean_2 - mean
+    spread = n * (m / total)
+    squares = squares + squares_2
+    if centred:
+        squares = squares + spread * apart**2
+    if products is not None:
+        products = products + products_2
+        if about_mean:
+            products += spread * np.outer(apart, apart)
+    return total, mean + apart * (m / total), squares, products, about_mean
+
+
+def _merge_centred(one, other):
+    return _merge_moments(one, other, centred=True)
+
+
+def _merge_raw(one, other):
+    return _merge_moments(one, other, centred=False)
+
+
+def _origin(chunk, centred, scaled):
+    """Answer with the shift and unit of a chunk, and how many entries its rows have."""
+    X, Y, weight = chunk
+    rows = rows_of(X, Y, weight, centred=centred, scaled=scaled)
+    return rows.shift, rows.unit, rows.n_entries / rows.n_rows
+
+
+class DaskRows:
+    """Rows in chunks: what full-batch descent asks of Rows.
+
+    Parameters
+    ----------
+    chunks : Chunks
+    centred, scaled : as in DenseRows
+    """
+
+    def __init__(self, chunks, *, centred, scaled):
+        self.chunks, self.centred = chunks, centred
+        (self.n_rows, self.n_features), self.n_outputs = chunks.shape, chunks.n_outputs
+        self.widest_moments = (SparseRows if chunks.sparse else DenseRows).widest_moments
+        self.moments_eps = EPS if chunks.sparse else float(np.finfo(chunks.dtype).eps)
+        self.shift, self.unit, per_row = self._first(scaled)
+        self.n_entries = per_row * self.n_rows
+
+    def _first(self, scaled):
+        """Return the origin of the first chunk that has one, and the entries of its rows."""
+        for i in range(len(self.chunks.blocks)):
+            one = replace(
+                self.chunks, blocks=self.chunks.blocks[i : i + 1],
+                lengths=self.chunks.lengths[i : i + 1],
+            )  # fmt: skip
+            if one.lengths[0]:
+                found = one.reduce(_origin, None, self.centred, scaled)
+                if found is not None:
+                    return found
+        raise ValueError("There is no row that carries weight in X and y.")
+
+    @property
+    def moments_work(self):
+        """What gathering moments takes, in multiply-adds of a pass."""
+        if self.chunks.sparse:
+            return self.n_entries**2 / self.n_rows
+        return self.n_entries * self.n_features / PRODUCT_ADVANTAGE
+
+    @property
+    def _place(self):
+        return SimpleNamespace(shift=self.shift, unit=self.unit)
+
+    def column_moments(self):
+        """Return the sum of weights, the mean of z and its mean square about the centre."""
+        return self._gather(products=False)[:3]
+
+    def moments(self):
+        """Return what `column_moments` does, and the mean of z z', (P, P)."""
+        total, mean, variance, products, about_mean = self._gather(products=True)
+        second = products / total
+        return total, mean, variance, second + np.outer(mean, mean) if about_mean else second
+
+    def _gather(self, *, products):
+        """Gather moments, in one reduction; move the origin to the mean of all chunks."""
+        merge = _merge_centred if self.centred else _merge_raw
+        total, mean, squares, products, about_mean = self.chunks.reduce(
+            _moments, merge, self.centred, self._place, products
+        )
+        if self.centred and not self.chunks.sparse:
+            before = self.shift
+            self.shift = short(before + mean / self.unit)
+            mean = mean - (self.shift - before) * self.unit
+        variance = squares / total
+        if self.centred:
+            # What rounding leaves of a constant: in the sums, and in the data themselves.
+            in_data = self.moments_eps * np.abs(self.shift * self.unit)
+            about = variance + mean**2
+            variance = np.where(variance <= 64 * EPS * about + (4 * in_data) ** 2, 0.0, variance)
+        return total, mean, variance, products, about_mean
+
+    def residual(self, V, offset, *, homogeneous=False, precise=False):
+        """Return what that of Rows does: sums over all chunks, by one graph."""
+        question = self.centred, self._place, V, offset, homogeneous, precise
+        return self.chunks.reduce(_residual, add, *question)
+
+    def precise_residual(self, V, offset):
+        """Return what ``residual`` does, computed in the widest float there is."""
+        return self.residual(V, offset, precise=True)
+
+
+@rows_of.register(Chunks)
+def _(X, Y, sample_weight, *, centred, scaled=True, like=None):
+    return DaskRows(X, centred=centred, scaled=scaled)

@@ -1,0 +1,281 @@
+"""GDLinearRegression on Dask collections: X stays where it is, in chunks of rows."""
+
+try:
+    import dask.array as da
+except ImportError as error:
+    raise ImportError(
+        'sklearn_gdlinreg.dask needs Dask. Install it with: pip install "sklearn_gdlinreg[dask]"'
+    ) from error
+
+import numpy as np
+from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
+from sklearn.utils import check_array
+from sklearn.utils.validation import check_is_fitted
+
+from ._dask_data import data_of, is_dask
+from ._descend import descend, history_of, start
+from ._model import fitted_coef, linear, solution
+from ._regressor import GDLinearRegression
+from ._validation import CONSTRAINTS, check_parameters, restored_on_error
+
+
+class DaskGDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
+    """Linear regression by full-batch descent on Dask collections.
+
+    The same estimator as `GDLinearRegression`, and the same answer, for X and y that are
+    chunked by rows, on any of Dask's schedulers. X is never gathered: moments are one
+    reduction over the chunks, and where passes are cheaper each is one. No more than a few
+    chunks are in memory at a time, and none on the client. Chunks are read anew by every
+    reduction; persist X where it fits in the memory of the workers.
+
+    Parameters
+    ----------
+    alpha : float or array-like of shape (n_outputs,), default=0.0
+        Strength of the penalty, as in `GDLinearRegression`.
+    l1_ratio : float, default=0.0
+        Share of the L1 penalty, in the range [0, 1].
+    fit_intercept : bool, default=True
+        Whether to fit an intercept.
+    positive : bool, default=False
+        Whether no coefficient may be negative.
+    learning_rate : "auto" or float, default="auto"
+        Exact steps, or the textbook's.
+    schedule : {"constant", "invscaling", "adaptive"} or callable, default="constant"
+        How a numeric `learning_rate` changes.
+    momentum : float, default=0.0
+        Momentum of the textbook's update, in the range [0, 1).
+    nesterov : bool, default=False
+        Whether that momentum is Nesterov's.
+    max_iter : int, default=1000
+        Most iterations.
+    tol : float, default=1e-6
+        The fit ends when `optimality_` is at most this.
+    n_iter_no_change : int, default=5
+        Patience of ``schedule="adaptive"``.
+    missing_targets : {"error", "ignore"}, default="error"
+        What to do with NaN in y. With "ignore" each output learns from the rows where it is
+        observed.
+    warm_start : bool, default=False
+        Whether to start from the solution of the last fit.
+    verbose : int, default=0
+        1 prints some of the iterations, 2 all.
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (n_features,) or (n_outputs, n_features)
+        Coefficients, in units of y per unit of X.
+    intercept_ : float or ndarray of shape (n_outputs,)
+        Intercept, in units of y.
+    n_features_in_ : int
+        Number of features seen by fit.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, where X is a dataframe whose names are all strings.
+    n_iter_, t_ : int
+        Number of iterations, and of updates.
+    loss_curve_ : list of float
+        The objective after each iteration, in squared units of y.
+    learning_rate_ : float or ndarray of shape (n_outputs,)
+        The last step used.
+    optimality_ : float
+        The largest scale-free gradient of an output at the solution, worked out from the data.
+    stop_reason_ : str
+        Why the fit ended, as in `GDLinearRegression`.
+    engine_ : str
+        What ran: "moments", "passes" or "moments+passes".
+
+    See Also
+    --------
+    sklearn_gdlinreg.GDLinearRegression : The same on data in memory.
+
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> from sklearn_gdlinreg.dask import DaskGDLinearRegression
+    >>> X = da.random.default_rng(0).normal(size=(1000, 3), chunks=(100, 3))
+    >>> y = X.sum(axis=1)
+    >>> DaskGDLinearRegression().fit(X, y).coef_.round(6).tolist()
+    [1.0, 1.0, 1.0]
+    """
+
+    def __init__(
+        self,
+        *,
+        alpha=0.0,
+        l1_ratio=0.0,
+        fit_intercept=True,
+        positive=False,
+        learning_rate="auto",
+        schedule="constant",
+        momentum=0.0,
+        nesterov=False,
+        max_iter=1000,
+        tol=1e-6,
+        n_iter_no_change=5,
+        missing_targets="error",
+        warm_start=False,
+        verbose=0,
+    ):
+        self.alpha = alpha
+        self.l1_ratio = l1_ratio
+        self.fit_intercept = fit_intercept
+        self.positive = positive
+        self.learning_rate = learning_rate
+        self.schedule = schedule
+        self.momentum = momentum
+        self.nesterov = nesterov
+        self.max_iter = max_iter
+        self.tol = tol
+        self.n_iter_no_change = n_iter_no_change
+        self.missing_targets = missing_targets
+        self.warm_start = warm_start
+        self.verbose = verbose
+
+    def fit(self, X, y, sample_weight=None, *, coef_init=None, intercept_init=None):
+        """Fit the model.
+
+        Parameters
+        ----------
+        X : dask.array or dask.dataframe of shape (n_samples, n_features)
+            Training data, chunked along rows only. Chunks may be CSR matrices.
+        y : dask.array, dask.dataframe or array of shape (n_samples,) or (n_samples, n_outputs)
+            Targets, in the chunks of X.
+        sample_weight : dask.array, array of shape (n_samples,) or float, default=None
+            Weights, not negative, not all zero.
+        coef_init : array-like of the shape of `coef_`, default=None
+            Coefficients to start from, instead of zeros.
+        intercept_init : float or array-like of shape (n_outputs,), default=None
+            Intercept to start from, instead of zeros.
+
+        Returns
+        -------
+        self : DaskGDLinearRegression
+            The fitted estimator.
+
+        Raises
+        ------
+        TypeError
+            If X is no Dask collection.
+        ValueError
+            If a parameter is not allowed, or an input; the message names the chunk. A fitted
+            estimator is left as it was.
+        """
+        with restored_on_error(self):
+            parameters = self.get_params()
+            check_parameters(self, {name: CONSTRAINTS[name] for name in parameters})
+            names = getattr(X, "columns", ())
+            data, X, y = data_of(X, y, sample_weight, missing_targets=self.missing_targets)
+            like, M = np.empty((0, *y.shape[1:])), data.chunks.shape[1]
+            fitted = fitted_coef(self) if self.warm_start else None
+            W, b = start(self, fitted, coef_init, intercept_init, M, like)
+            local = GDLinearRegression(**parameters)
+            history = history_of(local, data, None, None)
+            W, b, step, local.t_, local.engine_ = descend(local, W, b, data, history, None)
+            local.store(solution(W, b, like.ndim, data.chunks.dtype), step, history)
+            local.n_features_in_ = M
+            vars(self).pop("feature_names_in_", None)
+            if len(names) and all(isinstance(name, str) for name in names):
+                local.feature_names_in_ = np.asarray(names, dtype=object)
+            vars(self).update(_fitted(local))
+            history.end()
+        return self
+
+    def predict(self, X):
+        """Predict the targets of X, lazily where X is lazy.
+
+        Parameters
+        ----------
+        X : dask.array, dask.dataframe or what `GDLinearRegression.predict` takes
+            Samples, of shape (n_samples, n_features).
+
+        Returns
+        -------
+        y : dask.array, or ndarray where X is in memory
+            Predictions, of shape (n_samples,) or (n_samples, n_outputs), in units of y.
+        """
+        check_is_fitted(self)
+        if not is_dask(X):
+            return self.to_local().predict(X)
+        X = X if isinstance(X, da.Array) else X.to_dask_array()
+        if X.ndim != 2 or X.shape[1] != self.n_features_in_ or X.numblocks[1] > 1:
+            raise ValueError(
+                f"X must have {self.n_features_in_} features in one chunk of columns, as in "
+                f"fit. Got shape {X.shape} in chunks of {X.chunks[1:]} columns."
+            )
+        one = self.intercept_.ndim == 0
+        dtype = np.result_type(self.coef_.dtype, np.float32 if X.dtype == np.float32 else float)
+        return X.map_blocks(
+            _predict, self.coef_, self.intercept_, dtype=dtype, drop_axis=1 if one else None,
+            chunks=None if one else (X.chunks[0], (len(self.intercept_),)),
+            meta=np.empty((0,) if one else (0, 0), dtype),
+        )  # fmt: skip
+
+    def score(self, X, y, sample_weight=None):
+        """Return the coefficient of determination, R squared, averaged over the outputs.
+
+        Parameters
+        ----------
+        X : dask.array or dask.dataframe of shape (n_samples, n_features)
+            Samples.
+        y : dask.array, dask.dataframe or array of shape (n_samples,) or (n_samples, n_outputs)
+            Their targets.
+        sample_weight : dask.array, array of shape (n_samples,) or float, default=None
+            Weights.
+
+        Returns
+        -------
+        score : float
+            1 at best; 0 is as good as the mean of y. One reduction over the chunks.
+        """
+        check_is_fitted(self)
+        if not is_dask(X):
+            return self.to_local().score(X, y, sample_weight)
+        data, *_ = data_of(X, y, sample_weight, missing_targets="error")
+        question = self.coef_, self.intercept_
+        _, _, spread, error = data.chunks.reduce(_score, _merge_scores, *question)
+        # As r2_score: an output that does not vary is predicted fully, or not at all.
+        varies = spread > 0
+        shares = np.where(varies, error / np.where(varies, spread, 1.0), error > 0)
+        return float(1.0 - shares.mean())
+
+    def to_local(self):
+        """Return the fitted model as a `GDLinearRegression`, with the same parameters.
+
+        Returns
+        -------
+        model : GDLinearRegression
+        """
+        check_is_fitted(self)
+        local = GDLinearRegression(**self.get_params())
+        vars(local).update(_fitted(self))
+        return local
+
+
+def _fitted(estimator):
+    """Return the attributes that fitting has set."""
+    own = vars(estimator).items()
+    return {name: value for name, value in own if name.endswith("_") and name[0] != "_"}
+
+
+def _predict(X, coef, intercept):
+    """Return the predictions for a chunk."""
+    X = check_array(X, accept_sparse="csr", dtype=[np.float64, np.float32], ensure_min_samples=0)
+    return linear(X, coef, intercept)
+
+
+def _score(chunk, coef, intercept):
+    """Answer with the weight, the mean of y, its squares about that, and those of errors."""
+    X, Y, weight = chunk
+    weight = np.ones(len(Y)) if weight is None else weight
+    error = Y - _predict(X, coef, intercept).reshape(Y.shape)
+    check_array(Y, input_name="y")
+    Y, total = Y.astype(np.float64), weight.sum()
+    mean = weight @ Y / total
+    return total, mean, weight @ (Y - mean) ** 2, weight @ error.astype(np.float64) ** 2
+
+
+def _merge_scores(one, other):
+    """Merge two answers of `_score` (Chan, Golub & LeVeque, 1983)."""
+    (n, mean, spread, error), (m, mean_2, spread_2, error_2) = one, other
+    total, apart = n + m, mean_2 - mean
+    spread = spread + spread_2 + n * (m / total) * apart**2
+    return total, mean + apart * (m / total), spread, error + error_2
