@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from ._arrays import copied, dot, inverse_of, multiply, namespace, numbers, zeros
-from ._moves import Point, moves_for
+from ._moves import Point, is_curved, moves_for
 from ._proximal import NO_POLISH, proximal_cycle
 from ._quadratic import START_OVERFLOWS
 from ._rows import EPS
@@ -150,8 +150,7 @@ def _exact(supplier, P, G, live):
     """Return H P, P'G and 1 / P'HP, where there is a step to make, and where that is."""
     HP, curvature = supplier.curvature(P)
     ahead = dot(P, G)
-    # What is not told from rounding is no curvature: a step along it would lead astray.
-    live = live & (ahead > 0) & (curvature > supplier.noise * dot(P, P))
+    live = live & (ahead > 0) & is_curved(supplier, P, curvature)
     return HP, ahead, inverse_of(curvature, where=live), live
 
 

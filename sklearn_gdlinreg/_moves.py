@@ -14,6 +14,16 @@ from ._arrays import dot, namespace, zeros
 KEPT_ITEMS = 2**21
 # Fewer moves than this, short of all, are not worth their time.
 WORTH_KEEPING = 32
+# One over a smaller number may be no float.
+TINY = 1e-300
+
+
+def is_curved(supplier, P, curvature):
+    """Whether the curvature along the columns of P can be told from rounding, (D,).
+
+    What cannot is no curvature: a step along it would lead astray.
+    """
+    return curvature > supplier.noise * dot(P, P) + TINY
 
 
 @dataclass

@@ -15,7 +15,7 @@ import math
 
 from ._arrays import copied, dot, inverse_of, namespace, nth_smallest, numbers
 from ._history import History
-from ._moves import Point, moves_for
+from ._moves import Point, is_curved, moves_for
 from ._penalty import Proximal
 from ._rows import EPS
 
@@ -126,7 +126,7 @@ class _Descent:
             HP, curvature = self.supplier.curvature(P)
             ahead = dot(P, G)
             live = live & (ahead > 0)
-            curved = live & (curvature > self.supplier.noise * dot(P, P))
+            curved = live & is_curved(self.supplier, P, curvature)
             inverse = inverse_of(curvature, where=curved)
             # Where there is no curvature the objective falls all the way to the face's end.
             wanted = xp.where(live & ~curved, math.inf, ahead * inverse)

@@ -258,7 +258,10 @@ def _fitted(estimator):
 
 def _predict(X, coef, intercept):
     """Return the predictions for a chunk."""
-    X = check_array(X, accept_sparse="csr", dtype=[np.float64, np.float32], ensure_min_samples=0)
+    X = check_array(
+        X, accept_sparse="csr", dtype=[np.float64, np.float32], ensure_min_samples=0,
+        input_name="X",
+    )  # fmt: skip
     return linear(X, coef, intercept)
 
 

@@ -95,7 +95,8 @@ def test_the_answer_of_one_machine(container, data, chunks, weighted, parameters
     exact = not (parameters.get("l1_ratio") or parameters.get("positive"))
     assert_same(model, expected, 1e-10 if exact else 1e-7)
     assert model.n_features_in_ == M
-    assert set(vars(model)) == set(vars(model)) | {"loss_curve_", "n_iter_", "t_", "engine_"}
+    fitted = {"loss_curve_", "n_iter_", "t_", "engine_", "optimality_", "stop_reason_"}
+    assert fitted | {"coef_", "intercept_", "learning_rate_"} <= set(vars(model))
 
 
 @pytest.mark.parametrize("chunks", [(N,), (7, 300, 1, 292)])
@@ -137,16 +138,16 @@ def test_the_least_squares_answer_of_one_output(data, chunks):
     np.testing.assert_allclose(prediction.compute(), model.to_local().predict(X), rtol=1e-12)
 
 
-@pytest.mark.parametrize("parameters", [{}, {"alpha": 0.05, "l1_ratio": 0.5}], ids=str)
+@pytest.mark.parametrize("parameters", [{}, {"alpha": 0.5, "l1_ratio": 0.5}], ids=str)
 def test_passes_over_wide_data(container, make_data, parameters):
-    X, Y = make_data(60, 300, 2, decades=1.0)
-    parameters = {"tol": 1e-12 if not parameters else 1e-9, "max_iter": 5000, **parameters}
+    X, Y = make_data(60, 200, 2, decades=1.0)
+    parameters = {"tol": 1e-10 if not parameters else 1e-7, "max_iter": 5000, **parameters}
     expected = fit(GDLinearRegression(**parameters), X, Y)
     model = DaskGDLinearRegression(**parameters)
     fit(model, container(X, (0, 17, 1, 42)), chunked(Y, (0, 17, 1, 42)))
     if not parameters.get("l1_ratio"):
         assert model.engine_ == expected.engine_ == "passes"
-    assert_same(model, expected, 1e-8)
+    assert_same(model, expected, 1e-8 if not parameters.get("l1_ratio") else 1e-5)
 
 
 @pytest.mark.parametrize("offset", [0.0, 1e4, 1e6])
@@ -162,7 +163,7 @@ def test_a_large_offset_costs_no_digits(rng, offset):
     np.testing.assert_array_equal(model.coef_[:, 3], 0.0)
 
 
-@pytest.mark.parametrize("power", [-200, 200])
+@pytest.mark.parametrize("power", [-100, 100])
 def test_extreme_units(data, power):
     X, Y, sample_weight = data
     X, Y, sample_weight = (A * 10.0**power for A in (X, Y, sample_weight))
@@ -314,7 +315,7 @@ def test_other_input_is_told(data):
     failing(x, y, "learning_rate=1 makes the loss grow without bound", learning_rate=1.0)
     Y[:, 1] = np.nan
     failing(x, Y, "Got none for output 1 of y", missing_targets="ignore")
-    failing(x, Y, r"y contains NaN \(chunk 0")
+    failing(x, Y, r"y contains NaN \(chunk \d, rows")
     model = DaskGDLinearRegression().fit(x, Y[:, 0])
     with pytest.raises(ValueError, match="X must have 6 features"):
         model.predict(x[:, :5])
@@ -330,7 +331,7 @@ def test_each_pass_is_one_graph(data):
     graphs = []
 
     def scheduler(graph, keys, **options):
-        graphs.append(len(graph))
+        graphs.append(graph)
         return dask.get(graph, keys, **options)
 
     with dask.config.set(scheduler=scheduler):
@@ -386,14 +387,14 @@ def slow(block, seconds):
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("wide", [False, True])
 def test_a_worker_is_killed_in_the_middle_of_a_fit(client, make_data, wide):
-    X, Y = make_data(40, 90, 2, decades=1.0) if wide else make_data(N, M, 2)
-    chunks = 5 if wide else 50
+    X, Y = make_data(40, 200, 2, decades=1.0) if wide else make_data(N, M, 2)
+    chunks = 10 if wide else 50
     expected = GDLinearRegression(tol=1e-10).fit(X, Y)
-    x = chunked(X, chunks).map_blocks(slow, 0.05, dtype=X.dtype)
+    x = chunked(X, chunks).map_blocks(slow, 0.02 if wide else 0.1, dtype=X.dtype)
     killed = []
 
     def kill():
-        time.sleep(0.8)
+        time.sleep(0.5)
         killed.extend(client.run(os.getpid).values())
         os.kill(killed[0], signal.SIGKILL)
 
@@ -427,6 +428,7 @@ def test_grid_search_on_the_cluster(client, data):
 def test_the_plain_estimator_in_incremental(data):
     wrappers = pytest.importorskip("dask_ml.wrappers")
     X, Y, _ = data
+    Y = Y[:, 0]
     plain = GDLinearRegression(shuffle=False)
     model = wrappers.Incremental(plain, shuffle_blocks=False)
     model.fit(chunked(X, 100), chunked(Y, 100))
