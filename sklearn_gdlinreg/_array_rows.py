@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from ._arrays import device, moved, namespace, take, to_host, zeros
+from ._arrays import device, dot, moved, namespace, take, to_host, zeros
 from ._dense_rows import DenseRows
 
 # Items of a block: on a CPU it stays in the cache; elsewhere starting a function must cost
@@ -85,7 +85,9 @@ class ArrayRows(DenseRows):
         gram = zeros((size, size), self.X)
         for z_x, z_y, weight in self._blocks(dtype, at_least=size):
             root = self._xp.sqrt(weight)[:, None]
-            gram += self._products(self._xp.concat([z_x * root, z_y * root, root], axis=1))
+            if self.weighted:
+                z_x, z_y = z_x * root, z_y * root
+            gram += self._products(self._xp.concat([z_x, z_y, root], axis=1))
         return gram
 
     def _products(self, block):
@@ -126,18 +128,21 @@ class ArrayRows(DenseRows):
 
         The residual r is ``z_y - offset - z_x V``, with z_y = 0 if homogeneous.
         """
-        xp = self._xp
-        gradient = xp.zeros_like(V)
+        xp, M = self._xp, self.n_features
+        gradient, unit = xp.zeros_like(V), self.unit[:M, None]
         first, second = xp.zeros_like(offset), xp.zeros_like(offset)
-        for z_x, z_y, weight in self._blocks(xp.float64):
-            r = -offset - z_x @ V
+        # The unit of X is taken off V: a product with X would take as long as a pass.
+        V = unit * V
+        for rows in self._spans():
+            x = xp.astype(self.X[rows, :], xp.float64) - self.shift[:M]
+            r = -offset - x @ V
             if not homogeneous:
-                r += z_y
-            weighted = weight[:, None] * r
-            gradient += z_x.T @ weighted
+                r += (xp.astype(self.Y[rows, :], xp.float64) - self.shift[M:]) * self.unit[M:]
+            weighted = self.weight[rows, None] * r if self.weighted else r
+            gradient += x.T @ weighted
             first += xp.sum(weighted, axis=0)
-            second += xp.sum(weighted * r, axis=0)
-        return gradient, first, second
+            second += dot(weighted, r)
+        return unit * gradient, first, second
 
     # There is no wider float than theirs.
     precise_residual = residual
