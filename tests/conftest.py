@@ -15,6 +15,22 @@ import pytest
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cuda_is_there_or_not():
+    """Let scikit-learn skip its checks on CUDA where PyTorch was built for it and has no GPU.
+
+    It asks whether PyTorch was built for CUDA, as the usual one for Linux is.
+    """
+    try:
+        import torch
+    except ImportError:
+        yield
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.backends.cuda, "is_built", torch.cuda.is_available)
+        yield
+
+
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)
