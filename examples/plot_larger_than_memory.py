@@ -1,0 +1,144 @@
+"""
+==================================
+A fit four times the size of memory
+==================================
+
+Four million rows of 32 features lie in a file of one gigabyte. The process may take a quarter of
+that for its data beyond what its imports take, and the system holds it to that. Dask reads the
+file in chunks on the threads of this one machine; `DaskGDLinearRegression` gathers their moments
+and ends at the least-squares answer of all rows.
+
+It writes the file itself, in a temporary folder, and runs on Linux.
+"""
+
+import resource
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import dask
+import dask.array as da
+import matplotlib.pyplot as plt
+import numpy as np
+
+from sklearn_gdlinreg.dask import DaskGDLinearRegression
+
+N_ROWS, N_FEATURES, ROWS_OF_A_CHUNK = 4_000_000, 32, 40_000
+ALLOWED = 256  # megabytes
+
+# %%
+# Features of unlike units and offsets, and a target with noise of variance 1.
+
+rng = np.random.default_rng(0)
+unit = 10.0 ** rng.uniform(-3, 3, N_FEATURES)
+offset = 3 * rng.standard_normal(N_FEATURES)
+coef = rng.standard_normal(N_FEATURES)
+
+
+def megabytes():
+    """Return the memory that this process has taken for its data."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line.split()[1] for line in lines if line.startswith("RssAnon"))) / 1e3
+
+
+def reserved():
+    """Return the memory that counts against the limit, in megabytes."""
+    return int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize() / 1e6
+
+
+# %%
+# From here on, asking for more than is allowed is an error. A file that is mapped into memory
+# does not count: the system reads and drops its pages as it likes.
+
+dask.compute(*[dask.delayed(np.ones)(1)] * 8)  # Dask starts its threads
+limit = int((reserved() + ALLOWED) * 1e6)
+before = resource.getrlimit(resource.RLIMIT_DATA)
+resource.setrlimit(resource.RLIMIT_DATA, (limit, before[1]))
+
+folder = tempfile.TemporaryDirectory()
+path = Path(folder.name) / "rows.npy"
+rows = np.lib.format.open_memmap(path, "w+", np.float64, (N_ROWS, N_FEATURES + 1))
+for start in range(0, N_ROWS, ROWS_OF_A_CHUNK):
+    Z = rng.standard_normal((ROWS_OF_A_CHUNK, N_FEATURES)) + offset
+    rows[start : start + ROWS_OF_A_CHUNK, :-1] = Z * unit
+    rows[start : start + ROWS_OF_A_CHUNK, -1] = Z @ coef + rng.standard_normal(len(Z))
+rows.flush()
+del rows
+size = path.stat().st_size / 1e6
+print(f"{N_ROWS:,} rows, a file of {size:,.0f} MB, {ALLOWED} MB allowed")
+
+# %%
+# The fit, and beside it a thread that takes down the memory.
+
+
+def chunk(start):
+    """Return the rows of a chunk: the file, mapped into memory."""
+    return np.load(path, mmap_mode="r")[start : start + ROWS_OF_A_CHUNK]
+
+
+# `dask.array.from_array` would copy the file into memory; chunks that map it do not.
+chunks = [
+    da.from_delayed(
+        dask.delayed(chunk)(start), (ROWS_OF_A_CHUNK, N_FEATURES + 1), dtype=np.float64
+    )
+    for start in range(0, N_ROWS, ROWS_OF_A_CHUNK)
+]
+table = da.concatenate(chunks)
+X, y = table[:, :-1], table[:, -1]
+level, began, trace, done = megabytes(), time.perf_counter(), [], threading.Event()
+
+
+def watch():
+    """Take down the time and the memory until the fit is done."""
+    while not done.wait(0.02):
+        trace.append((time.perf_counter() - began, megabytes() - level))
+
+
+watcher = threading.Thread(target=watch)
+watcher.start()
+model = DaskGDLinearRegression().fit(X, y)
+fitted = time.perf_counter() - began
+score = model.score(X, y)
+done.set()
+watcher.join()
+
+try:
+    np.array(np.load(path, mmap_mode="r"))
+except MemoryError as error:
+    print(f"reading it at once: {type(error).__name__}")
+resource.setrlimit(resource.RLIMIT_DATA, before)
+folder.cleanup()
+
+seconds, memory = np.array(trace).T
+print(f"fitted in {fitted:.1f} s by {model.engine_}, {model.n_iter_} iterations; R² {score:.4f}")
+print(f"memory while fitting: at most {memory.max():.0f} MB more than before")
+
+# %%
+# The memory is that of a few chunks. The coefficients are as near to the true ones as four
+# million rows allow.
+
+figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
+figure.get_layout_engine().set(wspace=0.06)
+for height, text, color in ((size, "the file", "0.3"), (ALLOWED, "allowed", "tab:red")):
+    left.axhline(height, color=color, linestyle="--")
+    left.text(0, height * 1.08, text, color=color)
+left.plot(seconds, np.maximum(memory, 0.1), color="tab:blue", linewidth=2)
+left.axvline(fitted, color="0.7", linewidth=1)
+left.text(fitted, 1.3, " score", color="0.4")
+left.text(0.4 * fitted, 1.3, "fit", color="0.4")
+left.set(
+    xlabel="time (s)", ylabel="memory (MB)", yscale="log", ylim=(1, 2 * size),
+    title="A few chunks at a time",
+)  # fmt: skip
+right.axline((0, 0), slope=1, color="0.7", linewidth=1)
+right.plot(coef, model.coef_ * unit, "o", color="tab:blue")
+right.set(
+    xlabel="true coefficients, in standard units", ylabel="fitted",
+    title=f"All rows were learnt from: error {np.abs(model.coef_ * unit - coef).max():.0e}",
+)  # fmt: skip
+for axes in (left, right):
+    axes.grid(alpha=0.3)
+figure.savefig("larger_than_memory.png", dpi=150)
+print("saved larger_than_memory.png")
+plt.show()
