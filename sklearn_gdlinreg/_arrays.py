@@ -57,8 +57,8 @@ def moved(values, like):
     if is_numpy(like):
         return values
     values = np.asarray(values)
-    if any(stride < 0 for stride in values.strides):
-        values = values.copy()  # PyTorch takes no others.
+    if not values.flags.writeable or any(stride < 0 for stride in values.strides):
+        values = values.copy()  # PyTorch takes no others, or warns.
     return namespace(like).asarray(values, device=device(like))
 
 

@@ -6,10 +6,10 @@ Conventions: N rows, M features, D outputs.
 import dask
 import dask.array as da
 import numpy as np
-from scipy import sparse
 from sklearn.utils import assert_all_finite
+from sklearn.utils.validation import validate_data
 
-from ._dask_rows import Chunks, add, naming
+from ._dask_rows import Chunks, add, naming, places
 from ._groups import as_one
 from ._reading import read
 
@@ -48,12 +48,7 @@ def is_dask(A):
 
 
 def as_array(A, name):
-    """Return a dask.array; the lengths of a dataframe's partitions are worked out."""
-    if not is_dask(A):
-        raise TypeError(
-            f"{name} must be a dask.array or dask.dataframe. Got {type(A)}. Use "
-            "GDLinearRegression for data in memory."
-        )
+    """Return a collection as dask.array; lengths of a dataframe's partitions are worked out."""
     if not isinstance(A, da.Array):
         A = A.to_dask_array(lengths=True)
     unknown = [i for i, length in enumerate(A.chunks[0]) if np.isnan(length)]
@@ -62,17 +57,34 @@ def as_array(A, name):
             f"{name} has chunks of unknown size, the first of them chunk {unknown[0]}. Call "
             f"{name}.compute_chunk_sizes() first."
         )
+    check_columns(A, name)
+    return A
+
+
+def check_columns(A, name):
+    """Raise where an array is cut along its columns."""
     if A.ndim == 2 and A.numblocks[1] > 1:
         raise ValueError(
             f"{name} must be chunked along rows only. Got chunks of {A.chunks[1]} columns: "
             f"chunk (0, 1) begins at column {A.chunks[1][0]}. Use {name}.rechunk({{1: -1}})."
         )
-    return A
+
+
+def check_features(estimator, X, *, reset):
+    """Set, or compare, the number of features of a collection and the names it may have."""
+    if not is_dask(X):
+        raise TypeError(
+            f"X must be a dask.array or dask.dataframe. Got {type(X)}. Use GDLinearRegression "
+            "for data in memory."
+        )
+    if X.ndim != 2:
+        raise ValueError(f"X must be a 2D array. Got one of shape {X.shape}.")
+    # A dataframe without rows, or an array without rows, stands for the collection.
+    empty = np.empty((0, X.shape[1])) if isinstance(X, da.Array) else X._meta
+    validate_data(estimator, empty, reset=reset, skip_check_array=True)
 
 
 def _check_shapes(X, y):
-    if X.ndim != 2:
-        raise ValueError(f"X must be a 2D array. Got one of shape {X.shape}.")
     if X.shape[0] == 0 or X.shape[1] == 0:
         raise ValueError(f"X must have samples and features. Got shape {X.shape}.")
     if y.ndim not in (1, 2):
@@ -104,12 +116,12 @@ def _following(A, X, name):
     return A
 
 
-def _check_weight(weight, chunk):
+def _check_weight(weight, place):
     """Return the largest weight of a chunk; raise where one is not allowed."""
     weight = np.asarray(weight, dtype=np.float64)
     if not len(weight):
         return 0.0
-    with naming(chunk, len(weight)):
+    with naming(*place):
         assert_all_finite(weight, input_name="sample_weight")
         if weight.min() < 0:
             raise ValueError(
@@ -122,9 +134,8 @@ def _check_weight(weight, chunk):
 def _exponent_of(weights):
     """Return the exponent of the largest weight; raise where a weight is not allowed."""
     check = dask.delayed(_check_weight, pure=False)
-    starts = np.cumsum((0, *weights.chunks[0]))
-    each = [check(w, (i, int(starts[i]))) for i, w in enumerate(weights.to_delayed().ravel())]
-    largest = max(dask.compute(*each))
+    blocks = zip(weights.to_delayed().ravel(), places(weights.chunks[0]), strict=True)
+    largest = max(dask.compute(*(check(block, place) for block, place in blocks)))
     if largest == 0.0:
         raise ValueError(
             "Sample weights must contain at least one non-zero number. Got all zeros in "
@@ -187,7 +198,7 @@ def data_of(X, y, sample_weight, *, missing_targets):
         blocks=list(zip(*blocks, strict=True)), lengths=X.chunks[0], shape=X.shape,
         n_columns=1 if y.ndim == 1 else y.shape[1],
         dtype=np.dtype(np.float32 if X.dtype == np.float32 else np.float64),
-        sparse=sparse.issparse(X._meta), exponent=exponent, missing=missing_targets == "ignore",
+        exponent=exponent, missing=missing_targets == "ignore",
     )  # fmt: skip
     groups = _groups_of(chunks) if chunks.missing else None
     return DaskData(chunks, groups), X, y

@@ -36,7 +36,7 @@ class Chunks:
     shape : (N, M)
     n_columns : int, the outputs that Y has
     dtype : float32 or float64
-    sparse : bool, whether the chunks of X are
+    sparse : bool, whether the chunks of X are, or None where that is not known yet
     exponent : int, weights are to be multiplied by 2 to the power of minus this
     outputs : ndarray of int, or None for all
     missing : bool, whether Y may have NaN
@@ -48,7 +48,7 @@ class Chunks:
     shape: tuple
     n_columns: int
     dtype: object
-    sparse: bool
+    sparse: object = None
     exponent: int = 0
     outputs: object = None
     missing: bool = False
@@ -63,7 +63,7 @@ class Chunks:
         """How many outputs these are."""
         return self.n_columns if self.outputs is None else len(self.outputs)
 
-    def reduce(self, answer, merge, *question):
+    def reduce(self, answer, merge, *question, only=None):
         """Ask each chunk, and merge the answers in a tree; return the result.
 
         Parameters
@@ -72,15 +72,16 @@ class Chunks:
             Given ``(X, Y, weight)`` of a chunk, and the question; None counts as no answer.
         merge : callable, of two answers
         *question : sent to every worker once
+        only : sequence of int, the chunks to ask, if not all
         """
         asked = dask.delayed(question, pure=False, traverse=False)
         ask = dask.delayed(_answer, pure=False, traverse=False)
         own = replace(self, blocks=None, lengths=None)
         own = dask.delayed(own, pure=False, traverse=False)
-        starts = np.cumsum((0, *self.lengths))
         parts = [
-            ask(answer, own, asked, (i, int(starts[i])), *block)
-            for i, block in enumerate(self.blocks)
+            ask(answer, own, asked, place, *block)
+            for place, block in zip(places(self.lengths), self.blocks, strict=True)
+            if only is None or place[0] in only
         ]
         gather = dask.delayed(_merge, pure=False)
         while len(parts) > 1:
@@ -89,23 +90,31 @@ class Chunks:
         return parts[0].compute()
 
 
+def places(lengths):
+    """Yield the number of each chunk, its first row, and how many it has."""
+    start = 0
+    for i, length in enumerate(lengths):
+        yield i, start, length
+        start += length
+
+
 @contextmanager
-def naming(chunk, n_rows):
-    """Add to an error which chunk it is about: its number and its first row."""
+def naming(chunk, start=None, n_rows=None):
+    """Add to an error which chunk it is about: its number, and its rows where they are known."""
     try:
         yield
     except ValueError as error:
-        i, start = chunk
-        where = f"chunk {i}, rows {start} to {start + n_rows - 1}"
-        raise ValueError(f"{str(error).rstrip('.')} ({where}).") from error
+        rows = "" if start is None else f", rows {start} to {start + n_rows - 1}"
+        raise ValueError(f"{str(error).rstrip('.')} (chunk {chunk}{rows}).") from error
 
 
-def _answer(answer, chunks, question, chunk, X, Y, weight):
-    """Return what a chunk answers; None where it has no row that counts."""
-    if X.shape[0] == 0:
-        return None
+def _answer(answer, chunks, question, place, X, Y, weight):
+    """Return what the chunk at ``(number, first row, rows)`` answers; None if no row counts."""
     # Dask has a thread for each core already.
-    with naming(chunk, X.shape[0]), one_thread():
+    with naming(*place), one_thread():
+        _check_lengths(place[-1], X=X, y=Y, sample_weight=weight)
+        if X.shape[0] == 0:
+            return None
         X, Y, weight = as_rows(chunks, X, Y, weight)
         if weight is not None and not weight.any():
             # What is not read here still must be finite.
@@ -124,8 +133,25 @@ def _merge(merge, *answers):
     return result
 
 
+def _check_lengths(expected, **parts):
+    """Raise where a chunk is not as long as the collection that it is of says."""
+    for name, part in parts.items():
+        if part is not None and part.shape[0] != expected:
+            raise ValueError(
+                f"The chunks of {name} must be as long as its shape says, {expected} rows. Got "
+                f"{part.shape[0]}"
+            )
+
+
 def as_rows(chunks, X, Y, weight):
     """Return a chunk as `rows_of` takes it."""
+    if np.iscomplexobj(X) or np.iscomplexobj(Y):
+        raise ValueError("Complex data not supported in X and y")
+    if chunks.sparse not in (None, sparse.issparse(X)):
+        raise ValueError(
+            "The chunks of X must be all sparse or all dense, as the first one is. Got a "
+            f"{type(X).__name__}"
+        )
     if sparse.issparse(X):
         X = X.tocsr().astype(chunks.dtype, copy=False)
     else:
@@ -206,10 +232,10 @@ def _merge_raw(one, other):
 
 
 def _origin(chunk, centred, scaled):
-    """Answer with the shift and unit of a chunk, and how many entries its rows have."""
+    """Answer with the shift and unit of a chunk, its entries a row, and whether it is sparse."""
     X, Y, weight = chunk
     rows = rows_of(X, Y, weight, centred=centred, scaled=scaled)
-    return rows.shift, rows.unit, rows.n_entries / rows.n_rows
+    return rows.shift, rows.unit, rows.n_entries / rows.n_rows, sparse.issparse(X)
 
 
 class DaskRows:
@@ -222,22 +248,20 @@ class DaskRows:
     """
 
     def __init__(self, chunks, *, centred, scaled):
-        self.chunks, self.centred = chunks, centred
+        self.centred = centred
         (self.n_rows, self.n_features), self.n_outputs = chunks.shape, chunks.n_outputs
-        self.widest_moments = (SparseRows if chunks.sparse else DenseRows).widest_moments
-        self.moments_eps = EPS if chunks.sparse else float(np.finfo(chunks.dtype).eps)
-        self.shift, self.unit, per_row = self._first(scaled)
+        # What Dask knows of its chunks need not say that they are sparse.
+        self.shift, self.unit, per_row, is_sparse = self._first(chunks, scaled)
+        self.chunks = replace(chunks, sparse=is_sparse)
+        self.widest_moments = (SparseRows if is_sparse else DenseRows).widest_moments
+        self.moments_eps = EPS if is_sparse else float(np.finfo(chunks.dtype).eps)
         self.n_entries = per_row * self.n_rows
 
-    def _first(self, scaled):
-        """Return the origin of the first chunk that has one, and the entries of its rows."""
-        for i in range(len(self.chunks.blocks)):
-            one = replace(
-                self.chunks, blocks=self.chunks.blocks[i : i + 1],
-                lengths=self.chunks.lengths[i : i + 1],
-            )  # fmt: skip
-            if one.lengths[0]:
-                found = one.reduce(_origin, None, self.centred, scaled)
+    def _first(self, chunks, scaled):
+        """Return what `_origin` answers for the first chunk that has rows that count."""
+        for i, length in enumerate(chunks.lengths):
+            if length:
+                found = chunks.reduce(_origin, None, self.centred, scaled, only=[i])
                 if found is not None:
                     return found
         raise ValueError("There is no row that carries weight in X and y.")

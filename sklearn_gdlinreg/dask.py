@@ -1,5 +1,7 @@
 """GDLinearRegression on Dask collections: X stays where it is, in chunks of rows."""
 
+import warnings
+
 try:
     import dask.array as da
 except ImportError as error:
@@ -9,10 +11,12 @@ except ImportError as error:
 
 import numpy as np
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
+from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
-from ._dask_data import data_of, is_dask
+from ._dask_data import check_columns, check_features, data_of, is_dask
+from ._dask_rows import naming
 from ._descend import descend, history_of, start
 from ._model import fitted_coef, linear, solution
 from ._regressor import GDLinearRegression
@@ -162,19 +166,16 @@ class DaskGDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         with restored_on_error(self):
             parameters = self.get_params()
             check_parameters(self, {name: CONSTRAINTS[name] for name in parameters})
-            names = getattr(X, "columns", ())
+            local = GDLinearRegression(**parameters)
+            check_features(local, X, reset=True)
             data, X, y = data_of(X, y, sample_weight, missing_targets=self.missing_targets)
-            like, M = np.empty((0, *y.shape[1:])), data.chunks.shape[1]
+            like, M = np.empty((0, *y.shape[1:])), local.n_features_in_
             fitted = fitted_coef(self) if self.warm_start else None
             W, b = start(self, fitted, coef_init, intercept_init, M, like)
-            local = GDLinearRegression(**parameters)
             history = history_of(local, data, None, None)
             W, b, step, local.t_, local.engine_ = descend(local, W, b, data, history, None)
             local.store(solution(W, b, like.ndim, data.chunks.dtype), step, history)
-            local.n_features_in_ = M
             vars(self).pop("feature_names_in_", None)
-            if len(names) and all(isinstance(name, str) for name in names):
-                local.feature_names_in_ = np.asarray(names, dtype=object)
             vars(self).update(_fitted(local))
             history.end()
         return self
@@ -195,16 +196,14 @@ class DaskGDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         check_is_fitted(self)
         if not is_dask(X):
             return self.to_local().predict(X)
+        check_features(self, X, reset=False)
         X = X if isinstance(X, da.Array) else X.to_dask_array()
-        if X.ndim != 2 or X.shape[1] != self.n_features_in_ or X.numblocks[1] > 1:
-            raise ValueError(
-                f"X must have {self.n_features_in_} features in one chunk of columns, as in "
-                f"fit. Got shape {X.shape} in chunks of {X.chunks[1:]} columns."
-            )
+        check_columns(X, "X")
         one = self.intercept_.ndim == 0
         dtype = np.result_type(self.coef_.dtype, np.float32 if X.dtype == np.float32 else float)
         return X.map_blocks(
-            _predict, self.coef_, self.intercept_, dtype=dtype, drop_axis=1 if one else None,
+            _predict_chunk, self.coef_, self.intercept_, dtype=dtype,
+            drop_axis=1 if one else None,
             chunks=None if one else (X.chunks[0], (len(self.intercept_),)),
             meta=np.empty((0,) if one else (0, 0), dtype),
         )  # fmt: skip
@@ -229,7 +228,16 @@ class DaskGDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         check_is_fitted(self)
         if not is_dask(X):
             return self.to_local().score(X, y, sample_weight)
+        check_features(self, X, reset=False)
         data, *_ = data_of(X, y, sample_weight, missing_targets="error")
+        if data.n_outputs != self.intercept_.size:
+            raise ValueError(
+                f"y must have {self.intercept_.size} outputs, as in fit. Got {data.n_outputs}."
+            )
+        if data.n_rows < 2:
+            message = "R^2 score is not well-defined with less than two samples."
+            warnings.warn(message, UndefinedMetricWarning, stacklevel=2)
+            return float("nan")
         question = self.coef_, self.intercept_
         _, _, spread, error = data.chunks.reduce(_score, _merge_scores, *question)
         # As r2_score: an output that does not vary is predicted fully, or not at all.
@@ -263,6 +271,12 @@ def _predict(X, coef, intercept):
         input_name="X",
     )  # fmt: skip
     return linear(X, coef, intercept)
+
+
+def _predict_chunk(X, coef, intercept, block_id=None):
+    """Return the predictions for a chunk of this number."""
+    with naming(block_id[0]):
+        return _predict(X, coef, intercept)
 
 
 def _score(chunk, coef, intercept):

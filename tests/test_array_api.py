@@ -372,6 +372,16 @@ def test_what_is_not_supported_is_told(problem):
             GDLinearRegression().fit(X, y)
 
 
+@needs_dispatch
+@each_library
+@pytest.mark.parametrize("batch_size", [None, 32])
+def test_a_step_that_is_too_long_is_told(library, batch_size, problem):
+    X, y, _ = problem("vector")
+    model = GDLinearRegression(learning_rate=1.0, batch_size=batch_size)
+    with pytest.raises(ValueError, match="learning_rate=1 makes the loss grow without bound"):
+        library.fit(model, X, y)
+
+
 @pytest.mark.skipif(ARRAY_API, reason="scikit-learn 1.9 has it")
 def test_older_scikit_learn_is_told(problem):
     X, y, _ = problem("vector")

@@ -5,12 +5,13 @@ import signal
 import threading
 import time
 import warnings
+import weakref
 
 import numpy as np
 import pytest
 from scipy import sparse
 from sklearn.base import clone
-from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.exceptions import ConvergenceWarning, NotFittedError, UndefinedMetricWarning
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import r2_score
 from sklearn.model_selection import GridSearchCV
@@ -194,6 +195,9 @@ def test_dataframes(data):
     model = DaskGDLinearRegression().fit(frame, target)
     assert_same(model, GDLinearRegression().fit(X, Y))
     assert list(model.feature_names_in_) == names
+    for call in (model.predict, lambda frame: model.score(frame, target)):
+        with pytest.raises(ValueError, match="in the same order as they were in fit"):
+            call(frame[names[::-1]])
     np.testing.assert_allclose(
         model.predict(frame).compute(), X @ model.coef_.T + model.intercept_
     )
@@ -215,6 +219,13 @@ def test_score(container, data, chunks, weighted):
         expected = model.to_local().score(X, target, sample_weight)
         assert type(score) is float
         assert score == pytest.approx(expected, rel=1e-10)
+
+
+def test_score_of_one_row_is_undefined(data):
+    X, Y, _ = data
+    model = DaskGDLinearRegression().fit(chunked(X, 100), Y)
+    with pytest.warns(UndefinedMetricWarning, match="less than two samples"):
+        assert np.isnan(model.score(chunked(X, 100)[:1], Y[:1]))
 
 
 def test_predictions_are_lazy(container, data):
@@ -302,6 +313,24 @@ def test_chunks_that_do_not_fit_are_told(data):
     failing(x[:0], y[:0], "X must have samples and features")
 
 
+def test_chunks_that_are_not_what_dask_takes_them_for(data):
+    X, Y, _ = data
+    expected = GDLinearRegression().fit(X, Y)
+    x, y = chunked(X, 100), chunked(Y, 100)
+    # Dask takes what is delayed for dense.
+    delayed = [
+        da.from_delayed(dask.delayed(sparse.csr_array)(X[i : i + 100]), (100, M), dtype=float)
+        for i in range(0, N, 100)
+    ]
+    csr = da.concatenate(delayed)
+    assert_same(DaskGDLinearRegression().fit(csr, y), expected)
+    mixed = da.concatenate([csr[:300], x[300:]])
+    failing(mixed, y, r"must be all sparse or all dense.* Got a ndarray \(chunk [345]")
+    cut = x.map_blocks(lambda block: block[: 100 - 30 * (block[0, 0] == X[400, 0])], dtype=float)
+    failing(cut, y, r"chunks of X must be as long .* 100 rows. Got 70 \(chunk 4, rows 400 to")
+    failing(x + 1j, y, r"Complex data not supported in X and y \(chunk")
+
+
 def test_other_input_is_told(data):
     X, Y, sample_weight = data
     x, y = chunked(X, 100), chunked(Y, 100)
@@ -317,10 +346,15 @@ def test_other_input_is_told(data):
     failing(x, Y, "Got none for output 1 of y", missing_targets="ignore")
     failing(x, Y, r"y contains NaN \(chunk \d, rows")
     model = DaskGDLinearRegression().fit(x, Y[:, 0])
-    with pytest.raises(ValueError, match="X must have 6 features"):
-        model.predict(x[:, :5])
+    for call in (model.predict, lambda x: model.score(x, Y[:, 0])):
+        with pytest.raises(ValueError, match="X has 5 features, but DaskGDLinearRegression is"):
+            call(x[:, :5])
+    with pytest.raises(ValueError, match=r"X must be chunked along rows only.*\(0, 1\)"):
+        model.predict(x.rechunk((100, 2)))
+    with pytest.raises(ValueError, match=r"y must have 1 outputs, as in fit\. Got 3"):
+        model.score(x, np.ones((N, 3)))
     X[437, 2] = np.nan
-    with pytest.raises(ValueError, match="X contains NaN"):
+    with pytest.raises(ValueError, match=r"X contains NaN \(chunk 4\)"):
         model.predict(chunked(X, 100)).compute()
     with pytest.raises(ValueError, match=r"X contains NaN.*\(chunk 4"):
         model.score(chunked(X, 100), Y[:, 0])
@@ -345,6 +379,30 @@ def test_each_pass_is_one_graph(data):
         model = DaskGDLinearRegression().fit(wide, Y[:M])
     assert model.engine_ == "passes"
     assert len(graphs) <= 2 * model.n_iter_ + 5
+
+
+@pytest.mark.parametrize("wide", [False, True])
+def test_few_chunks_are_held_at_a_time(make_data, wide):
+    X, Y = make_data(48, 300, 2, decades=1.0) if wide else make_data(1200, M, 2)
+    size, held, most = len(X) // 24, set(), []
+
+    def load(start):
+        block = X[start : start + size].copy()
+        held.add(start)
+        most.append(len(held))
+        weakref.finalize(block, held.discard, start)
+        return block
+
+    blocks = [
+        da.from_delayed(dask.delayed(load)(start), (size, X.shape[1]), dtype=float)
+        for start in range(0, len(X), size)
+    ]
+    with dask.config.set(scheduler="threads", num_workers=2):
+        model = DaskGDLinearRegression().fit(da.concatenate(blocks), Y)
+    assert model.engine_ == ("passes" if wide else "moments")
+    assert len(most) >= 2 * 24
+    # One on each thread, one that waits for each, and one that is let go of.
+    assert max(most) <= 5
 
 
 @pytest.fixture(scope="module")
