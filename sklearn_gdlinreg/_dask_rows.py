@@ -23,6 +23,8 @@ from ._sparse_rows import SparseRows
 
 # Answers that a task of the tree merges.
 FAN_IN = 8
+# Moments of so many features, 32 MB, are let be larger than a chunk: a worker holds a few.
+ALWAYS_NARROW = 2_000
 
 
 @dataclass(frozen=True)
@@ -253,7 +255,9 @@ class DaskRows:
         # What Dask knows of its chunks need not say that they are sparse.
         self.shift, self.unit, per_row, is_sparse = self._first(chunks, scaled)
         self.chunks = replace(chunks, sparse=is_sparse)
-        self.widest_moments = (SparseRows if is_sparse else DenseRows).widest_moments
+        n_held = self.n_rows // len(chunks.lengths) * (per_row / self.n_features)
+        widest = (SparseRows if is_sparse else DenseRows).widest_moments
+        self.widest_moments = min(widest, max(ALWAYS_NARROW, n_held))
         self.moments_eps = EPS if is_sparse else float(np.finfo(chunks.dtype).eps)
         self.n_entries = per_row * self.n_rows
 

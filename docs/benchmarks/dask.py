@@ -33,6 +33,8 @@ import distributed
 import numpy as np
 from dask_ml.linear_model import LinearRegression
 
+from sklearn_gdlinreg._dask_data import data_of
+from sklearn_gdlinreg._dask_rows import DaskRows
 from sklearn_gdlinreg.dask import DaskGDLinearRegression
 
 M, CHUNKS = 50, 16
@@ -183,27 +185,30 @@ def on_processes(n, repeats, n_workers):
 
 
 def rates():
-    """Return what a large fit is worked out from."""
-    X, y = dask.persist(*data(8000, 1, 1000))
-    one = DaskGDLinearRegression(max_iter=1, tol=0.9)
-    # The origin, moments, an iteration, and the pass that certifies it.
-    moments = min(seconds(one.fit, X, y)[0] for _ in range(3))
-    block = np.zeros(2**24)
-    copied = min(seconds(block.copy)[0] for _ in range(5))
+    """Return what a large fit is worked out from: seconds on one core, and of the scheduler."""
+    n_chunks, n, m = 4, 16_000, 1000
+    X, y = dask.persist(*data(n, n_chunks, m))
+    rows = DaskRows(
+        data_of(X, y, None, missing_targets="error")[0].chunks, centred=True, scaled=True
+    )
+    with dask.config.set(num_workers=1):
+        moments = min(seconds(rows.moments)[0] for _ in range(5))
+        zeros = np.zeros((m, 1)), np.zeros(1)
+        one_pass = min(seconds(rows.residual, *zeros)[0] for _ in range(5))
     with (
         distributed.LocalCluster(
             n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
         ) as cluster,
         distributed.Client(cluster) as client,
     ):
-        matrix = client.submit(np.ones, (1001, 1001))
+        matrix = client.submit(np.ones, (m + 1, m + 1))
         matrix.result()
         gathered = min(seconds(matrix.result)[0] for _ in range(5))
         tasks = [dask.delayed(abs)(i, dask_key_name=f"t{i}-{time.time()}") for i in range(2000)]
         overhead = seconds(dask.compute, *tasks)[0] / len(tasks)
     return {
-        "moments and a pass of 8,000 x 1,000 (s)": moments,
-        "copy of memory (GB/s)": 2 * block.nbytes / copied / 1e9,
+        "moments of 1,000 rows of 1,000 features (s)": moments / n * 1000,
+        "a pass over 1,000 rows of 1,000 features (s)": one_pass / n * 1000,
         "a matrix of 8 MB to the client (s)": gathered,
         "a task of the scheduler (s)": overhead,
     }
