@@ -13,7 +13,6 @@ class Rule:
     nesterov: bool
     def __init__(
         self,
-        *,
         batch_size: int,
         divisor: int = 0,
         period: int = 0,

@@ -47,13 +47,20 @@ cdef class Rule:
     """
 
     def __init__(
-        self, *, batch_size, divisor=0, period=0, positive=False, lazy=False,
+        self, batch_size, divisor=0, period=0, positive=False, lazy=False,
         cautious=False, adaptive=False, penalty=0.0, momentum=0.0, nesterov=False,
     ):
         self.batch_size, self.divisor, self.period = batch_size, divisor, period
         self.positive, self.lazy, self.cautious = positive, lazy, cautious
         self.adaptive, self.penalty = adaptive, penalty
         self.momentum, self.nesterov = momentum, nesterov
+
+    def __reduce__(self):
+        """Return how to make it again: skops knows no other way into a compiled object."""
+        return Rule, (
+            self.batch_size, self.divisor, self.period, self.positive, self.lazy, self.cautious,
+            self.adaptive, self.penalty, self.momentum, self.nesterov,
+        )
 
 
 def mean_length(
