@@ -8,7 +8,7 @@ import math
 import numpy as np
 from sklearn.utils import assert_all_finite, check_random_state
 
-from ._arrays import moved, namespace, stored, to_host, zeros
+from ._arrays import moved, namespace, same_place, stored, to_host, zeros
 from ._full_batch import certificate, exact_steps
 from ._history import History, Patience, Validation
 from ._mini_batch import automatic_steps, textbook_epochs
@@ -187,7 +187,13 @@ def learn_chunk(stream, data, estimator):
         check_library(estimator, data.Y, "partial_fit")
     assert_all_finite(stored(data.X), input_name="X")
     assert_all_finite(data.Y, input_name="y")
-    n_outputs = stream.rates().shape[0]
+    rates = stream.rates()
+    n_outputs = rates.shape[0]
+    if not same_place(rates, data.Y):
+        raise ValueError(
+            "partial_fit goes on in the library and on the device where it began, those of a "
+            f"{type(rates)}. Got {type(data.Y)}. Of a model that was moved, fit it anew."
+        )
     if data.Y.shape[1] != n_outputs:
         raise ValueError(
             f"y must keep its {n_outputs} outputs between calls of partial_fit. Got "

@@ -238,6 +238,18 @@ def test_other_libraries_are_told(library, problem):
 
 
 @needs_dispatch
+def test_a_moved_model_predicts_but_its_stream_stays(problem):
+    X, y, _ = problem("vector")
+    model = LIBRARIES[2].fit(GDLinearRegression(), X, y, method="partial_fit")
+    model.coef_, model.intercept_ = to_numpy(model.coef_), to_numpy(model.intercept_)
+    assert is_host(model.predict(X))
+    before = dict(vars(model))
+    with pytest.raises(ValueError, match="partial_fit goes on in the library and on the device"):
+        model.partial_fit(X, y)
+    assert vars(model) == before
+
+
+@needs_dispatch
 def test_validation_rows_are_where_x_is(problem):
     X, y, _ = problem("vector")
     for library in LIBRARIES:
