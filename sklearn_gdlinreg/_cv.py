@@ -87,7 +87,7 @@ class GDLinearRegressionCV(LinearModel, BaseEstimator):
         How far that is from the optimum; see `GDLinearRegression`.
     n_features_in_ : int
         Number of features seen by fit.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the features, where X has names that are all strings.
 
     See Also

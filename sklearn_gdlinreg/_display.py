@@ -65,7 +65,7 @@ class LossCurveDisplay(Display):
     >>> from sklearn.datasets import load_diabetes
     >>> from sklearn_gdlinreg import GDLinearRegression, LossCurveDisplay
     >>> model = GDLinearRegression().fit(*load_diabetes(return_X_y=True))
-    >>> display = LossCurveDisplay.from_estimator(model)  # doctest: +SKIP
+    >>> display = LossCurveDisplay.from_estimator(model)
     """
 
     def __init__(self, *, names, losses, validation_losses, stop_reasons, x_label="Iteration"):

@@ -55,8 +55,8 @@ class LinearModel(MultiOutputMixin, RegressorMixin):
 
     _doc_link_module = "sklearn_gdlinreg"
     _doc_link_template = (
-        "https://sklearn-gdlinreg.readthedocs.io/en/stable/api.html"
-        "#{estimator_module}.{estimator_name}"
+        "https://sklearn-gdlinreg.readthedocs.io/en/stable/generated/"
+        "{estimator_module}.{estimator_name}.html"
     )
 
     def __sklearn_tags__(self):

@@ -98,7 +98,7 @@ class GDLinearRegression(CallbackSupportMixin, LinearModel, BaseEstimator):
         Intercept, in units of y; 0 with ``fit_intercept=False``.
     n_features_in_ : int
         Number of features seen by fit.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the features, where X has names that are all strings.
     n_iter_ : int
         Number of iterations; in mini-batches, epochs.

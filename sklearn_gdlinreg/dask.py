@@ -72,7 +72,7 @@ class DaskGDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Intercept, in units of y.
     n_features_in_ : int
         Number of features seen by fit.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the features, where X is a dataframe whose names are all strings.
     n_iter_, t_ : int
         Number of iterations, and of updates.

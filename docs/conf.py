@@ -1,0 +1,91 @@
+"""Configuration of Sphinx: `python -m sphinx -W --keep-going -b html docs docs/_build/html`."""
+
+import re
+import shutil
+from importlib.metadata import version as version_of
+from pathlib import Path
+
+project = author = "sklearn_gdlinreg"
+project_copyright = "the sklearn_gdlinreg developers"
+version = release = version_of("sklearn_gdlinreg")
+
+extensions = [
+    "myst_parser",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.intersphinx",
+    "sphinx.ext.mathjax",
+    "sphinx_copybutton",
+    "sphinx_design",
+    "sphinx_gallery.gen_gallery",
+]
+exclude_patterns = ["_build"]
+templates_path = ["_templates"]
+default_role = "py:obj"
+
+myst_enable_extensions = ["colon_fence", "dollarmath"]
+myst_heading_anchors = 3
+
+numpydoc_show_class_members = False
+autodoc_default_options = {
+    "members": True,
+    # What scikit-learn gives every estimator is not repeated for each.
+    "inherited-members": "BaseEstimator",
+    "exclude-members": "set_callbacks, set_fit_request, set_partial_fit_request, "
+    "set_score_request, get_metadata_routing, store",
+}
+# Only the names that these pages link to, so that no network is needed.
+intersphinx_mapping = {
+    "sklearn": ("https://scikit-learn.org/stable", "scikit-learn.inv"),
+}
+
+# Examples save pictures where they run, so they run in a copy.
+here = Path(__file__).parent
+examples = here / "_build" / "examples"
+shutil.rmtree(examples, ignore_errors=True)
+# The README of the data would make a gallery of them.
+shutil.copytree(here.parent / "examples", examples, ignore=shutil.ignore_patterns("README.md"))
+sphinx_gallery_conf = {
+    "examples_dirs": str(examples),
+    "gallery_dirs": "auto_examples",
+    "filename_pattern": "/plot_",
+    "doc_module": ("sklearn_gdlinreg",),
+    "reference_url": {"sklearn_gdlinreg": None},
+    "backreferences_dir": "generated/examples",
+    "image_scrapers": ("matplotlib",),
+    "copyfile_regex": r".*\.gz",
+    "download_all_examples": False,
+    "remove_config_comments": True,
+    "show_memory": False,
+    "show_signature": False,
+    "write_computation_times": False,
+    "within_subsection_order": "FileNameSortKey",
+}
+
+html_theme = "pydata_sphinx_theme"
+html_title = "sklearn_gdlinreg"
+html_static_path = ["_static"]
+html_css_files = ["style.css"]
+html_show_sourcelink = False
+html_theme_options = {
+    "logo": {"text": "sklearn_gdlinreg"},
+    "navbar_align": "left",
+    "header_links_before_dropdown": 6,
+    "show_prev_next": False,
+    "secondary_sidebar_items": ["page-toc"],
+    "footer_start": ["copyright"],
+    "footer_end": ["theme-version"],
+}
+copybutton_exclude = ".linenos, .gp, .go"
+
+
+def link_examples(app, docname, source):
+    """Lead links to the files of examples, which serve in the repository, to their pages."""
+    link = re.compile(r"\((?:\.\./)+examples/(plot_\w+)\.py\)")
+    source[0] = link.sub(r"(/auto_examples/\1.rst)", source[0])
+
+
+def setup(app):
+    """Connect what is here to Sphinx."""
+    app.connect("source-read", link_examples)

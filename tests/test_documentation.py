@@ -1,0 +1,121 @@
+"""What the documentation shows is what the package does: all of its Python runs."""
+
+import doctest
+import os
+import re
+import shutil
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import matplotlib
+import pytest
+from sklearn.exceptions import ConvergenceWarning
+from test_house import LAYERS
+
+import sklearn_gdlinreg
+from sklearn_gdlinreg.dask import DaskGDLinearRegression
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = Path(sklearn_gdlinreg.__file__).parent
+CONTRIBUTING = (ROOT / "docs" / "contributing.md").read_text()
+# A comment right above a block says why it does not run here.
+BLOCK = re.compile(r"(-->\n)?^```(?:python|pycon)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+
+
+def blocks_of(page):
+    """Return the blocks of Python that run, each with the number of its first line."""
+    text = page.read_text()
+    found = [match for match in BLOCK.finditer(text) if not match[1]]
+    return [(text.count("\n", 0, match.start(2)), match[2]) for match in found]
+
+
+def public_names():
+    names = {name: getattr(sklearn_gdlinreg, name) for name in sklearn_gdlinreg.__all__}
+    return {**names, "DaskGDLinearRegression": DaskGDLinearRegression}
+
+
+PAGES = [
+    page
+    for page in [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
+    if "_build" not in page.parts and blocks_of(page)
+]
+DOCSTRINGS = [
+    test
+    for name, value in public_names().items()
+    for test in doctest.DocTestFinder().find(value, name)
+    if test.examples
+]
+
+
+@pytest.fixture(autouse=True)
+def as_a_reader(monkeypatch, tmp_path):
+    """Print warnings of convergence, where a reader would see them; keep pictures off screen."""
+    matplotlib.use("Agg")
+    monkeypatch.chdir(tmp_path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", ConvergenceWarning)
+        warnings.showwarning = lambda message, category, *_: print(
+            f"{category.__name__}: {message}"
+        )
+        yield
+
+
+def run(test):
+    assert doctest.DocTestRunner(optionflags=OPTIONS).run(test, clear_globs=False).failed == 0
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_page(page):
+    names = {"__name__": "__main__"}
+    for line, block in blocks_of(page):
+        if ">>> " in block:
+            test = doctest.DocTestParser().get_doctest(block, names, page.name, page, line)
+            # The parser copies the names; a page goes on with those of its blocks before.
+            test.globs = names
+            run(test)
+        else:
+            exec(compile("\n" * line + block, page, "exec"), names)
+
+
+@pytest.mark.parametrize("test", DOCSTRINGS, ids=lambda test: test.name)
+def test_docstring(test):
+    run(test)
+
+
+def test_contributing_has_every_module_in_its_layer():
+    layers = []
+    for number, modules in re.findall(r"^\| (\d*) ?\| (`.*?`) \|", CONTRIBUTING, re.MULTILINE):
+        layers += [set()] if number else []
+        layers[-1] |= set(re.findall(r"`(\w+)\.pyx?`", modules))
+    assert layers == LAYERS
+
+
+def test_the_recipe_for_a_schedule(tmp_path):
+    """Apply the edits that the page shows to a copy, and run the tests that they change."""
+    shutil.copytree(PACKAGE, tmp_path / PACKAGE.name)
+    shutil.copytree(ROOT / "tests", tmp_path / "tests")
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    edits = re.findall(
+        r"^```diff\n--- (.*?)\n(.*?)^```$", CONTRIBUTING, re.DOTALL | re.MULTILINE
+    )
+    assert edits
+    for name, lines in edits:
+        lines = lines.splitlines(keepends=True)
+        old, new = ("".join(x[1:] for x in lines if x[0] in " " + sign) for sign in "-+")
+        path = tmp_path / name
+        text = path.read_text()
+        assert text.count(old) == 1, (name, old)
+        path.write_text(text.replace(old, new))
+    tests = [
+        "test_textbook.py::test_each_iterate_is_the_plain_loops",
+        "test_mini_batch.py::test_textbook_is_the_plain_loop",
+        "test_stream.py::test_textbook_is_the_plain_loop",
+        "test_validation.py::test_parameters",
+    ]
+    command = [sys.executable, "-m", "pytest", "-q", *(f"tests/{test}" for test in tests)]
+    subprocess.run(
+        command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path)}, check=True
+    )
