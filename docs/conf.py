@@ -23,11 +23,16 @@ extensions = [
 exclude_patterns = ["_build"]
 templates_path = ["_templates"]
 default_role = "py:obj"
+highlight_language = "text"
 
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 3
 
 numpydoc_show_class_members = False
+# All but these: what is returned has a name, and not all need an example or related names.
+numpydoc_validation_checks = {"all", "ES01", "EX01", "GL01", "RT02", "SA01", "SA04"}
+autodoc_member_order = "bysource"
+toc_object_entries_show_parents = "hide"
 autodoc_default_options = {
     "members": True,
     # What scikit-learn gives every estimator is not repeated for each.

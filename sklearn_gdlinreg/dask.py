@@ -251,6 +251,7 @@ class DaskGDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Returns
         -------
         model : GDLinearRegression
+            Fitted; it predicts in memory.
         """
         check_is_fitted(self)
         local = GDLinearRegression(**self.get_params())
