@@ -1,7 +1,7 @@
 """
-==================================
+===================================
 A fit four times the size of memory
-==================================
+===================================
 
 Four million rows of 32 features lie in a file of one gigabyte. The process may take a quarter of
 that for its data beyond what its imports take, and the system holds it to that. Dask reads the

@@ -1,7 +1,7 @@
 """
-==========================================
+============================================
 Learning from a file that memory cannot hold
-==========================================
+============================================
 
 Four million rows of 20 features, in units that differ by twelve orders of magnitude, stream
 from a Parquet file into `partial_fit`. In memory they would take 700 MB; the process may take
