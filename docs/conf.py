@@ -38,7 +38,7 @@ autodoc_default_options = {
     # What scikit-learn gives every estimator is not repeated for each.
     "inherited-members": "BaseEstimator",
     "exclude-members": "set_callbacks, set_fit_request, set_partial_fit_request, "
-    "set_score_request, get_metadata_routing, store",
+    "set_score_request, get_metadata_routing",
 }
 # Only the names that these pages link to, so that no network is needed.
 intersphinx_mapping = {

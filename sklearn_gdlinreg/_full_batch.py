@@ -97,9 +97,10 @@ def exact_steps(V, coordinates, moments, passes, history):
         point = _refine(supplier, truth, point, every_digit, coordinates, history)
         if history.n_left == 0:
             break
-    else:
-        enough = every_digit or history.optimality <= history.tol
-        history.stop("tol" if enough else "precision")
+    if history.optimality <= history.tol or (every_digit and history.n_left):
+        history.stop("tol")
+    elif history.n_left:
+        history.stop("precision")
     return point.V, point.step / 2.0, "+".join(ran)
 
 

@@ -29,6 +29,18 @@ def solution(W, b, y_ndim, dtype):
     return {"coef_": coef, "intercept_": intercept}
 
 
+def store(estimator, attributes, step, history):
+    """Set the attributes of a fit: those of its solution, its last steps, and its History."""
+    for name in ("_stream", "validation_loss_curve_"):
+        vars(estimator).pop(name, None)
+    vars(estimator).update(attributes)
+    estimator.learning_rate_ = float(step[0]) if estimator.intercept_.ndim == 0 else step
+    estimator.loss_curve_, estimator.n_iter_ = history.losses, len(history.losses)
+    if history.validation is not None:
+        estimator.validation_loss_curve_ = history.validation.losses
+    estimator.optimality_, estimator.stop_reason_ = history.optimality, history.stop_reason
+
+
 def fitted_coef(estimator):
     """Return `coef_` as a dense array, (n_features,) or (n_outputs, n_features); None before."""
     coef = vars(estimator).get("coef_")

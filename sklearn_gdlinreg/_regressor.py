@@ -6,7 +6,7 @@ from sklearn.utils import check_random_state
 from ._compat import CallbackSupportMixin, FitTask, with_callbacks
 from ._data import Data, check_validation_data, hold_out
 from ._descend import begin_stream, descend, history_of, learn_chunk, start
-from ._model import LinearModel, fitted_coef, solution
+from ._model import LinearModel, fitted_coef, solution, store
 from ._validation import check_data, check_parameters, check_sample_weight, restored_on_error
 
 
@@ -270,21 +270,10 @@ class GDLinearRegression(CallbackSupportMixin, LinearModel, BaseEstimator):
         told = task and (lambda model: task.end_iteration(lambda: attributes(model())))
         history = history_of(self, data, held_out, told)
         W, b, step, self.t_, self.engine_ = descend(self, W, b, data, history, rng)
-        self.store(attributes((W, b)), step, history)
+        store(self, attributes((W, b)), step, history)
         if task is not None:
             task.end()
         return history
-
-    def store(self, attributes, step, history):
-        """Set the attributes of a fit."""
-        for name in ("_stream", "validation_loss_curve_"):
-            vars(self).pop(name, None)
-        vars(self).update(attributes)
-        self.learning_rate_ = float(step[0]) if self.intercept_.ndim == 0 else step
-        self.loss_curve_, self.n_iter_ = history.losses, len(history.losses)
-        if history.validation is not None:
-            self.validation_loss_curve_ = history.validation.losses
-        self.optimality_, self.stop_reason_ = history.optimality, history.stop_reason
 
     def partial_fit(self, X, y, sample_weight=None):
         """Learn from a chunk of rows, once, in mini-batches.
@@ -325,6 +314,9 @@ class GDLinearRegression(CallbackSupportMixin, LinearModel, BaseEstimator):
             if first:
                 self._stream = begin_stream(self, X.shape[1], y)
                 self.loss_curve_, self.n_iter_ = [], 0
+                # A stream does not know where its data end.
+                for name in ("optimality_", "stop_reason_", "validation_loss_curve_"):
+                    vars(self).pop(name, None)
             stream = self._stream.snapshot()
             W, b, loss = learn_chunk(stream, data, self)
             self._stream = stream

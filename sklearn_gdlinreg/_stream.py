@@ -22,11 +22,14 @@ from ._data import Data
 from ._epochs import Tail
 from ._mini_batch import penalty_period, textbook_rule
 from ._rule import Rule
+from ._textbook import GROWTHS
 from ._visits import CURVATURE_MARGIN, Frame, power_iteration
 from ._walks import penalty_of_steps, walk_of
 
 # Steps are worked out anew when the batches seen have grown by this.
 GROWTH = 1.1
+# A loss so many times that of predicting zero will not come down again.
+HOPELESS = 1e6
 # The weighted mean length of long rows, over the mean length of all: 1 to 2 in an epoch.
 LENGTH_MARGIN = 1.5
 
@@ -91,6 +94,7 @@ class Stream:
         # Curvatures are at least 1, the intercept's, in a frame that fits the data.
         self.t, self.step, self.renew_at = 0, 1.0, 1
         self.n_rows, self.total = 0, 0.0
+        self.null_loss, self.last_loss, self.n_growths = 0.0, math.inf, 0
 
     def _automatic(self, batch_size, period):
         return Rule(
@@ -106,7 +110,10 @@ class Stream:
         return other
 
     def learn(self, data):
-        """Make one pass over a chunk, finite Data; return the mean loss before each update."""
+        """Make one pass over a chunk, finite Data; return the mean loss before each update.
+
+        It is infinite where the textbook's steps make it grow without bound.
+        """
         X, Y, weight = data.X, data.Y, data.weight
         if weight is None:
             weight = np.ones(data.n_rows)
@@ -133,7 +140,23 @@ class Stream:
                 self._renew(take(X, rows[(last - 1) * B : last * B], axis=0))
             first = last
         self.walk.leave()
-        return loss / weight.sum()
+        loss /= weight.sum()
+        if self.schedule is not None and self._diverges(loss, take(Y, rows, axis=0), weight):
+            return math.inf
+        return loss
+
+    def _diverges(self, loss, Y, weight):
+        """Whether a chunk's loss is hopeless beside that of predicting zero, the worst so far.
+
+        That is far above it, or above it and growing from call to call.
+        """
+        xp, share = namespace(Y), moved(weight / weight.sum(), Y)
+        null_loss = float(share @ xp.sum(xp.astype(Y, xp.float64) ** 2, axis=1))
+        self.null_loss = max(self.null_loss, null_loss)
+        self.n_growths = self.n_growths + 1 if loss > self.last_loss else 0
+        self.last_loss = loss
+        allowed = 2.0 if self.n_growths >= GROWTHS else HOPELESS
+        return loss > allowed * self.null_loss > 0.0
 
     def _enter(self, chunk, rows, weight):
         """See that there is a walk over this chunk."""

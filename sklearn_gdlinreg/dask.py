@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 from ._dask_data import check_columns, check_features, data_of, is_dask
 from ._dask_rows import naming
 from ._descend import descend, history_of, start
-from ._model import fitted_coef, linear, solution
+from ._model import fitted_coef, linear, solution, store
 from ._regressor import GDLinearRegression
 from ._validation import CONSTRAINTS, check_parameters, restored_on_error
 
@@ -174,7 +174,7 @@ class DaskGDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
             W, b = start(self, fitted, coef_init, intercept_init, M, like)
             history = history_of(local, data, None, None)
             W, b, step, local.t_, local.engine_ = descend(local, W, b, data, history, None)
-            local.store(solution(W, b, like.ndim, data.chunks.dtype), step, history)
+            store(local, solution(W, b, like.ndim, data.chunks.dtype), step, history)
             vars(self).pop("feature_names_in_", None)
             vars(self).update(_fitted(local))
             history.end()

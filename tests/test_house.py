@@ -9,8 +9,9 @@ import sklearn_gdlinreg
 
 PACKAGE = Path(sklearn_gdlinreg.__file__).parent
 LAYERS = [
-    {"_kernels", "_rule", "_dense_epochs", "_sparse_epochs", "_compat", "_display", "_history"},
-    {"_arrays", "skops"},
+    {"_kernels", "_rule", "_dense_epochs", "_sparse_epochs", "_compat", "_display", "_history"}
+    | {"skops"},
+    {"_arrays"},
     {"_equations", "_validation", "_rows", "_penalty", "_moves", "_epochs", "_steps"},
     {"_model", "_coefficient_path", "_dense_rows", "_sparse_rows"},
     {"_array_rows"},

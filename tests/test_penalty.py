@@ -3,9 +3,12 @@
 import numpy as np
 import pytest
 from scipy import sparse
-from sklearn.datasets import make_regression
+from sklearn.datasets import load_diabetes, make_regression
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import ElasticNet, Lasso, LinearRegression, Ridge
+from sklearn.model_selection import train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
 from sklearn_gdlinreg import GDLinearRegression, _equations, _reading
 
@@ -299,3 +302,15 @@ def test_a_path_that_does_not_end_is_no_step_back():
             model.fit(X, y)
         losses.append(model.loss_curve_[-1])
     assert (np.diff(losses) <= 1e-9 * losses[0]).all()
+
+
+def test_what_is_within_tol_is_not_short_of_it():
+    X, y = load_diabetes(return_X_y=True, scaled=False)
+    X_train, _, y_train, _ = train_test_split(X, y, random_state=0)
+    scaled = make_pipeline(PolynomialFeatures(2, include_bias=False), StandardScaler())
+    Z = scaled.fit_transform(X_train[67:])
+    # Descended further than asked, as it costs nothing, until iterations run out.
+    model = GDLinearRegression(alpha=0.01, l1_ratio=1.0).fit(Z, y_train[67:])
+    assert model.n_iter_ == model.max_iter
+    assert model.optimality_ <= model.tol
+    assert model.stop_reason_ == "tol"

@@ -187,3 +187,41 @@ def test_a_chunk_is_learnt_in_spans(make_data, container, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         models[1].partial_fit(container(X), Y)
     assert pickle.dumps(models[1]) == before
+
+
+@pytest.mark.parametrize("excess", [1.05, 10.0, 1e6])
+@pytest.mark.parametrize("masked", [False, True])
+def test_textbook_steps_that_are_too_long_are_told(rng, excess, masked):
+    X, y = rng.standard_normal((64, 3)) * [5000.0, 1.0, 1.0], rng.standard_normal((64, 2))
+    limit = 1.0 / np.linalg.eigvalsh(X.T @ X / 64)[-1]
+    parameters = {"batch_size": 64, "missing_targets": "ignore" if masked else "error"}
+    model = GDLinearRegression(learning_rate=excess * limit, **parameters)
+
+    def repeat(model):
+        for _ in range(200):
+            model.partial_fit(X, y)
+
+    with pytest.raises(ValueError, match=r"grow without bound \(call \d+ of partial_fit\)"):
+        repeat(model)
+    # What went wrong is not kept.
+    losses = getattr(model, "loss_curve_", [0.0])
+    assert max(losses) < 1e6 * (y**2).sum(axis=1).mean()
+    stable = GDLinearRegression(learning_rate=0.95 * limit, **parameters)
+    repeat(stable)
+    assert stable.loss_curve_[-1] < stable.loss_curve_[0]
+
+
+def test_targets_that_are_all_zero_are_no_divergence(rng):
+    X = rng.standard_normal((100, 3))
+    model = GDLinearRegression().fit(X, X.sum(axis=1)).set_params(learning_rate=0.01)
+    for _ in range(10):
+        model.partial_fit(X, np.zeros(100))
+    assert np.abs(model.coef_).max() < 0.9
+
+
+def test_what_a_fit_said_of_its_end_does_not_outlive_it(rng):
+    X = rng.standard_normal((100, 3))
+    model = GDLinearRegression(early_stopping=True).fit(X, X.sum(axis=1))
+    model.partial_fit(X, X.sum(axis=1))
+    for name in ("optimality_", "stop_reason_", "validation_loss_curve_"):
+        assert not hasattr(model, name)
