@@ -114,8 +114,9 @@ class GDLinearRegression(CallbackSupportMixin, LinearModel, BaseEstimator):
     optimality_ : float
         The largest scale-free gradient of an output at the solution, worked out from the
         data: the norm of the correlations between residual and standardised features; 0 at
-        the optimum. The objective exceeds the optimum by at most ``optimality_ ** 2``,
-        relatively, over the least eigenvalue of the correlation matrix of the features.
+        the optimum. Without an L1 penalty and `positive`, the objective exceeds the optimum
+        by at most ``optimality_ ** 2`` times the variance of y, over the least eigenvalue
+        of the correlation matrix of the features.
     stop_reason_ : str
         Why the fit ended. "tol": converged; "max_iter": out of iterations; "precision":
         rounding allows no more; "learning_rate": an adaptive one ran out; "early_stopping":

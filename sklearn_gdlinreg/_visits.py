@@ -166,8 +166,10 @@ def automatic(rows, frame, batch_size, rng):
         visited * (0.5 / mean), out=np.empty(len(visited), np.int32), casting="unsafe"
     )
     np.maximum(times, 1, out=times)
-    # The mean of the visits' lengths, weighted by themselves: no visit is twice as long.
-    length = LENGTH_MARGIN * float((visited / times) @ visited / visited.sum())
+    # The mean of the visits' lengths, weighted by themselves. No visit is longer than twice
+    # the mean of the rows': with at least that, no visit overshoots by more than it gains.
+    weighted = float((visited / times) @ visited / visited.sum())
+    length = LENGTH_MARGIN * max(weighted, mean)
     del lengths, visited
     share = 1.0 / batch_size
     return Visits(weight, times), 1.0 / ((1 - share) * curvature + length * share)

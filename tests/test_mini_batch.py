@@ -318,3 +318,17 @@ def test_an_interrupt_is_heard(rng):
         model.fit(X, y)
     assert time.time() - heard[0] < 1.0
     assert not hasattr(model, "coef_")
+
+
+def test_a_row_of_a_feature_of_its_own_does_not_diverge(rng):
+    """One row is twice the mean length, and most others split to less: the worst case."""
+    n_rows, n_features = 4000, 32
+    X = np.where(rng.uniform(size=(n_rows, n_features)) < 0.5, -1.0, 1.0)
+    X[: int(0.28 * n_rows)] *= 1.8636
+    X = np.column_stack([X, np.zeros(n_rows)])
+    X[-1], X[-1, -1] = 0.0, 1.0
+    y = X @ rng.standard_normal(n_features + 1) + rng.standard_normal(n_rows)
+    y[-1] += 100.0
+    best = GDLinearRegression().fit(X, y).loss_curve_[-1]
+    model = GDLinearRegression(batch_size=1, max_iter=100, tol=0, random_state=0).fit(X, y)
+    assert np.mean((model.predict(X) - y) ** 2) < 1.1 * best
