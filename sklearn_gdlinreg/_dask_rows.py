@@ -18,8 +18,9 @@ from sklearn.utils import assert_all_finite
 
 from ._dense_rows import PRODUCT_ADVANTAGE, DenseRows, short
 from ._reading import rows_of
-from ._rows import EPS, one_thread
+from ._rows import EPS
 from ._sparse_rows import SparseRows
+from ._threads import one_thread
 
 # Answers that a task of the tree merges.
 FAN_IN = 8

@@ -14,14 +14,13 @@ from ._kernels import (
     add_residual_dense,
     square_lengths_dense,
 )
-from ._rows import EPS, Rows, count_threads, whole_strides
+from ._rows import EPS, Rows, whole_strides
+from ._threads import LARGE_PRODUCT, count_threads
 
 # Half a megabyte of float64: a block stays in the second-level cache of one core.
 BLOCK_ITEMS = 2**16
 # A multiply-add of a matrix product is this many times cheaper than one of a pass.
 PRODUCT_ADVANTAGE = 8
-# From this width on, BLAS shares the work of one block among its own threads.
-WIDTH_FOR_BLAS_THREADS = 128
 
 
 def short(values):
@@ -136,11 +135,12 @@ class DenseRows(Rows):
                 self.X, self.Y, root_weight, shift, unit, block, gram, *outputs, start, stop
             )
 
-        n_threads = 1
-        if size <= WIDTH_FOR_BLAS_THREADS:
-            n_threads = count_threads(self.n_rows * size**2)
+        n_threads, product = count_threads(self.n_rows * size**2), n_block * size**2
+        if product >= LARGE_PRODUCT:
+            # BLAS shares each block among its own threads.
+            n_threads, product = 1, 0
         parts = [[np.empty((size, size))] for _ in range(n_threads)]
-        (upper,) = self._sum(add, parts)
+        (upper,) = self._sum(add, parts, product)
         gram = upper + upper.T
         gram.flat[:: size + 1] = upper.flat[:: size + 1]
         return gram
@@ -208,7 +208,8 @@ class DenseRows(Rows):
                 self.X, Y, self.weight, shift, V_x, offset, block, r, *outputs, start, stop
             )
 
-        gradient, sums = self._sum(add, self._parts(self.X.size))
+        product = n_block * M * self.n_outputs
+        gradient, sums = self._sum(add, self._parts(self.X.size), product)
         gradient *= unit * y_unit
         return gradient, sums[0] * y_unit, sums[1] * y_unit**2
 

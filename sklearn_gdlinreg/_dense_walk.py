@@ -6,6 +6,7 @@ from ._arrays import copied, inverse_of, moved, take, zeros
 from ._dense_epochs import descend_dense
 from ._epochs import span_of
 from ._rule import mean_length
+from ._threads import LARGE_PRODUCT, blas_of_one_thread
 from ._visits import Frame
 
 
@@ -29,11 +30,13 @@ class DenseWalk:
 
     def visit(self, rows, weight, steps, n_before):
         """Make the steps of these visits, one a batch."""
-        descend_dense(
-            self.rule, self.X, self.Y, rows, weight, steps, self.seen, self.centre,
-            self.inverse, self.gain, self.penalty, *self._scratch, self.W, self.velocity,
-            self.total, self.loss, n_before,
-        )  # fmt: skip
+        product = self.rule.batch_size * self.W.size
+        with blas_of_one_thread(product if product < LARGE_PRODUCT else 0):
+            descend_dense(
+                self.rule, self.X, self.Y, rows, weight, steps, self.seen, self.centre,
+                self.inverse, self.gain, self.penalty, *self._scratch, self.W, self.velocity,
+                self.total, self.loss, n_before,
+            )  # fmt: skip
         self.n_summed += len(steps)
 
     def frame(self, columns):

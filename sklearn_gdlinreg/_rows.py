@@ -6,47 +6,16 @@ Conventions: N rows, M features, D outputs, P = M + D columns ``[z_x, z_y]``; me
 weighted; V is (M, D).
 """
 
-import os
-import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import cached_property
 
 import numpy as np
 from sklearn.utils import assert_all_finite
 
 from ._arrays import stored
+from ._threads import blas_of_one_thread, count_threads
 
 EPS = float(np.finfo(np.float64).eps)
-# Below this many multiply-adds, starting a thread costs more than it saves.
-WORK_OF_A_THREAD = 2**21
-
-
-_alone = threading.local()
-
-
-@contextmanager
-def one_thread():
-    """Let the rows that this thread reads keep to it: others do the same beside it."""
-    _alone.asked = True
-    try:
-        yield
-    finally:
-        _alone.asked = False
-
-
-def count_threads(work):
-    """Return how many threads the work, in multiply-adds, is worth."""
-    if getattr(_alone, "asked", False):
-        return 1
-    allowed = os.environ.get("OMP_NUM_THREADS", "")
-    if allowed.isdigit():
-        n_cores = int(allowed)
-    elif hasattr(os, "sched_getaffinity"):
-        n_cores = len(os.sched_getaffinity(0))
-    else:
-        n_cores = os.cpu_count() or 1
-    return max(1, min(n_cores, 16, work // WORK_OF_A_THREAD))
 
 
 def whole_strides(A):
@@ -88,7 +57,7 @@ class Rows:
         self._outputs = self._pool = None
         self._no_targets = constant(0.0, Y.shape, X.dtype)
 
-    def _sum(self, add, parts):
+    def _sum(self, add, parts, product=0):
         """Sum ``add(outputs, start, stop)`` over spans of rows, one thread a part.
 
         Parameters
@@ -97,6 +66,8 @@ class Rows:
             A kernel that adds to its outputs; it releases the GIL.
         parts : list of list of ndarray
             The outputs of each thread, overwritten. The result is in the first.
+        product : int
+            Multiply-adds of the largest product that is asked of BLAS.
         """
 
         def run(outputs, start, stop):
@@ -104,14 +75,15 @@ class Rows:
                 output.fill(0.0)
             add(outputs, start, stop)
 
-        if len(parts) == 1:
-            run(parts[0], 0, self.n_rows)
-            return parts[0]
-        if self._pool is None:
-            # Starting threads takes longer than a pass: they live as long as these rows.
-            self._pool = ThreadPoolExecutor(len(parts))
-        bounds = np.linspace(0, self.n_rows, len(parts) + 1).astype(int)
-        list(self._pool.map(run, parts, bounds[:-1], bounds[1:]))
+        with blas_of_one_thread(product):
+            if len(parts) == 1:
+                run(parts[0], 0, self.n_rows)
+                return parts[0]
+            if self._pool is None:
+                # Starting threads takes longer than a pass: they live as long as these rows.
+                self._pool = ThreadPoolExecutor(len(parts))
+            bounds = np.linspace(0, self.n_rows, len(parts) + 1).astype(int)
+            list(self._pool.map(run, parts, bounds[:-1], bounds[1:]))
         for part in parts[1:]:
             for total, term in zip(parts[0], part, strict=True):
                 total += term

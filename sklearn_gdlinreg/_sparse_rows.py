@@ -12,7 +12,8 @@ from ._kernels import (
     add_residual_sparse,
     square_lengths_sparse,
 )
-from ._rows import EPS, Rows, count_threads, whole_strides
+from ._rows import EPS, Rows, whole_strides
+from ._threads import count_threads
 
 # Mean squares outside of TINY to 1 / TINY are about to lose digits to the range of floats.
 TINY = 1e-200

@@ -323,7 +323,7 @@ def test_many_threads_agree_with_one(make_data, monkeypatch):
     models = []
     for n_threads in ("1", "3"):
         monkeypatch.setenv("OMP_NUM_THREADS", n_threads)
-        monkeypatch.setattr("sklearn_gdlinreg._rows.WORK_OF_A_THREAD", 1000)
+        monkeypatch.setattr("sklearn_gdlinreg._threads.WORK_OF_A_THREAD", 1000)
         models.append(GDLinearRegression().fit(X, Y))
     np.testing.assert_allclose(models[0].coef_, models[1].coef_, rtol=1e-9)
 

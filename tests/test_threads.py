@@ -1,0 +1,113 @@
+"""Threads on rows: those of BLAS keep out of the way, and are as they were afterwards."""
+
+import threading
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
+
+from sklearn_gdlinreg import GDLinearRegression, _dense_rows, _dense_walk, _threads
+
+
+def blas_threads():
+    return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+
+
+def set_blas_threads(n_threads):
+    for library in _threads._blas._libraries:
+        library.set_num_threads(n_threads)
+        _threads._release(library)
+
+
+@pytest.fixture
+def two_threads():
+    """Let BLAS have two threads, however many cores there are, and nobody in control."""
+    before = max(blas_threads())
+    set_blas_threads(2)
+    assert blas_threads() == {2}
+    yield
+    set_blas_threads(before)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "parameters", "n_features"),
+    [
+        ((_dense_rows, "add_moments_dense"), {}, 60),
+        ((_dense_rows, "add_residual_dense"), {}, 60),
+        ((_dense_walk, "descend_dense"), {"batch_size": 500, "max_iter": 2, "tol": 0}, 60),
+    ],
+    ids=["moments", "passes", "mini-batch"],
+)
+def test_blas_has_one_thread_for_blocks(
+    two_threads, monkeypatch, rng, kernel, parameters, n_features
+):
+    X, Y = rng.standard_normal((5000, n_features)), rng.standard_normal((5000, 10))
+    seen, run = [], getattr(*kernel)
+
+    def watched(*arguments):
+        seen.append(blas_threads())
+        return run(*arguments)
+
+    monkeypatch.setattr(*kernel, watched)
+    GDLinearRegression(**parameters).fit(X, Y)
+    assert seen
+    assert all(threads == {1} for threads in seen)
+    assert blas_threads() == {2}
+
+
+def test_small_products_do_not_touch_blas(two_threads, monkeypatch, rng):
+    monkeypatch.setattr(_threads._BlasOfOneThread, "__enter__", None)
+    X = rng.standard_normal((442, 10))
+    GDLinearRegression().fit(X, X.sum(axis=1))
+
+
+def test_the_last_to_leave_changes_it_back(two_threads):
+    inside, leave, seen = threading.Barrier(3), threading.Event(), []
+
+    def work(waits):
+        with _threads.one_thread():
+            inside.wait()
+            if waits:
+                leave.wait()
+            assert _threads.count_threads(2**30) == 1
+
+    workers = [threading.Thread(target=work, args=(waits,)) for waits in (False, True)]
+    for worker in workers:
+        worker.start()
+    inside.wait()
+    workers[0].join()
+    seen.append(blas_threads())
+    leave.set()
+    workers[1].join()
+    seen.append(blas_threads())
+    assert seen == [{1}, {2}]
+
+
+def test_it_is_changed_back_after_an_error(two_threads):
+    with pytest.raises(ZeroDivisionError), _threads.one_thread():
+        raise ZeroDivisionError
+    assert blas_threads() == {2}
+    assert _threads._blas._n_inside == 0
+
+
+def test_a_limit_of_the_user_stays(two_threads, rng):
+    X, Y = rng.standard_normal((5000, 60)), rng.standard_normal((5000, 10))
+    with threadpool_limits(limits=1, user_api="blas"):
+        GDLinearRegression().fit(X, Y)
+        assert blas_threads() == {1}
+    assert blas_threads() == {2}
+
+
+def test_threads_are_counted_by_the_work(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    work = _threads.WORK_OF_A_THREAD
+    assert [_threads.count_threads(n * work) for n in (0, 1, 2, 3, 100)] == [1, 1, 2, 3, 3]
+
+
+def test_threads_add_up(monkeypatch, make_data):
+    X, Y = make_data(3000, 40, 2)
+    expected = GDLinearRegression().fit(X, Y)
+    monkeypatch.setattr(_threads, "WORK_OF_A_THREAD", 1000)
+    monkeypatch.setenv("OMP_NUM_THREADS", "5")
+    model = GDLinearRegression().fit(X, Y)
+    np.testing.assert_allclose(model.coef_, expected.coef_, rtol=1e-9)
