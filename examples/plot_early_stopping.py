@@ -1,7 +1,7 @@
 """
-=====================================
+====================================
 Early stopping with a validation set
-=====================================
+====================================
 
 Ten measurements of 442 diabetes patients, with their squares and products: 65 features, too many
 for so few rows. Least squares learns the noise as well. A descent passes by better models on its
@@ -57,9 +57,9 @@ for name, model in [("early stopping", early), ("least squares", converged)]:
           f"R² {train:.2f} on the training rows, {test:.2f} on the test rows")  # fmt: skip
 
 # %%
-# Solid: the loss on the rows learnt from, which can only fall. Dashed: that on the rows held out,
-# which is least after a few iterations, at the ring. The two descents are one until the first
-# stops.
+# Solid: the loss on the rows learnt from, which can only fall. Dashed: that on the rows held
+# out, which is least after a few iterations, at the ring. The two descents are one until the
+# first stops.
 
 plt.rcParams["font.size"] = 12
 figure, axes = plt.subplots(figsize=(6.4, 5), layout="constrained")

@@ -83,7 +83,7 @@ for name, curve in curves.items():
 # leave the plot at the bottom: they are at the least-squares answer, to rounding.
 
 plt.rcParams["font.size"] = 12
-styles = [("tab:red", ":"), ("tab:orange", "--"), ("tab:blue", "-"), ("black", "-")]
+styles = [("tab:red", ":"), ("#c25700", "--"), ("tab:blue", "-"), ("black", "-")]
 figure, (above, below) = plt.subplots(
     2, 1, figsize=(6.4, 6.4), sharex=True, height_ratios=[1, 3], layout="constrained"
 )
