@@ -118,26 +118,28 @@ print(f"memory while fitting: at most {memory.max():.0f} MB more than before")
 # The memory is that of a few chunks. The coefficients are as near to the true ones as four
 # million rows allow.
 
-figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
-figure.get_layout_engine().set(wspace=0.06)
+plt.rcParams["font.size"] = 12
+figure, (above, below) = plt.subplots(2, 1, figsize=(6.4, 8.4), layout="constrained")
+figure.get_layout_engine().set(hspace=0.06)
 for height, text, color in ((size, "the file", "0.3"), (ALLOWED, "allowed", "tab:red")):
-    left.axhline(height, color=color, linestyle="--")
-    left.text(0, height * 1.08, text, color=color)
-left.plot(seconds, np.maximum(memory, 0.1), color="tab:blue", linewidth=2)
-left.axvline(fitted, color="0.7", linewidth=1)
-left.text(fitted, 1.3, " score", color="0.4")
-left.text(0.4 * fitted, 1.3, "fit", color="0.4")
-left.set(
+    above.axhline(height, color=color, linestyle="--")
+    above.text(0, height * 1.08, text, color=color)
+above.plot(seconds, np.maximum(memory, 0.1), color="tab:blue", linewidth=2)
+above.axvline(fitted, color="0.7", linewidth=1)
+above.text(fitted, 1.3, " score", color="0.4")
+above.text(0.4 * fitted, 1.3, "fit", color="0.4")
+above.margins(x=0.13)
+above.set(
     xlabel="time (s)", ylabel="memory (MB)", yscale="log", ylim=(1, 2 * size),
     title="A few chunks at a time",
 )  # fmt: skip
-right.axline((0, 0), slope=1, color="0.7", linewidth=1)
-right.plot(coef, model.coef_ * unit, "o", color="tab:blue")
-right.set(
+below.axline((0, 0), slope=1, color="0.7", linewidth=1)
+below.plot(coef, model.coef_ * unit, "o", color="tab:blue")
+below.set(
     xlabel="true coefficients, in standard units", ylabel="fitted",
     title=f"All rows were learnt from: error {np.abs(model.coef_ * unit - coef).max():.0e}",
 )  # fmt: skip
-for axes in (left, right):
+for axes in (above, below):
     axes.grid(alpha=0.3)
 figure.savefig("larger_than_memory.png", dpi=150)
 print("saved larger_than_memory.png")

@@ -48,31 +48,32 @@ optimum = (residual**2).mean(axis=0).sum()
 rounding = np.finfo(float).eps
 excess = np.maximum(np.array(ours.loss_curve_) / optimum - 1, rounding)
 
-figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
-figure.get_layout_engine().set(wspace=0.06)
+plt.rcParams["font.size"] = 12
+figure, (above, below) = plt.subplots(2, 1, figsize=(6.4, 8.4), layout="constrained")
+figure.get_layout_engine().set(hspace=0.06)
 
-left.semilogy(np.arange(1, ours.n_iter_ + 1), excess, "o-", color="0.2", markersize=5)
-left.axhspan(1e-17, rounding, color="0.92", zorder=0)
-left.text(1, 5e-17, "rounding", color="0.35", va="center")
-left.set(
+above.semilogy(np.arange(1, ours.n_iter_ + 1), excess, "o-", color="0.2", markersize=5)
+above.axhspan(1e-17, rounding, color="0.92", zorder=0)
+above.text(1, 5e-17, "rounding", color="0.35", va="center")
+above.set(
     xlabel="iteration",
     ylabel="training loss / least-squares loss - 1",
     ylim=(1e-17, 1e1),
     title="Descent ends at the least-squares loss",
 )
-left.grid(alpha=0.3)
+above.grid(alpha=0.3)
 
 predicted = ours.predict(X_test)
 limits = [0, 50]
-right.plot(limits, limits, color="0.4", linewidth=1, zorder=1)
+below.plot(limits, limits, color="0.4", linewidth=1, zorder=1)
 styles = [("tab:orange", "o"), ("tab:blue", "^")]
 for j, (name, (colour, marker)) in enumerate(zip(outputs, styles, strict=True)):
     label = f"{name}, R² {scores[0][j]:.3f}"
-    right.scatter(
+    below.scatter(
         Y_test[:, j], predicted[:, j], s=16, alpha=0.6, color=colour, marker=marker,
         linewidths=0, label=label,
     )  # fmt: skip
-right.set(
+below.set(
     xlabel="true load",
     ylabel="predicted load",
     xlim=limits,
@@ -80,8 +81,8 @@ right.set(
     aspect="equal",
     title="Predictions for the test data",
 )
-right.legend(frameon=False, loc="upper left", handletextpad=0.2)
-right.grid(alpha=0.3)
+below.legend(frameon=False, loc="upper left", handletextpad=0.2)
+below.grid(alpha=0.3)
 
 figure.savefig("quick_start.png", dpi=150)
 print("saved quick_start.png")

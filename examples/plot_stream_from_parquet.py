@@ -103,30 +103,31 @@ print(f"memory while learning: at most {memory.max():.0f} MB more than before")
 # The memory is flat. The model is close behind least squares on all rows seen so far, which
 # has an error of n_features + 1 over their number, in units of the noise.
 
-figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
-figure.get_layout_engine().set(wspace=0.06)
-left.axhline(size, color="0.4", linestyle="--")
-left.text(0.05, size + 12, "all rows", color="0.3")
-left.axhline(ALLOWED, color="tab:red", linestyle=":")
-left.text(0.05, ALLOWED + 12, "allowed", color="tab:red")
-left.plot(seen / 1e6, memory, color="tab:blue", linewidth=2)
-left.text(0.05, memory.max() + 12, "taken while learning", color="tab:blue")
-left.set(
+plt.rcParams["font.size"] = 12
+figure, (above, below) = plt.subplots(2, 1, figsize=(6.4, 8.4), layout="constrained")
+figure.get_layout_engine().set(hspace=0.06)
+above.axhline(size, color="0.4", linestyle="--")
+above.text(0.05, size + 12, "all rows", color="0.3")
+above.axhline(ALLOWED, color="tab:red", linestyle=":")
+above.text(0.05, ALLOWED + 12, "allowed", color="tab:red")
+above.plot(seen / 1e6, memory, color="tab:blue", linewidth=2)
+above.text(0.05, memory.max() + 12, "taken while learning", color="tab:blue")
+above.set(
     xlabel="rows seen (millions)",
     ylabel="memory (MB)",
     ylim=(-5, size * 1.15),
     title="Memory stays flat",
 )
-right.loglog(seen, error, color="tab:blue", linewidth=2, label="partial_fit")
+below.loglog(seen, error, color="tab:blue", linewidth=2, label="partial_fit")
 expected = (N_FEATURES + 1) / seen
-right.loglog(seen, expected, color="0.4", linestyle="--", label="least squares, expected")
-right.set(
+below.loglog(seen, expected, color="0.4", linestyle="--", label="least squares, expected")
+below.set(
     xlabel="rows seen",
     ylabel="squared distance from the truth",
     title="The model approaches the true one",
 )
-right.legend(frameon=False)
-for axes in (left, right):
+below.legend(frameon=False)
+for axes in (above, below):
     axes.grid(alpha=0.3)
 figure.savefig("stream_from_parquet.png", dpi=150)
 print("saved stream_from_parquet.png")
