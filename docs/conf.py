@@ -49,8 +49,7 @@ intersphinx_mapping = {
 here = Path(__file__).parent
 examples = here / "_build" / "examples"
 shutil.rmtree(examples, ignore_errors=True)
-# The README of the data would make a gallery of them.
-shutil.copytree(here.parent / "examples", examples, ignore=shutil.ignore_patterns("README.md"))
+shutil.copytree(here.parent / "examples", examples)
 sphinx_gallery_conf = {
     "examples_dirs": str(examples),
     "gallery_dirs": "auto_examples",

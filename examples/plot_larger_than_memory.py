@@ -21,7 +21,6 @@ import dask
 import dask.array as da
 import matplotlib.pyplot as plt
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from sklearn_gdlinreg.dask import DaskGDLinearRegression
 
@@ -70,8 +69,7 @@ size = path.stat().st_size / 1e6
 print(f"{N_ROWS:,} rows, a file of {size:,.0f} MB, {ALLOWED} MB allowed")
 
 # %%
-# The fit, and beside it a thread that takes down the memory. Dask's threads share the cores;
-# threads of the linear algebra library would get in their way.
+# The fit, and beside it a thread that takes down the memory.
 
 
 def chunk(start):
@@ -99,10 +97,9 @@ def watch():
 
 watcher = threading.Thread(target=watch)
 watcher.start()
-with threadpool_limits(1, "blas"):
-    model = DaskGDLinearRegression().fit(X, y)
-    fitted = time.perf_counter() - began
-    score = model.score(X, y)
+model = DaskGDLinearRegression().fit(X, y)
+fitted = time.perf_counter() - began
+score = model.score(X, y)
 done.set()
 watcher.join()
 
