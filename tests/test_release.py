@@ -1,0 +1,45 @@
+"""What is said in several places about releases: versions of the package, Python, scikit-learn."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import sklearn_gdlinreg
+
+ROOT = Path(__file__).parents[1]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PROJECT = PYPROJECT["project"]
+
+
+def test_the_version_is_in_one_place():
+    # Another one is that of an installation that has gone stale.
+    assert sklearn_gdlinreg.__version__ == PROJECT["version"]
+    citation = (ROOT / ".github" / "CITATION.cff").read_text()
+    assert not re.search("^(version|date-released):", citation, re.MULTILINE)
+
+
+@pytest.fixture
+def pythons():
+    """Return the versions of Python that the package says it supports, oldest first."""
+    python = "Programming Language :: Python :: 3."
+    minors = sorted(int(c.removeprefix(python)) for c in PROJECT["classifiers"] if python in c)
+    return [f"3.{minor}" for minor in minors]
+
+
+def test_wheels_are_built_for_every_supported_python(pythons):
+    assert PROJECT["requires-python"] == f">={pythons[0]}"
+    builds = PYPROJECT["tool"]["cibuildwheel"]["build"]
+    assert builds == [f"cp{python.replace('.', '')}-*" for python in pythons]
+
+
+def test_the_oldest_and_newest_python_are_tested(pythons):
+    workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text()
+    assert f'python: ["{pythons[0]}", "{pythons[-1]}"]' in workflow
+
+
+def test_the_oldest_scikit_learn_is_tested():
+    oldest = next(d for d in PROJECT["dependencies"] if d.startswith("scikit-learn"))
+    run = (ROOT / ".ci" / "run").read_text()
+    assert oldest.replace(">=", "==") + ".0" in run
