@@ -1,4 +1,4 @@
-"""What is said in several places about releases: versions of the package, Python, scikit-learn."""
+"""What several files say of a release: versions of the package, Python and scikit-learn."""
 
 import re
 import tomllib
