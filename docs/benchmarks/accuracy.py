@@ -1,21 +1,26 @@
-"""Digits right on NIST's certified linear least squares (StRD), as a Markdown table.
+"""Digits right on NIST's certified linear least squares.
 
-``python docs/benchmarks/accuracy.py PATH/TO/strd.json``. Digits are
--log10(|estimate - certified| / |certified|) of the worst coefficient, 15 at most.
+Of the sets of the Statistical Reference Datasets, the digits of the worst coefficient, 15 at
+most: -log10(|estimate - certified| / |certified|). "Condition" is that of the standardised
+columns, "orthogonal" is `numpy.linalg.lstsq` on them.
+
+Run `python docs/benchmarks/accuracy.py [--data PATH] [--json FILE]`.
 """
 
 import json
-import sys
-import warnings
 from pathlib import Path
 
 import numpy as np
+from _common import main, parse
 from sklearn.linear_model import LinearRegression
 
 from sklearn_gdlinreg import GDLinearRegression
 
+# Real data lie beside the checkout, if at all.
+DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "nist" / "strd.json"
 
-def digits(estimate, certified):
+
+def right_digits(estimate, certified):
     error = np.max(np.abs(estimate - certified) / np.abs(certified))
     return max(0.0, -np.log10(max(error, 1e-15)))
 
@@ -33,24 +38,32 @@ def fitted(model, X, y):
     return np.append(model.intercept_, model.coef_)[not model.fit_intercept :]
 
 
-def main(path):
-    print("| set | condition | tol=0 | no parameter set | orthogonal | LinearRegression |")
-    print("|---|---|---|---|---|---|")
-    for name, data in json.loads(Path(path).read_text()).items():
-        X = np.array(data["X"] if "X" in data else data["x"], dtype=float)
-        if "degree" in data:
-            X = X[:, None] ** np.arange(1, data["degree"] + 1)
-        y, intercept = np.array(data["y"], dtype=float), data.get("intercept", True)
-        estimates = [
-            fitted(GDLinearRegression(tol=0, fit_intercept=intercept), X, y),
-            fitted(GDLinearRegression(fit_intercept=intercept), X, y),
-            orthogonal(X, y, intercept),
-            fitted(LinearRegression(fit_intercept=intercept), X, y),
-        ]
-        row = " | ".join(f"{digits(e, np.array(data['coef'])):.1f}" for e in estimates)
-        print(f"| {name} | {data['standardised_condition']:.2g} | {row} |")
+def row(name, data):
+    """Return the digits of each contestant on one set."""
+    X = np.array(data["X"] if "X" in data else data["x"], dtype=float)
+    if "degree" in data:
+        X = X[:, None] ** np.arange(1, data["degree"] + 1)
+    y, intercept = np.array(data["y"], dtype=float), data.get("intercept", True)
+    estimates = {
+        "tol=0": fitted(GDLinearRegression(tol=0, fit_intercept=intercept), X, y),
+        "no parameter set": fitted(GDLinearRegression(fit_intercept=intercept), X, y),
+        "orthogonal": orthogonal(X, y, intercept),
+        "LinearRegression": fitted(LinearRegression(fit_intercept=intercept), X, y),
+    }
+    certified = np.array(data["coef"])
+    digits = {key: f"{right_digits(e, certified):.1f}" for key, e in estimates.items()}
+    return {"name": name, "condition": f"{data['standardised_condition']:.2g}", **digits}
+
+
+def measure(name, arguments, rates):
+    """Return the case."""
+    data = json.loads(arguments.data.read_text())
+    rows = [row(key, values) for key, values in data.items()]
+    return {name: {"title": "Statistical Reference Datasets", "rows": rows}}
 
 
 if __name__ == "__main__":
-    warnings.simplefilter("ignore")
-    main(sys.argv[1] if len(sys.argv) > 1 else "../shared/data/nist/strd.json")
+    arguments = parse(
+        __doc__, ["NIST"], lambda parser: parser.add_argument("--data", type=Path, default=DATA)
+    )
+    main("accuracy", __doc__, measure, arguments)

@@ -1,24 +1,20 @@
-"""Time penalties, masked targets and cross-validation beside scikit-learn's, side by side.
+"""Penalties, masked targets and cross-validation beside scikit-learn's.
 
-Run ``python docs/benchmarks/penalties.py`` for everything, or with ``--case lasso`` for one
-table. The contestants take turns, the minimum of several rounds counts. All are given the
-same standardised features. The excess is how far the objective is above the least one that
-any of them found, as a fraction of it; of a cross-validation, the largest difference between
-its path of errors and ours, as a fraction.
+All are given the same standardised features, in turn; the minimum of three rounds counts, of one
+where it takes over a second. The excess is how far the objective is above the least one that any
+of them found, as a fraction of it. Of a cross-validation, "difference" is the largest one
+between its path of errors and ours, as a fraction.
+
+Run `python docs/benchmarks/penalties.py [--case NAME ...] [--quick] [--json FILE]`.
 """
 
-import argparse
-import json
 import math
-import time
-import warnings
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from full_batch import coefficients, dense_problem, digits, heading, machine_rates, text_problem
-from growth import columns
+from _common import FIT, SLOW, main, parse, timed, with_ratios
+from _problems import coefficients, dense_problem, text_problem
 from sklearn.linear_model import (
     ElasticNet,
     ElasticNetCV,
@@ -35,13 +31,11 @@ from sklearn_gdlinreg import GDLinearRegression, GDLinearRegressionCV
 from sklearn_gdlinreg._equations import loss
 
 ROUNDS = 3
-# Whatever takes longer than this is run once.
-SLOW = 5.0
 
 
 @dataclass
 class Fit:
-    """One contestant: its name, how to fit it, and what its result is worth."""
+    """One contestant: its name, how to fit it, and what came of it."""
 
     name: str
     run: Any
@@ -50,14 +44,13 @@ class Fit:
 
     def once(self):
         """Fit, and keep the least time."""
-        start = time.perf_counter()
-        self.model = self.run()
-        self.seconds = min(self.seconds, time.perf_counter() - start)
+        seconds, self.model = timed(self.run)
+        self.seconds = min(self.seconds, seconds)
 
 
-def tall(d=1, n=200_000, m=50):
+def tall(n, d=1, m=50):
     """Correlated, standardised features; three of ten coefficients are not zero."""
-    problem = dense_problem(n, m, d, "float64")
+    problem = dense_problem(n, m, d)
     X = StandardScaler().fit_transform(problem.X)
     rng = np.random.default_rng(1)
     W = rng.standard_normal((m, d)) * (rng.random((m, d)) < 0.3)
@@ -74,34 +67,34 @@ def contest(fits):
     return fits
 
 
-def table(fits, worth):
-    """Return the rows of a table, and its numbers."""
-    ours = fits[0].seconds
-    rows, numbers = [], {}
-    for fit, value in zip(fits, worth, strict=True):
-        rows.append((fit.name, digits(1e3 * fit.seconds), digits(fit.seconds / ours), value))
-        numbers[fit.name] = {"seconds": fit.seconds, "worth": value}
-    return columns(("", "fit (ms)", "times ours", "excess"), rows), numbers
+def rows(fits, column, values):
+    """Return the rows of a table, with what each fit is worth."""
+    return with_ratios(
+        [
+            {"name": fit.name, FIT: 1e3 * fit.seconds, column: value}
+            for fit, value in zip(fits, values, strict=True)
+        ]
+    )
 
 
-def excesses(fits, X, y, alpha, l1_ratio):
-    """Return how far each objective is above the least."""
+def entries(name, ours, peers, X, y):
+    """Return ours and its peers, fitted in turn."""
+    models = {name: ours, **peers}
+    return contest([Fit(key, lambda m=model: m.fit(X, y)) for key, model in models.items()])
+
+
+def penalised(X, y, alpha, l1_ratio, peers, **options):
+    """Time our fit and those of peers to one penalised problem."""
+    ours = GDLinearRegression(alpha=alpha, l1_ratio=l1_ratio, **options)
+    fits = entries("GDLinearRegression", ours, peers, X, y)
     Y = y.reshape(len(y), -1)
     values = [loss(X, Y, *coefficients(f.model), None, alpha, l1_ratio) for f in fits]
-    return [f"{(value - min(values)) / min(values):.0e}" for value in values]
+    return rows(fits, "excess", [float(value / min(values) - 1) for value in values])
 
 
-def penalised(X, y, alpha, l1_ratio, peers):
-    """Time our fit and those of peers to one penalised problem."""
-    ours = GDLinearRegression(alpha=alpha, l1_ratio=l1_ratio)
-    fits = [Fit("GDLinearRegression", lambda: ours.fit(X, y))]
-    fits += [Fit(name, lambda m=model: m.fit(X, y)) for name, model in peers.items()]
-    return table(contest(fits), excesses(fits, X, y, alpha, l1_ratio))
-
-
-def lasso():
+def lasso(n):
     """Lasso, D=1."""
-    X, y = tall()
+    X, y = tall(n)
     peers = {
         "ElasticNet(precompute=True)": ElasticNet(0.05, l1_ratio=1.0, precompute=True),
         "ElasticNet(precompute=True, tol=1e-8)": ElasticNet(
@@ -112,17 +105,17 @@ def lasso():
     return penalised(X, y, 0.05, 1.0, peers)
 
 
-def elastic_10():
+def elastic_10(n):
     """Elastic net, D=10."""
-    X, y = tall(10)
+    X, y = tall(n, 10)
     net = ElasticNet(0.05, l1_ratio=0.5, precompute=True)
     peers = {"MultiOutputRegressor(ElasticNet(precompute=True))": MultiOutputRegressor(net)}
     return penalised(X, y, 0.05, 0.5, peers)
 
 
-def text():
-    """Elastic net, N=50,000, M=100,000, CSR."""
-    problem = text_problem(50_000, 100_000, 1, "float64")
+def text(n, m):
+    """Elastic net, D=1, CSR."""
+    problem = text_problem(n, m, 1)
     alpha = 1e-4
     peers = {
         "ElasticNet(max_iter=100)": ElasticNet(alpha, l1_ratio=0.5, max_iter=100),
@@ -131,22 +124,18 @@ def text():
     return penalised(problem.X, problem.y, alpha, 0.5, peers)
 
 
-def positive():
+def positive(n):
     """Coefficients that are not negative, D=1."""
-    X, y = tall()
-    ours = GDLinearRegression(positive=True)
     peers = {
         "LinearRegression(positive=True)": LinearRegression(positive=True),
         "Ridge(alpha=0, positive=True)": Ridge(0.0, positive=True),
     }
-    fits = [Fit("GDLinearRegression", lambda: ours.fit(X, y))]
-    fits += [Fit(name, lambda m=model: m.fit(X, y)) for name, model in peers.items()]
-    return table(contest(fits), excesses(fits, X, y, 0.0, 0.0))
+    return penalised(*tall(n), 0.0, 0.0, peers, positive=True)
 
 
-def masked():
+def masked(n):
     """Ten outputs, missing in three patterns."""
-    X, Y = tall(10)
+    X, Y = tall(n, 10)
     rng = np.random.default_rng(2)
     for outputs in ([0, 1, 2], [3, 4, 5], [6, 7, 8, 9]):
         Y[np.ix_(rng.random(len(Y)) < 0.3, outputs)] = np.nan
@@ -165,24 +154,22 @@ def masked():
     )
     exact = np.stack([model.coef_ for model in fits[-1].model])
     coefs = [ours.coef_, *(np.stack([m.coef_ for m in fit.model]) for fit in fits[1:])]
-    return table(fits, [f"{np.abs(coef / exact - 1).max():.0e} (coef_)" for coef in coefs])
+    return rows(fits, "error of coef_", [float(np.abs(c / exact - 1).max()) for c in coefs])
 
 
 def cross_validated(X, y, ours, peers):
-    """Time cross-validations; their worth is the largest difference of the errors."""
-    fits = [Fit("GDLinearRegressionCV", lambda: ours.fit(X, y))]
-    fits += [Fit(name, lambda m=model: m.fit(X, y)) for name, model in peers.items()]
-    contest(fits)
-    worth = []
+    """Time cross-validations, and compare their paths of errors."""
+    fits = entries("GDLinearRegressionCV", ours, peers, X, y)
+    differences = []
     for fit in fits:
         path = getattr(fit.model, "mse_path_", None)
         if hasattr(fit.model, "cv_results_"):
             path = -np.stack(
                 [fit.model.cv_results_[f"split{k}_test_score"] for k in range(5)], 1
             )
-        different = path is None or path.shape != ours.mse_path_.shape
-        worth.append("-" if different else f"{np.abs(path / ours.mse_path_ - 1).max():.0e}")
-    return table(fits, worth)
+        unlike = path is None or path.shape != ours.mse_path_.shape
+        differences.append(None if unlike else float(np.abs(path / ours.mse_path_ - 1).max()))
+    return rows(fits, "difference", differences)
 
 
 def searched(X, y, l1_ratio):
@@ -194,9 +181,9 @@ def searched(X, y, l1_ratio):
     )
 
 
-def cv():
+def cv(n):
     """100 alphas, 5 folds, D=1."""
-    X, y = tall()
+    X, y = tall(n)
     ours, search = searched(X, y, 0.5)
     peers = {
         "ElasticNetCV()": ElasticNetCV(),
@@ -206,9 +193,9 @@ def cv():
     return cross_validated(X, y, ours, peers)
 
 
-def cv_small():
-    """100 alphas, 5 folds, 4 l1_ratios, N=442, M=10."""
-    X, y = tall(1, 442, 10)
+def cv_small(n, m):
+    """100 alphas, 5 folds, 4 l1_ratios, D=1."""
+    X, y = tall(n, m=m)
     ratios = [0.1, 0.5, 0.9, 1.0]
     return cross_validated(
         X,
@@ -218,15 +205,15 @@ def cv_small():
     )
 
 
-def cv_wider():
-    """100 alphas, 5 folds, N=5,000, M=400."""
-    X, y = tall(1, 5_000, 400)
+def cv_wider(n, m):
+    """100 alphas, 5 folds, D=1, more features."""
+    X, y = tall(n, m=m)
     return cross_validated(X, y, GDLinearRegressionCV(), {"ElasticNetCV()": ElasticNetCV()})
 
 
-def cv_10():
-    """100 alphas, 5 folds, N=20,000, D=10; MultiTaskElasticNetCV has another penalty."""
-    X, y = tall(10, 20_000)
+def cv_10(n):
+    """100 alphas, 5 folds, D=10 (MultiTaskElasticNetCV has another penalty)."""
+    X, y = tall(n, 10)
     ours, search = searched(X, y, 0.5)
     peers = {
         "MultiTaskElasticNetCV()": MultiTaskElasticNetCV(),
@@ -235,9 +222,9 @@ def cv_10():
     return cross_validated(X, y, ours, peers)
 
 
-def cv_ridge():
-    """30 ridges, 5 folds, D=1; RidgeCV(cv=None) leaves one out."""
-    X, y = tall()
+def cv_ridge(n):
+    """30 ridges, 5 folds, D=1 (RidgeCV(cv=None) leaves one out)."""
+    X, y = tall(n)
     alphas = np.geomspace(1e-4, 1e2, 30)
     ours = GDLinearRegressionCV(l1_ratio=0.0, alphas=alphas)
     of_a_fold = len(X) * 0.8 * alphas
@@ -248,39 +235,27 @@ def cv_ridge():
     return cross_validated(X, y, ours, peers)
 
 
-CASES = {
-    "lasso": lasso,
-    "elastic-10": elastic_10,
-    "text": text,
-    "positive": positive,
-    "masked": masked,
-    "cv": cv,
-    "cv-small": cv_small,
-    "cv-wider": cv_wider,
-    "cv-10": cv_10,
-    "cv-ridge": cv_ridge,
+CASES = {  # what is measured, its sizes, and quick ones
+    "lasso": (lasso, (200_000,), (5_000,)),
+    "elastic-10": (elastic_10, (200_000,), (5_000,)),
+    "text": (text, (50_000, 100_000), (2_000, 4_000)),
+    "positive": (positive, (200_000,), (5_000,)),
+    "masked": (masked, (200_000,), (5_000,)),
+    "cv": (cv, (200_000,), (5_000,)),
+    "cv-small": (cv_small, (442, 10), (442, 5)),
+    "cv-wider": (cv_wider, (5_000, 400), (500, 40)),
+    "cv-10": (cv_10, (20_000,), (1_000,)),
+    "cv-ridge": (cv_ridge, (200_000,), (5_000,)),
 }
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--case", nargs="+", choices=CASES, default=list(CASES))
-    parser.add_argument("--json", type=Path, help="file for the numbers")
-    parser.add_argument("--markdown", type=Path, help="file for the tables")
-    arguments = parser.parse_args()
-    warnings.simplefilter("ignore")  # the excess tells who did not converge
-    sections, results = [heading(machine_rates())], {}
-    print(sections[0])
-    for name in arguments.case:
-        rows, results[name] = CASES[name]()
-        title = CASES[name].__doc__.rstrip(".")
-        sections.append(f"### {name}: {title}\n\n{rows}\n")
-        print(sections[-1], flush=True)
-    if arguments.markdown:
-        arguments.markdown.write_text("\n".join(sections), encoding="utf-8")
-    if arguments.json:
-        arguments.json.write_text(json.dumps(results, indent=1))
+def measure(name, arguments, rates):
+    """Return the case."""
+    case, *sizes = CASES[name]
+    n, *m = sizes[arguments.quick]
+    title = f"{case.__doc__.rstrip('.')}, N={n:,}, M={m[0] if m else 50:,}"
+    return {name: {"title": title, "rows": case(n, *m)}}
 
 
 if __name__ == "__main__":
-    main()
+    main("penalties", __doc__, measure, parse(__doc__, CASES))

@@ -1,41 +1,32 @@
-"""Speed on a GPU: GDLinearRegression beside what one would write with torch.
-
-    python docs/benchmarks/gpu.py [--device cuda|cpu] [--case NAME ...] [--repeats K]
-                                  [--json FILE] [--markdown FILE]
+"""Fits of tensors, on a GPU or on a CPU, beside what one would write with torch.
 
 All contestants are given the same tensors on the device: `torch.linalg.lstsq` on centred data,
 a loop of stochastic gradient descent on standardised data, and `Ridge(solver="svd")` through
 scikit-learn's Array API dispatch. Times are the minimum of several rounds, the contestants in
 turn, with the device at rest before and after. Under each table, our time relative to reading
-X once at the bandwidth measured at the start.
+X once at the bandwidth measured beside it.
 
-Where there is no GPU it says so and exits; `--device cpu` runs the same on the CPU's tensors.
+Run `python docs/benchmarks/tensors.py [--device cuda|cpu] [--case NAME ...] [--quick]`. The
+device is a GPU where there is one.
 """
 
-import argparse
-import datetime
-import json
 import math
 import os
-import platform
-import time
-import warnings
 from dataclasses import dataclass
-from pathlib import Path
 
 # SciPy asks for it before it is imported.
 os.environ.setdefault("SCIPY_ARRAY_API", "1")
 
-import sklearn
 import torch
+from _common import FIT, OURS, main, parse, timed, with_ratios
+from _tables import digits
 from sklearn import config_context
 from sklearn.linear_model import Ridge
 
 from sklearn_gdlinreg import GDLinearRegression
 
-OURS = "GDLinearRegression"
 SGD_EPOCHS, SGD_BATCH, SGD_STEP = 5, 1024, 1e-2
-SLOW = 5.0  # seconds
+SLOW = 2.0  # seconds
 CASES = {  # N, M, D, dtype; those on a CPU are a tenth as long
     "tall": (2_000_000, 100, 1, torch.float64),
     "tall-float32": (2_000_000, 100, 1, torch.float32),
@@ -140,102 +131,65 @@ CONTESTANTS = {
 
 def seconds(call, device):
     """Return the seconds that a call takes, and what it returns."""
-    if device == "cuda":
-        torch.cuda.synchronize()
-    start = time.perf_counter()
-    result = call()
-    if device == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter() - start, result
+    if device == "cpu":
+        return timed(call)
+    torch.cuda.synchronize()
+    return timed(lambda: (call(), torch.cuda.synchronize())[0])
 
 
 def bandwidth(device):
-    """Return the bytes that the device reads from its memory in a second."""
+    """Return the gigabytes that the device reads from its memory in a second."""
     x = torch.ones(2**28 if device == "cuda" else 2**25, device=device)  # beyond any cache
-    return x.nbytes / min(seconds(x.sum, device)[0] for _ in range(20))
+    return x.nbytes / min(seconds(x.sum, device)[0] for _ in range(20)) / 1e9
 
 
-def measure(problem, repeats, device):
-    """Return (name, seconds or None, excess or what went wrong), fastest first."""
-    best, excess = dict.fromkeys(CONTESTANTS, math.inf), {}
-    for _ in range(repeats + 1):
+def rounds(problem, repeats, device):
+    """Return the rows of the contestants."""
+    rows = {name: {"name": name, FIT: math.inf} for name in CONTESTANTS}
+    for turn in range(repeats + 1):
         for name, contestant in CONTESTANTS.items():
-            if SLOW < best[name] < math.inf or isinstance(excess.get(name), str):
+            row = rows[name]
+            if isinstance(row[FIT], str) or SLOW < row[FIT] / 1e3 < math.inf:
                 continue
             try:
                 taken, model = seconds(lambda c=contestant: c(problem.X, problem.Y), device)
             except (RuntimeError, ValueError) as error:
                 if name == OURS:
                     raise
-                excess[name] = f"failed, {type(error).__name__}"
+                row[FIT] = f"failed, {type(error).__name__}"
                 continue
-            if name in excess or taken > SLOW:  # the first run loads libraries
-                best[name] = min(best[name], taken)
-            excess[name] = problem.excess(*model)
-    rows = [(name, best[name], excess[name]) for name in CONTESTANTS]
-    return sorted(rows, key=lambda row: row[1])
+            if turn or taken > SLOW:  # the first run loads libraries
+                row[FIT] = min(row[FIT], 1e3 * taken)
+            row["excess"] = problem.excess(*model)
+    return with_ratios(list(rows.values()))
 
 
-def section(name, problem, rows, rate):
-    """Return the table of a case, and our distance from the limit."""
-    fastest = next(row[1] for row in rows if row[0] == OURS)
-    lines = ["|  | fit (ms) | times ours | excess |", "|---|--:|--:|--:|"]
-    for contestant, taken, excess in rows:
-        if isinstance(excess, str):
-            lines.append(f"| {contestant} | {excess} | - | - |")
-        else:
-            lines.append(
-                f"| {contestant} | {1e3 * taken:,.1f} | {taken / fastest:.2f} | {excess:.0e} |"
-            )
-    n, m = problem.X.shape
-    least = problem.X.nbytes / rate
-    dtype = str(problem.X.dtype).removeprefix("torch.")
-    return (
-        f"### {name}: N={n:,}, M={m:,}, D={problem.Y.shape[1]}, {dtype}\n\n"
-        + "\n".join(lines)
-        + f"\n\nOurs takes {fastest / least:.1f} times as long as reading X once, "
-        f"{1e3 * least:.2f} ms.\n"
+def measure(name, arguments, rates):
+    """Return the case."""
+    n, m, d, dtype = CASES[name]
+    if n > m and arguments.device == "cpu":
+        n //= 10
+    if arguments.quick:
+        n, m = n // 10, m // 10
+    problem = problem_of(n, m, d, dtype, arguments.device)
+    rows = rounds(problem, 1 if arguments.quick else 5, arguments.device)
+    ours = next(row[FIT] for row in rows if row["name"] == OURS)
+    least = 1e-6 * problem.X.nbytes / rates["GB/s read"]
+    kind = str(dtype).removeprefix("torch.")
+    note = (
+        f"Ours takes {digits(ours / least)} times as long as reading X once, {digits(least)} ms."
     )
+    return {name: {"title": f"N={n:,}, M={m:,}, D={d}, {kind}", "rows": rows, "note": note}}
 
 
-def heading(device, rate):
-    """Return what was measured, on what, with what."""
-    where = torch.cuda.get_device_name() if device == "cuda" else platform.machine()
-    return (
-        f"{where} ({device}), {os.cpu_count()} cores; Python {platform.python_version()}, torch "
-        f"{torch.__version__}, scikit-learn {sklearn.__version__}; {datetime.date.today()}.\n\n"
-        f"Measured: memory read at {rate / 1e9:,.0f} GB/s.\n"
-    )
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--device", choices=["cuda", "cpu"], default="cuda")
-    parser.add_argument("--case", nargs="+", choices=CASES, default=list(CASES))
-    parser.add_argument("--repeats", type=int, default=5, help="rounds of timing")
-    parser.add_argument("--json", type=Path, help="file for the numbers")
-    parser.add_argument("--markdown", type=Path, help="file for the tables")
-    arguments = parser.parse_args()
-    device = arguments.device
-    if device == "cuda" and not torch.cuda.is_available():
-        print("no GPU")
-        return
-    warnings.simplefilter("ignore")  # the excess tells who did not converge
-    rate = bandwidth(device)
-    sections, numbers = [heading(device, rate)], {}
-    print(sections[0])
-    for name in arguments.case:
-        n, m, d, dtype = CASES[name]
-        problem = problem_of(n if device == "cuda" or n < m else n // 10, m, d, dtype, device)
-        rows = measure(problem, arguments.repeats, device)
-        numbers[name] = rows
-        sections.append(section(name, problem, rows, rate))
-        print(sections[-1], flush=True)
-    if arguments.markdown:
-        arguments.markdown.write_text("\n".join(sections), encoding="utf-8")
-    if arguments.json:
-        arguments.json.write_text(json.dumps({"read": rate, "cases": numbers}, indent=1))
+def add_options(parser):
+    default = "cuda" if torch.cuda.is_available() else "cpu"
+    parser.add_argument("--device", choices=["cuda", "cpu"], default=default)
 
 
 if __name__ == "__main__":
-    main()
+    arguments = parse(__doc__, CASES, add_options)
+    on_gpu = arguments.device == "cuda"
+    rates = {"GB/s read": bandwidth(arguments.device)}
+    device = torch.cuda.get_device_name() if on_gpu else None
+    main("tensors_gpu" if on_gpu else "tensors", __doc__, measure, arguments, rates, device)

@@ -1,0 +1,118 @@
+"""Run all benchmarks, compare with the run before, and write what the documentation shows.
+
+    python docs/benchmarks/run.py
+
+Each benchmark runs in a process of its own. The numbers go to `results.json`, the tables to
+`tables/`, the pictures beside them. Our times are compared with those of the file that is there,
+or of `--earlier FILE`: what got slower is printed, and with `--fail` it is an error. How noise
+is kept out of that: see `_compare.py`.
+
+`--only NAME ...` runs some and keeps the other results; `--only` without a name just draws and
+writes again. `--add FILE` takes in what a benchmark wrote elsewhere with `--json`, for instance
+on a machine with a GPU. `--quick` takes small sizes and writes to `docs/_build/benchmarks`.
+"""
+
+import argparse
+import importlib.util
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from _compare import THRESHOLD, compare, report
+from _pictures import draw
+from _tables import page, summary
+from accuracy import DATA
+
+HERE = Path(__file__).resolve().parent
+BENCHMARKS = {  # and the modules that they cannot do without
+    "full_batch": (),
+    "mini_batch": (),
+    "penalties": (),
+    "growth": (),
+    "accuracy": (),
+    "tensors": ("torch", "array_api_compat"),
+    "dask_chunks": ("dask", "distributed", "dask_ml"),
+}
+
+
+def lacking(name):
+    """Return why a benchmark cannot run, or nothing."""
+    if name == "accuracy" and not DATA.exists():
+        return "its data are not there"
+    missing = [module for module in BENCHMARKS[name] if not importlib.util.find_spec(module)]
+    return f"not installed: {', '.join(missing)}" if missing else ""
+
+
+def measured(name, options):
+    """Return the records of a benchmark, run in a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "record.json"
+        command = [sys.executable, HERE / f"{name}.py", "--json", path, *options]
+        subprocess.run(command, check=True)
+        return read(path)
+
+
+def read(path):
+    """Return the records in a file, none where there is no file."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def write(records, out):
+    """Write the numbers, a page of tables for each benchmark, a summary, and the pictures."""
+    tables = out / "tables"
+    tables.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(records, separators=(",", ":"))
+    (out / "results.json").write_text(text.replace('"name"', '\n"name"'), encoding="utf-8")
+    for name, record in records.items():
+        (tables / f"{name}.md").write_text(page(record), encoding="utf-8")
+    (tables / "summary.md").write_text(summary(records), encoding="utf-8")
+    draw(records, out)
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", nargs="*", choices=BENCHMARKS, default=list(BENCHMARKS))
+    parser.add_argument("--case", nargs="+", default=[], help="cases of the one benchmark")
+    parser.add_argument("--quick", action="store_true", help="small sizes, few repeats")
+    parser.add_argument("--out", type=Path, help="folder for all that is written")
+    parser.add_argument("--earlier", type=Path, help="results.json of another run")
+    parser.add_argument("--add", type=Path, nargs="+", default=[], help="records from elsewhere")
+    parser.add_argument("--threshold", type=float, default=THRESHOLD, help="least change told")
+    parser.add_argument("--fail", action="store_true", help="exit with 1 if any got slower")
+    arguments = parser.parse_args()
+    if arguments.case and len(arguments.only) != 1:
+        parser.error("--case goes with one benchmark: --only NAME")
+    return arguments
+
+
+def main():
+    arguments = parse()
+    quick_out = HERE.parent / "_build" / "benchmarks"
+    out = arguments.out or (quick_out if arguments.quick else HERE)
+    before = read(out / "results.json")
+    earlier = read(arguments.earlier) if arguments.earlier else before
+    options = ["--quick"] * arguments.quick
+    if arguments.case:
+        options += ["--case", *arguments.case]
+    now = {}
+    for path in arguments.add:
+        now |= read(path)
+    for name in arguments.only:
+        why = lacking(name)
+        if why:
+            print(f"{name}: left out, {why}")
+        else:
+            now |= measured(name, options)
+    write(before | now, out)
+    if not earlier:
+        print("No earlier run to compare with.")
+        return 0
+    found = compare(earlier, now, arguments.threshold)
+    print(report(found))
+    return int(arguments.fail and any(verdict == "slower" for verdict, *_ in found))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
