@@ -5,8 +5,8 @@ with what else was measured beside it in both runs, its yardsticks: the times of
 same case, and the rates of the machine (memory, gemm). The change of a time is how often the
 earlier one fits in the new one, divided by the median change of its yardsticks.
 
-Yardsticks that disagree tell of noise. What is told exceeds the threshold, 1.3, and the spread of
-the yardsticks too: how often their lower quartile fits in the upper one.
+Yardsticks that disagree tell of noise. What is told exceeds the threshold, 1.3, and the spread
+of the yardsticks too: how often their lower quartile fits in the upper one.
 """
 
 import math

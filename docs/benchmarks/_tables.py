@@ -84,13 +84,13 @@ def summary(records):
     """Return one page: ours beside the fastest peer that came as near, case by case."""
     rows = []
     for benchmark, case, ours, peers in contests(records):
-        column = next(name for name in ours if name.startswith("fit ("))
+        column = list(ours)[1]
         close = [peer for peer in peers if near(peer)]
         best = min(close, key=lambda peer: peer[column], default={"name": "none", column: None})
         rows.append(
             {
-                "name": f"[{benchmark}]({benchmark}.md), {case}",
-                "ours": f"{digits(ours[column])} {column[5:-1]}",
+                "name": f"{benchmark}, {case}",
+                "ours": f"{digits(ours[column])} ms",
                 "fastest peer": best["name"],
                 "times ours": best.get("times ours"),
             }
@@ -98,5 +98,6 @@ def summary(records):
     return (
         "# Ours beside the fastest peer\n\n"
         f"Of the peers that come within {NEAR:.0e} of the optimum, relatively. Where the last "
-        f"column is below 1, the peer is faster.\n\n{table(rows)}\n"
+        f"column is below 1, the peer is faster.\n\n"
+        f"{table(rows) if rows else 'None was measured.'}\n"
     )

@@ -37,7 +37,7 @@ from sklearn_gdlinreg.dask import DaskGDLinearRegression
 CASES = ("solvers", "chunks", "rates")
 M, CHUNKS = 50, 16
 LIMIT = 15  # seconds; what takes longer is given up
-CHUNKINGS = (4, 16, 64, 256)
+CHUNKINGS = (4, 16, 64, 256), (4, 16)  # and quick ones
 
 
 def data(n, chunks, m=M):
@@ -129,10 +129,10 @@ def best_ms(X, y, repeats):
     return 1e3 * min(timed(ours, X, y)[0] for _ in range(repeats))
 
 
-def on_threads(n, repeats, threads):
+def on_threads(n, repeats, chunkings, threads):
     """Return a row: the times for each number of chunks."""
     row = {"name": f"Dask{OURS}, {threads} thread{'s' * (threads > 1)}"}
-    for chunks in CHUNKINGS:
+    for chunks in chunkings:
         X, y = dask.persist(*data(n, chunks))
         with dask.config.set(num_workers=threads):
             row[f"{chunks} chunks (ms)"] = best_ms(X, y, repeats)
@@ -145,12 +145,12 @@ def cluster(n_workers):
     )
 
 
-def on_processes(n, repeats, n_workers):
+def on_processes(n, repeats, chunkings, n_workers):
     """Return a row of times, and what workers and client take, in chunks of X."""
     row = {"name": f"Dask{OURS}, {n_workers} process{'es' * (n_workers > 1)}"}
     memory = []
     with cluster(n_workers) as local, distributed.Client(local) as client:
-        for chunks in CHUNKINGS:
+        for chunks in chunkings:
             X, y = dask.persist(*data(n, chunks))
             distributed.wait([X, y])
             ours(X, y)
@@ -195,9 +195,10 @@ def measure(name, arguments, rates):
     if name == "solvers":
         title = f"N={n:,}, M={M}, {CHUNKS} chunks, threads"
         return {name: {"title": title, "rows": solvers(n, repeats, longest)}}
-    rows = [on_threads(n, repeats, threads) for threads in (1, os.cpu_count())]
+    chunkings = CHUNKINGS[arguments.quick]
+    rows = [on_threads(n, repeats, chunkings, threads) for threads in (1, os.cpu_count())]
     for n_workers in (1, 2):
-        row, memory = on_processes(n, repeats, n_workers)
+        row, memory = on_processes(n, repeats, chunkings, n_workers)
         rows.append(row)
     title = f"N={n:,}, M={M}"
     return {

@@ -46,11 +46,11 @@ def lacking(name):
 
 
 def measured(name, options):
-    """Return the records of a benchmark, run in a process of its own."""
+    """Return the records of a benchmark, run in a process of its own; none if it failed."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "record.json"
         command = [sys.executable, HERE / f"{name}.py", "--json", path, *options]
-        subprocess.run(command, check=True)
+        subprocess.run(command)
         return read(path)
 
 
@@ -96,22 +96,24 @@ def main():
     options = ["--quick"] * arguments.quick
     if arguments.case:
         options += ["--case", *arguments.case]
-    now = {}
+    now, failed = {}, False
     for path in arguments.add:
         now |= read(path)
     for name in arguments.only:
         why = lacking(name)
-        if why:
-            print(f"{name}: left out, {why}")
-        else:
-            now |= measured(name, options)
+        record = {} if why else measured(name, options)
+        if not record:
+            print(f"{name}: {f'left out, {why}' if why else 'failed'}")
+            failed |= not why
+        now |= record
     write(before | now, out)
     if not earlier:
         print("No earlier run to compare with.")
-        return 0
+        return int(failed)
     found = compare(earlier, now, arguments.threshold)
     print(report(found))
-    return int(arguments.fail and any(verdict == "slower" for verdict, *_ in found))
+    slower = any(verdict == "slower" for verdict, *_ in found)
+    return int(failed or (arguments.fail and slower))
 
 
 if __name__ == "__main__":
