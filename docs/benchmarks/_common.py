@@ -52,7 +52,10 @@ def timed(call, *arguments):
 
 @contextlib.contextmanager
 def limit(seconds):
-    """Raise TimeoutError from within a call that takes too long and is not compiled code."""
+    """Raise TimeoutError from within a call that takes too long; 0 sets no limit.
+
+    Compiled code is not interrupted, but told of afterwards.
+    """
 
     def give_up(*_):
         raise TimeoutError

@@ -1,5 +1,7 @@
 """Draw the pictures of the performance page, readable on a telephone."""
 
+import re
+
 from _tables import contests, near
 from matplotlib.figure import Figure
 
@@ -28,7 +30,7 @@ def label(axes, text, x, y, color, **where):
 def short(name):
     """Return a name that fits into a picture."""
     name = name.replace("StandardScaler + ", "").replace("GDLinearRegression", "ours")
-    return name.replace("batch_size=", "batch ").replace("intelex ", "intelex\n")
+    return re.sub(r"\(batch_size=(\d+)\)", r", batch \1", name)
 
 
 def excess(records):
@@ -47,7 +49,7 @@ def excess(records):
         x, y = row["fit (ms)"] / 1e3, max(row["excess"], EXACT)
         axes.plot(x, y, "o", color=color, markersize=6)
         turned = {"rotation": 60, "rotation_mode": "anchor"} if y == EXACT else {}
-        label(axes, short(row["name"]).replace("\n", " "), x, y, color, **turned)
+        label(axes, short(row["name"]), x, y, color, **turned)
     for name in (
         "GDLinearRegression(batch_size=32)",
         "StandardScaler + SGDRegressor(average=True)",
@@ -58,7 +60,7 @@ def excess(records):
         if path:
             color = OURS if name.startswith("GD") else PEERS
             axes.plot(*zip(*path, strict=True), ".-", color=color, linewidth=1)
-            label(axes, short(name), *path[-1], color, xytext=(-4, -11), ha="right")
+            label(axes, short(name), *path[0], color, xytext=(-6, -3), ha="right")
     return figure
 
 
@@ -85,29 +87,32 @@ def growth(records):
 
 
 def sparse(records):
-    """Epochs over text, where rows are far longer than the rest of their columns."""
+    """Epochs over text, where rows with rare words are long."""
     case = records["mini_batch"]["cases"]["text"]
     figure, axes = axes_of(
         f"Mini-batches on text\n{case['title'].split(', float')[0]}, CSR",
         xscale="log", yscale="log", xlabel="seconds", ylim=(3e-3, LOST),
         ylabel="excess over the least loss, relative",
     )  # fmt: skip
+    markers = iter("osD^vP")
     for name, path in case["paths"].items():
-        color = OURS if name.startswith("GD") else PEERS
         seen = [(x, y) for x, y in path if y is not None and y < LOST]
         if seen:
-            axes.plot(*zip(*seen, strict=True), ".-", color=color, linewidth=1)
-            label(axes, short(name), *seen[-1], color, ha="right", xytext=(0, 5))
+            axes.plot(
+                *zip(*seen, strict=True), next(markers) + "-", label=short(name), linewidth=1,
+                color=OURS if name.startswith("GD") else PEERS, markersize=4,
+            )  # fmt: skip
         else:
-            axes.plot(path[0][0], LOST / 1.5, "^", color=color, clip_on=False)
-            text = f"{name}: lost".replace(" + ", " +\n")
-            label(axes, text, path[0][0], LOST / 1.5, color, xytext=(7, -12))
+            axes.plot(path[0][0], LOST, "x", color=PEERS, clip_on=False)
+    axes.plot([], [], "x", color=PEERS, label="behind a StandardScaler: diverges")
+    axes.legend(frameon=False, fontsize=8.5)
     return figure
 
 
 def ratios(records):
     """Each case: every peer's time relative to ours."""
     chosen = [row for row in contests(records) if row[0] in ("full_batch", "penalties")]
+    chosen.sort(key=lambda row: row[0])
     figure, axes = axes_of(
         "Times of peers, ours is 1", xscale="log", xlabel="times ours (left of 1: faster)"
     )

@@ -238,7 +238,7 @@ def cv_ridge(n):
 CASES = {  # what is measured, its sizes, and quick ones
     "lasso": (lasso, (200_000,), (5_000,)),
     "elastic-10": (elastic_10, (200_000,), (5_000,)),
-    "text": (text, (50_000, 100_000), (2_000, 4_000)),
+    "elastic-text": (text, (50_000, 100_000), (2_000, 4_000)),
     "positive": (positive, (200_000,), (5_000,)),
     "masked": (masked, (200_000,), (5_000,)),
     "cv": (cv, (200_000,), (5_000,)),

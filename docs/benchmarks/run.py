@@ -107,11 +107,8 @@ def main():
             failed |= not why
         now |= record
     write(before | now, out)
-    if not earlier:
-        print("No earlier run to compare with.")
-        return int(failed)
     found = compare(earlier, now, arguments.threshold)
-    print(report(found))
+    print(report(found) if found else "No earlier run to compare with.")
     slower = any(verdict == "slower" for verdict, *_ in found)
     return int(failed or (arguments.fail and slower))
 
