@@ -21,6 +21,7 @@ import time
 import warnings
 from pathlib import Path
 
+import _path  # noqa: F401
 import numpy as np
 from _tables import page
 

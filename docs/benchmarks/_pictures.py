@@ -132,7 +132,7 @@ def ratios(records):
 
 def dask(records):
     """Time on Dask against the number of chunks."""
-    case = records["dask_chunks"]["cases"]["chunks"]
+    case = records["dask"]["cases"]["chunks"]
     columns = [name for name in case["rows"][0] if name.endswith("chunks (ms)")]
     chunks = [int(name.split()[0]) for name in columns]
     figure, axes = axes_of(
@@ -153,7 +153,7 @@ PICTURES = {  # and the cases that they show
     growth: (("growth", "10^4"), ("growth", "10^5")),
     sparse: (("mini_batch", "text"),),
     ratios: (("full_batch", "tall"), ("penalties", "lasso")),
-    dask: (("dask_chunks", "chunks"),),
+    dask: (("dask", "chunks"),),
 }
 
 

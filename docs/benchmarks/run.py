@@ -20,6 +20,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import _path  # noqa: F401
 from _compare import THRESHOLD, compare, report
 from _pictures import draw
 from _tables import page, summary
@@ -33,8 +34,10 @@ BENCHMARKS = {  # and the modules that they cannot do without
     "growth": (),
     "accuracy": (),
     "tensors": ("torch", "array_api_compat"),
-    "dask_chunks": ("dask", "distributed", "dask_ml"),
+    "gpu": ("torch", "array_api_compat"),
+    "dask": ("dask", "distributed", "dask_ml"),
 }
+SCRIPTS = {"tensors": ("gpu.py", "--device", "cpu")}  # the others have their names
 
 
 def lacking(name):
@@ -46,12 +49,13 @@ def lacking(name):
 
 
 def measured(name, options):
-    """Return the records of a benchmark, run in a process of its own; none if it failed."""
+    """Return the exit status of a benchmark, run in a process of its own, and its records."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "record.json"
-        command = [sys.executable, HERE / f"{name}.py", "--json", path, *options]
-        subprocess.run(command)
-        return read(path)
+        script, *own = SCRIPTS.get(name, (f"{name}.py",))
+        command = [sys.executable, HERE / script, "--json", path, *own, *options]
+        status = subprocess.run(command).returncode
+        return status, read(path)
 
 
 def read(path):
@@ -101,10 +105,10 @@ def main():
         now |= read(path)
     for name in arguments.only:
         why = lacking(name)
-        record = {} if why else measured(name, options)
-        if not record:
+        status, record = (0, {}) if why else measured(name, options)
+        if why or status:
             print(f"{name}: {f'left out, {why}' if why else 'failed'}")
-            failed |= not why
+        failed |= status != 0
         now |= record
     write(before | now, out)
     found = compare(earlier, now, arguments.threshold)

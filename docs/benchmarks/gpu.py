@@ -6,7 +6,7 @@ scikit-learn's Array API dispatch. Times are the minimum of several rounds, the 
 turn, with the device at rest before and after. Under each table, our time relative to reading
 X once at the bandwidth measured beside it.
 
-Run `python docs/benchmarks/tensors.py [--device cuda|cpu] [--case NAME ...] [--quick]`. The
+Run `python docs/benchmarks/gpu.py [--device cuda|cpu] [--case NAME ...] [--quick]`. The
 device is a GPU where there is one.
 """
 
@@ -183,13 +183,20 @@ def measure(name, arguments, rates):
 
 
 def add_options(parser):
-    default = "cuda" if torch.cuda.is_available() else "cpu"
-    parser.add_argument("--device", choices=["cuda", "cpu"], default=default)
+    parser.add_argument("--device", choices=["cuda", "cpu"], default="cuda")
+
+
+def run():
+    """Measure on the device that is asked for, if it is there."""
+    arguments = parse(__doc__, CASES, add_options)
+    on_gpu = arguments.device == "cuda"
+    if on_gpu and not torch.cuda.is_available():
+        print("no GPU")
+        return
+    rates = {"GB/s read": bandwidth(arguments.device)}
+    device = torch.cuda.get_device_name() if on_gpu else None
+    main("gpu" if on_gpu else "tensors", __doc__, measure, arguments, rates, device)
 
 
 if __name__ == "__main__":
-    arguments = parse(__doc__, CASES, add_options)
-    on_gpu = arguments.device == "cuda"
-    rates = {"GB/s read": bandwidth(arguments.device)}
-    device = torch.cuda.get_device_name() if on_gpu else None
-    main("tensors_gpu" if on_gpu else "tensors", __doc__, measure, arguments, rates, device)
+    run()
