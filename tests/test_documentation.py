@@ -9,17 +9,18 @@ import sys
 import warnings
 from pathlib import Path
 
-import matplotlib
 import pytest
 from sklearn.exceptions import ConvergenceWarning
 from test_house import LAYERS
 
 import sklearn_gdlinreg
-from sklearn_gdlinreg.dask import DaskGDLinearRegression
+
+matplotlib = pytest.importorskip("matplotlib")
+pytest.importorskip("dask.array")
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = Path(sklearn_gdlinreg.__file__).parent
-CONTRIBUTING = (ROOT / "docs" / "contributing.md").read_text()
+CONTRIBUTING = (ROOT / "docs" / "contributing.md").read_text(encoding="utf-8")
 # A comment right above a block says why it does not run here.
 BLOCK = re.compile(r"(-->\n)?^```(?:python|pycon)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
@@ -27,13 +28,15 @@ OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 def blocks_of(page):
     """Return the blocks of Python that run, each with the number of its first line."""
-    text = page.read_text()
+    text = page.read_text(encoding="utf-8")
     found = [match for match in BLOCK.finditer(text) if not match[1]]
     return [(text.count("\n", 0, match.start(2)), match[2]) for match in found]
 
 
 def public_names():
     names = {name: getattr(sklearn_gdlinreg, name) for name in sklearn_gdlinreg.__all__}
+    from sklearn_gdlinreg.dask import DaskGDLinearRegression
+
     return {**names, "DaskGDLinearRegression": DaskGDLinearRegression}
 
 
@@ -106,9 +109,9 @@ def test_the_recipe_for_a_schedule(tmp_path):
         lines = lines.splitlines(keepends=True)
         old, new = ("".join(x[1:] for x in lines if x[0] in " " + sign) for sign in "-+")
         path = tmp_path / name
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
         assert text.count(old) == 1, (name, old)
-        path.write_text(text.replace(old, new))
+        path.write_text(text.replace(old, new), encoding="utf-8")
     tests = [
         "test_textbook.py::test_each_iterate_is_the_plain_loops",
         "test_mini_batch.py::test_textbook_is_the_plain_loop",

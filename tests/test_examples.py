@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 
+pytest.importorskip("matplotlib")
+pytest.importorskip("pyarrow")
+pytest.importorskip("dask.array")
+
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("plot_*.py"))
 # What each prints where its point is made.
 POINTS = {
@@ -25,7 +29,7 @@ POINTS = {
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_examples_run(path, tmp_path):
-    if "runs on Linux" in path.read_text() and sys.platform != "linux":
+    if "runs on Linux" in path.read_text(encoding="utf-8") and sys.platform != "linux":
         pytest.skip("the system holds no process to a limit of its memory")
     done = subprocess.run(
         # Where there is a display, matplotlib tells that this backend shows nothing on it.

@@ -35,7 +35,7 @@ MODULES = sorted(PACKAGE.glob("*.py"))
 
 def imports(path):
     """Yield (module, name, level) of every import."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom):
             for alias in node.names:
                 yield node.module or "", alias.name, node.level
@@ -65,7 +65,7 @@ def test_nothing_private_of_scikit_learn(path):
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
 def test_modules_and_functions_are_short(path):
-    text = path.read_text()
+    text = path.read_text(encoding="utf-8")
     assert text.count("\n") <= 350
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef):
@@ -75,4 +75,4 @@ def test_modules_and_functions_are_short(path):
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.glob("*.p[yx][xd]")), ids=lambda path: path.name)
 def test_kernels_are_short(path):
-    assert path.read_text().count("\n") <= 350
+    assert path.read_text(encoding="utf-8").count("\n") <= 350

@@ -135,7 +135,7 @@ def test_without_skl2onnx_the_command_is_told(monkeypatch):
 def test_the_code_of_the_documentation_runs(tmp_path, monkeypatch):
     pytest.importorskip("skops")
     page = Path(__file__).parents[1] / "docs" / "persistence.md"
-    blocks = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+    blocks = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
     monkeypatch.chdir(tmp_path)
     names = {}
     for block in blocks:

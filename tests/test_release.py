@@ -9,14 +9,14 @@ import pytest
 import sklearn_gdlinreg
 
 ROOT = Path(__file__).parents[1]
-PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = PYPROJECT["project"]
 
 
 def test_the_version_is_in_one_place():
     # Another one is that of an installation that has gone stale.
     assert sklearn_gdlinreg.__version__ == PROJECT["version"]
-    citation = (ROOT / ".github" / "CITATION.cff").read_text()
+    citation = (ROOT / ".github" / "CITATION.cff").read_text(encoding="utf-8")
     assert not re.search("^(version|date-released):", citation, re.MULTILINE)
 
 
@@ -35,10 +35,12 @@ def test_wheels_are_built_for_every_supported_python(pythons):
 
 
 def test_the_oldest_and_newest_python_are_tested(pythons):
-    workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text()
+    workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
     assert f'python: ["{pythons[0]}", "{pythons[-1]}"]' in workflow
 
 
 def test_the_oldest_scikit_learn_is_tested():
     oldest = next(d for d in PROJECT["dependencies"] if d.startswith("scikit-learn"))
-    assert oldest.replace(">=", "==") + ".0" in (ROOT / ".ci" / "wheel").read_text()
+    assert oldest.replace(">=", "==") + ".0" in (ROOT / ".ci" / "wheel").read_text(
+        encoding="utf-8"
+    )
