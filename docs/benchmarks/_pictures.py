@@ -21,12 +21,6 @@ def axes_of(title, **settings):
     return figure, axes
 
 
-def label(axes, text, x, y, color, **where):
-    """Write beside a point."""
-    where = {"xytext": (5, 3), "fontsize": 8.5} | where
-    axes.annotate(text, (x, y), textcoords="offset points", color=color, **where)
-
-
 def short(name):
     """Return a name that fits into a picture."""
     name = name.replace("StandardScaler + ", "").replace("GDLinearRegression", "ours")
@@ -42,14 +36,13 @@ def excess(records):
         xscale="log", yscale="log", xlabel="seconds", ylim=(EXACT / 10, 30),
         ylabel="excess over the least loss, relative",
     )  # fmt: skip
+    markers = iter("osD^vP<>hX*d")
     for row in full["rows"]:
-        if row.get("excess") is None or "SGD" in row["name"] or row["excess"] > 1:
-            continue
-        color = OURS if row["name"].startswith("GD") else PEERS
-        x, y = row["fit (ms)"] / 1e3, max(row["excess"], EXACT)
-        axes.plot(x, y, "o", color=color, markersize=6)
-        turned = {"rotation": 60, "rotation_mode": "anchor"} if y == EXACT else {}
-        label(axes, short(row["name"]), x, y, color, **turned)
+        if row.get("excess") is not None and "SGD" not in row["name"] and row["excess"] < 1:
+            color = OURS if row["name"].startswith("GD") else PEERS
+            x, y = row["fit (ms)"] / 1e3, max(row["excess"], EXACT)
+            name = short(row["name"]).replace(", tol=1e-08", "")
+            axes.plot(x, y, next(markers), color=color, markersize=6, label=name)
     for name in (
         "GDLinearRegression(batch_size=32)",
         "StandardScaler + SGDRegressor(average=True)",
@@ -59,8 +52,12 @@ def excess(records):
         path = [(x, y) for x, y in races.get(name, []) if y is not None]
         if path:
             color = OURS if name.startswith("GD") else PEERS
-            axes.plot(*zip(*path, strict=True), ".-", color=color, linewidth=1)
-            label(axes, short(name), *path[0], color, xytext=(-6, -3), ha="right")
+            axes.plot(
+                *zip(*path, strict=True), next(markers) + "-", color=color, linewidth=1,
+                markersize=3, label=short(name),
+            )  # fmt: skip
+    figure.set_figheight(5.4)
+    figure.legend(loc="outside lower center", frameon=False, fontsize=8.5, ncols=2)
     return figure
 
 
