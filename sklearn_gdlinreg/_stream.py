@@ -28,7 +28,7 @@ from ._walks import penalty_of_steps, walk_of
 
 # Steps are worked out anew when the batches seen have grown by this.
 GROWTH = 1.1
-# A loss so many times that of predicting zero will not come down again.
+# A chunk that makes the loss so many times what it was has thrown the model away.
 HOPELESS = 1e6
 # The weighted mean length of long rows, over the mean length of all: 1 to 2 in an epoch.
 LENGTH_MARGIN = 1.5
@@ -131,6 +131,7 @@ class Stream:
             0.0,
         )
         share = self._shares(weight, n_batches)
+        bound = 0.0 if self.schedule is None else self._bound(X, Y, rows, weight)
         first = 0
         while first < n_batches:
             last = self._end_of_span(share, first)
@@ -141,22 +142,33 @@ class Stream:
             first = last
         self.walk.leave()
         loss /= weight.sum()
-        if self.schedule is not None and self._diverges(loss, take(Y, rows, axis=0), weight):
-            return math.inf
-        return loss
+        return math.inf if self.schedule is not None and self._diverges(loss, bound) else loss
 
-    def _diverges(self, loss, Y, weight):
-        """Whether a chunk's loss is hopeless beside that of predicting zero, the worst so far.
+    def _bound(self, X, Y, rows, weight):
+        """Return the loss beyond which a chunk has thrown the model away.
 
-        That is far above it, or above it and growing from call to call.
+        It is far above both that of predicting zero, for the worst chunk so far, and that
+        of the model before the chunk, on its first batch.
         """
-        xp, share = namespace(Y), moved(weight / weight.sum(), Y)
-        null_loss = float(share @ xp.sum(xp.astype(Y, xp.float64) ** 2, axis=1))
-        self.null_loss = max(self.null_loss, null_loss)
+        xp, B = namespace(Y), min(self.rule.batch_size, len(rows))
+        share = moved(weight / weight.sum(), Y)
+        Y, X = xp.astype(take(Y, rows, axis=0), xp.float64), take(X, rows[:B], axis=0)
+        self.null_loss = max(self.null_loss, float(share @ xp.sum(Y**2, axis=1)))
+        W, b = self.last()
+        X = X if sparse.issparse(X) else xp.astype(X, xp.float64)
+        error = Y[:B, :] - (X @ W + b)
+        start = float(xp.sum(share[:B] @ error**2) / xp.sum(share[:B]))
+        return HOPELESS * max(self.null_loss, start)
+
+    def _diverges(self, loss, bound):
+        """Whether a chunk's loss is beyond the bound, or grows from call to call.
+
+        Growth counts where the loss is worse than that of predicting zero.
+        """
         self.n_growths = self.n_growths + 1 if loss > self.last_loss else 0
         self.last_loss = loss
-        allowed = 2.0 if self.n_growths >= GROWTHS else HOPELESS
-        return loss > allowed * self.null_loss > 0.0
+        grows = self.n_growths >= GROWTHS and loss > 2.0 * self.null_loss
+        return self.null_loss > 0.0 and (grows or loss > bound)
 
     def _enter(self, chunk, rows, weight):
         """See that there is a walk over this chunk."""
