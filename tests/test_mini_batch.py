@@ -307,7 +307,15 @@ def test_adaptive_rate_falls(data):
     assert model.learning_rate_[0] < 1e-6 * 0.01
 
 
-def test_an_interrupt_is_heard(rng):
+@pytest.fixture
+def interruptible():
+    """Hear SIGINT as Python does by default; a shell's background jobs are told to ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_an_interrupt_is_heard(interruptible, rng):
     X, y = rng.standard_normal((200_000, 20)), rng.standard_normal(200_000)
     model = GDLinearRegression(batch_size=1, max_iter=10_000, tol=0)
     heard = []
