@@ -87,7 +87,8 @@ copybutton_exclude = ".linenos, .gp, .go"
 def link_examples(app, docname, source):
     """Lead links to the files of examples, which serve in the repository, to their pages."""
     link = re.compile(r"\((?:\.\./)+examples/(plot_\w+)\.py\)")
-    source[0] = link.sub(r"(/auto_examples/\1.rst)", source[0])
+    text = source[0].replace("(../examples/README.rst)", "(/auto_examples/index.rst)")
+    source[0] = link.sub(r"(/auto_examples/\1.rst)", text)
 
 
 def setup(app):

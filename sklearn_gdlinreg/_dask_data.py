@@ -44,7 +44,7 @@ class DaskData:
 
 def is_dask(A):
     """Whether A is a collection that Dask makes arrays of."""
-    return isinstance(A, da.Array) or (dask.is_dask_collection(A) and hasattr(A, "npartitions"))
+    return isinstance(A, da.Array) or hasattr(type(A), "to_dask_array")
 
 
 def as_array(A, name):
@@ -96,6 +96,10 @@ def _check_shapes(X, y):
 def _following(A, X, name):
     """Return A as a dask.array in the chunks of X; raise where its own are others."""
     if not is_dask(A):
+        if dask.is_dask_collection(A):
+            raise TypeError(
+                f"{name} must be a dask.array, dask.dataframe or array. Got {type(A)}."
+            )
         A = np.asarray(A)
         if A.shape[:1] != X.shape[:1]:
             raise ValueError(f"{name} must have {X.shape[0]} rows, as X. Got shape {A.shape}.")

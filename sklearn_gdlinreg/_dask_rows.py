@@ -106,7 +106,7 @@ def naming(chunk, start=None, n_rows=None):
     """Add to an error which chunk it is about: its number, and its rows where they are known."""
     try:
         yield
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         rows = "" if start is None else f", rows {start} to {start + n_rows - 1}"
         raise ValueError(f"{str(error).rstrip('.')} (chunk {chunk}{rows}).") from error
 

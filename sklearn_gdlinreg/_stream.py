@@ -28,8 +28,9 @@ from ._walks import penalty_of_steps, walk_of
 
 # Steps are worked out anew when the batches seen have grown by this.
 GROWTH = 1.1
-# A chunk that makes the loss so many times what it was has thrown the model away.
-HOPELESS = 1e6
+# A chunk that makes the loss so many times what it was has thrown the model away; so have
+# chunks in a row that make it grow by the second factor.
+HOPELESS, GROWN = 1e6, 4.0
 # The weighted mean length of long rows, over the mean length of all: 1 to 2 in an epoch.
 LENGTH_MARGIN = 1.5
 
@@ -94,7 +95,8 @@ class Stream:
         # Curvatures are at least 1, the intercept's, in a frame that fits the data.
         self.t, self.step, self.renew_at = 0, 1.0, 1
         self.n_rows, self.total = 0, 0.0
-        self.null_loss, self.last_loss, self.n_growths = 0.0, math.inf, 0
+        # Of the losses of chunks: the worst of predicting zero, the last, and where it rose.
+        self.null_loss, self.last_loss, self.least_loss, self.n_growths = 0.0, math.inf, 0.0, 0
 
     def _automatic(self, batch_size, period):
         return Rule(
@@ -161,13 +163,18 @@ class Stream:
         return HOPELESS * max(self.null_loss, start)
 
     def _diverges(self, loss, bound):
-        """Whether a chunk's loss is beyond the bound, or grows from call to call.
+        """Whether a chunk's loss is beyond the bound, or has grown from call to call.
 
-        Growth counts where the loss is worse than that of predicting zero.
+        Growth counts where it is more than noise makes, and the loss worse than that of
+        predicting zero.
         """
-        self.n_growths = self.n_growths + 1 if loss > self.last_loss else 0
+        if loss > self.last_loss:
+            self.n_growths += 1
+        else:
+            self.n_growths, self.least_loss = 0, loss
         self.last_loss = loss
-        grows = self.n_growths >= GROWTHS and loss > 2.0 * self.null_loss
+        limit = max(2.0 * self.null_loss, GROWN * self.least_loss)
+        grows = self.n_growths >= GROWTHS and loss > limit
         return self.null_loss > 0.0 and (grows or loss > bound)
 
     def _enter(self, chunk, rows, weight):

@@ -63,10 +63,11 @@ class _BlasOfOneThread:
         return [library for library in libraries if library.user_api == "blas"]
 
     def __enter__(self):
+        libraries = self._libraries
         with self._lock:
             if self._n_inside == 0:
-                before = [(library, library.get_num_threads()) for library in self._libraries]
-                for library in self._libraries:
+                before = [(library, library.get_num_threads()) for library in libraries]
+                for library in libraries:
                     library.set_num_threads(1)
                 self._changed = [(lib, n) for lib, n in before if lib.get_num_threads() != n]
             self._n_inside += 1
@@ -75,10 +76,19 @@ class _BlasOfOneThread:
         with self._lock:
             self._n_inside -= 1
             if self._n_inside == 0:
-                for library, n_threads in self._changed:
-                    _release(library)
-                    library.set_num_threads(n_threads)
-                    _release(library)
+                self._change_back()
+
+    def _change_back(self):
+        for library, n_threads in self._changed:
+            _release(library)
+            library.set_num_threads(n_threads)
+            _release(library)
+        self._changed = []
+
+    def leave_all(self):
+        """Begin anew in a forked process, which has none of the threads that were inside."""
+        self._lock, self._n_inside = threading.Lock(), 0
+        self._change_back()
 
 
 def _release(library):
@@ -88,6 +98,8 @@ def _release(library):
 
 
 _blas = _BlasOfOneThread()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_blas.leave_all)
 
 
 def blas_of_one_thread(product):

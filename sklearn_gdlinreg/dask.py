@@ -1,5 +1,6 @@
 """GDLinearRegression on Dask collections: X stays where it is, in chunks of rows."""
 
+import copy
 import warnings
 
 try:
@@ -255,7 +256,7 @@ class DaskGDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         local = GDLinearRegression(**self.get_params())
-        vars(local).update(_fitted(self))
+        vars(local).update(copy.deepcopy(_fitted(self)))
         return local
 
 

@@ -201,6 +201,10 @@ def test_dataframes(data):
     np.testing.assert_allclose(
         model.predict(frame).compute(), X @ model.coef_.T + model.intercept_
     )
+    integers = pandas.array([*range(N - 1), None], dtype="Int64")
+    nullable = pandas.DataFrame({"a": integers, "b": X[:, 0]})
+    match = r"(contains NaN|not 'NAType') \(chunk 3, rows 450 to 599\)"
+    failing(dataframe.from_pandas(nullable, npartitions=4), target[0], match)
     one = DaskGDLinearRegression().fit(frame, target[0])
     assert one.coef_.shape == (M,)
     score = r2_score(Y[:, 0], one.predict(frame).compute())
@@ -255,6 +259,7 @@ def test_to_local(data):
     assert local.alpha == 0.1
     np.testing.assert_array_equal(local.coef_, model.coef_)
     assert local.loss_curve_ == model.loss_curve_
+    assert local.coef_ is not model.coef_
     local.partial_fit(X, Y)
     assert clone(model).get_params() == model.get_params()
 
@@ -342,6 +347,9 @@ def test_other_input_is_told(data):
     failing(x, y, r"sample_weight contains NaN", sample_weight=np.full(N, np.nan))
     failing(x, y, "'alpha' parameter of DaskGDLinearRegression must be", alpha=-1.0)
     failing(x, y, "learning_rate=1 makes the loss grow without bound", learning_rate=1.0)
+    for lazy in (dask.delayed(X), dask.delayed([X])):
+        failing(lazy, y, "X must be a dask.array or dask.dataframe. Got", TypeError)
+        failing(x, lazy, "y must be a dask.array, dask.dataframe or array. Got", TypeError)
     Y[:, 1] = np.nan
     failing(x, Y, "Got none for output 1 of y", missing_targets="ignore")
     failing(x, Y, r"y contains NaN \(chunk \d, rows")

@@ -205,7 +205,7 @@ def test_textbook_steps_that_are_too_long_are_told(rng, excess, masked):
         repeat(model)
     # What went wrong is not kept, and it took few calls to see it.
     assert np.isfinite(model.coef_).all()
-    assert model.n_iter_ <= (4 if excess > 2 else 100)
+    assert model.n_iter_ <= (4 if excess > 2 else 150)
     stable = GDLinearRegression(learning_rate=0.95 * limit, **parameters)
     repeat(stable)
     assert stable.loss_curve_[-1] < stable.loss_curve_[0]
@@ -229,6 +229,19 @@ def test_another_regime_is_no_divergence(rng, container):
         model.partial_fit(container(X), y)
     assert model.loss_curve_[0] > 1e6
     assert model.loss_curve_[-1] < 1e-6
+
+
+def test_losses_that_only_fluctuate_are_no_divergence():
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        coef = rng.standard_normal(5)
+        X = rng.standard_normal((500, 5))
+        model = GDLinearRegression(batch_size=64).fit(X, X @ coef)
+        model.set_params(learning_rate=1e-3)
+        for _ in range(50):
+            X = rng.standard_normal((256, 5))
+            model.partial_fit(X, X @ -coef)
+        assert model.loss_curve_[-1] < model.loss_curve_[0]
 
 
 def test_targets_that_are_all_zero_are_no_divergence(rng):

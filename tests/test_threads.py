@@ -90,6 +90,18 @@ def test_it_is_changed_back_after_an_error(two_threads):
     assert _threads._blas._n_inside == 0
 
 
+def test_a_forked_process_begins_anew(two_threads):
+    blas = _threads._BlasOfOneThread()
+    blas.__enter__()
+    assert blas_threads() == {1}
+    # What a process does that was forked in the middle of a fit.
+    blas.leave_all()
+    assert blas_threads() == {2}
+    with blas:
+        assert blas_threads() == {1}
+    assert blas_threads() == {2}
+
+
 def test_a_limit_of_the_user_stays(two_threads, rng):
     X, Y = rng.standard_normal((5000, 60)), rng.standard_normal((5000, 10))
     with threadpool_limits(limits=1, user_api="blas"):
