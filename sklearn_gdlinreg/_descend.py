@@ -192,7 +192,7 @@ def learn_chunk(stream, data, estimator):
     if not same_place(rates, data.Y):
         raise ValueError(
             "partial_fit goes on in the library and on the device where it began, those of a "
-            f"{type(rates)}. Got {type(data.Y)}. Of a model that was moved, fit it anew."
+            f"{type(rates)}. Got {type(data.Y)}. Call fit on a model that was moved."
         )
     if data.Y.shape[1] != n_outputs:
         raise ValueError(

@@ -30,18 +30,16 @@ def two_threads():
 
 
 @pytest.mark.parametrize(
-    ("kernel", "parameters", "n_features"),
+    ("kernel", "parameters"),
     [
-        ((_dense_rows, "add_moments_dense"), {}, 60),
-        ((_dense_rows, "add_residual_dense"), {}, 60),
-        ((_dense_walk, "descend_dense"), {"batch_size": 500, "max_iter": 2, "tol": 0}, 60),
+        ((_dense_rows, "add_moments_dense"), {}),
+        ((_dense_rows, "add_residual_dense"), {}),
+        ((_dense_walk, "descend_dense"), {"batch_size": 500, "max_iter": 2, "tol": 0}),
     ],
     ids=["moments", "passes", "mini-batch"],
 )
-def test_blas_has_one_thread_for_blocks(
-    two_threads, monkeypatch, rng, kernel, parameters, n_features
-):
-    X, Y = rng.standard_normal((5000, n_features)), rng.standard_normal((5000, 10))
+def test_blas_has_one_thread_for_blocks(two_threads, monkeypatch, rng, kernel, parameters):
+    X, Y = rng.standard_normal((5000, 60)), rng.standard_normal((5000, 10))
     seen, run = [], getattr(*kernel)
 
     def watched(*arguments):
