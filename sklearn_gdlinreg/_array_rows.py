@@ -14,8 +14,6 @@ from ._dense_rows import DenseRows
 # Items of a block: on a CPU it stays in the cache; elsewhere starting a function must cost
 # little beside it.
 CPU_ITEMS, DEVICE_ITEMS = 2**17, 2**24
-# float32 products of so many rows are summed before they are added up in float64.
-SHORT_SUM = 4096
 # Rows that the shift and unit are worked out from.
 SAMPLE_ROWS = 256
 
@@ -27,6 +25,7 @@ class ArrayRows(DenseRows):
         self.X, self.Y, self.centred = X, Y, centred
         (self.n_rows, self.n_features), self.n_outputs = X.shape, Y.shape[1]
         self._xp, self._column_sums = namespace(X), None
+        self.roundoff = float(self._xp.finfo(X.dtype).eps) / 2.0
         self.weighted = sample_weight is not None
         if self.weighted:
             # A power of two changes no mean, and keeps sums of tiny or huge weights floats.
@@ -79,27 +78,17 @@ class ArrayRows(DenseRows):
 
     # Whether values are finite is seen in the sums: NumPy beneath a library need not tell.
     @np.errstate(over="ignore", invalid="ignore")
-    def _gram(self, dtype):
-        """Return the sums of products of [z_x, z_y, 1], multiplied in ``dtype``."""
+    def _gram(self):
+        """Return the sums of products of [z_x, z_y, 1]."""
         size = self.n_features + self.n_outputs + 1
         gram = zeros((size, size), self.X)
-        for z_x, z_y, weight in self._blocks(dtype, at_least=size):
+        for z_x, z_y, weight in self._blocks(self._xp.float64, at_least=size):
             root = self._xp.sqrt(weight)[:, None]
             if self.weighted:
                 z_x, z_y = z_x * root, z_y * root
-            gram += self._products(self._xp.concat([z_x, z_y, root], axis=1))
+            block = self._xp.concat([z_x, z_y, root], axis=1)
+            gram += block.T @ block
         return gram
-
-    def _products(self, block):
-        """Return the sums of products of the columns of a block, float64."""
-        xp, (n_rows, size) = self._xp, block.shape
-        if block.dtype == xp.float64:
-            return block.T @ block
-        n_sums = n_rows // SHORT_SUM
-        parts = xp.reshape(block[: n_sums * SHORT_SUM, :], (n_sums, SHORT_SUM, size))
-        rest = block[n_sums * SHORT_SUM :, :]
-        sums = xp.sum(xp.matrix_transpose(parts) @ parts, axis=0, dtype=xp.float64)
-        return sums + xp.astype(rest.T @ rest, xp.float64)
 
     @np.errstate(over="ignore", invalid="ignore")
     def _columns(self):

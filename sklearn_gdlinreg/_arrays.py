@@ -96,6 +96,13 @@ def dot(A, B):
     return namespace(A).sum(A * B, axis=0)
 
 
+def weighted_square(weight, A):
+    """Return the sums of weight * A ** 2 over the columns of A, (D,)."""
+    if is_numpy(A):
+        return np.einsum("m,md,md->d", weight, A, A)
+    return namespace(A).sum(weight[:, None] * A * A, axis=0)
+
+
 def multiply(A, B, out):
     """Return A * B; with NumPy in ``out``, as fresh memory costs more than the product."""
     return np.multiply(A, B, out=out) if is_numpy(A) else A * B

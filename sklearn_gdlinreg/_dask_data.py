@@ -10,7 +10,7 @@ from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import validate_data
 
 from ._dask_rows import Chunks, add, naming, places
-from ._groups import as_one
+from ._groups import Group, Groups, alike
 from ._reading import read
 
 
@@ -27,19 +27,26 @@ class DaskData:
     def __init__(self, chunks, groups):
         self.chunks, self.groups = chunks, groups
         self.n_rows, self.n_outputs = chunks.shape[0], chunks.n_outputs
+        self.dtype = chunks.dtype
 
     def read(self, *, penalty, **options):
-        """Look at the data once; return coordinates, moments and passes."""
-        if self.groups is None:
-            return read(self.chunks, None, None, penalty=penalty, **options)
-        problems = [
-            read(
-                self.chunks.of_outputs(outputs), None, None,
-                penalty=penalty.of_outputs(outputs), **options,
-            )
-            for outputs in self.groups
-        ]  # fmt: skip
-        return as_one(self.groups, problems, np.zeros(0))
+        """Look at the rows that each group of outputs is observed in; return the Groups."""
+        marks = [penalty.smooth_outputs[None, :]]
+        if self.groups is not None:
+            # The same outputs are observed in the rows of the same member.
+            members = np.zeros((len(self.groups), self.n_outputs), dtype=bool)
+            for k, outputs in enumerate(self.groups):
+                members[k, outputs] = True
+            marks.append(members)
+        groups = []
+        for outputs in alike(*marks):
+            chunks, own = self.chunks, penalty.of_outputs(outputs)
+            if self.groups is not None or not isinstance(outputs, slice):
+                outputs = np.arange(self.n_outputs)[outputs]
+                chunks = chunks.of_outputs(outputs, masked=self.groups is not None)
+            problem = read(chunks, None, None, penalty=own, **options)
+            groups.append(Group(outputs, own, *problem))
+        return Groups(groups)
 
 
 def is_dask(A):

@@ -18,7 +18,7 @@ from sklearn.utils import assert_all_finite
 
 from ._dense_rows import PRODUCT_ADVANTAGE, DenseRows, short
 from ._reading import rows_of
-from ._rows import EPS
+from ._rows import EPS, rounding_of
 from ._sparse_rows import SparseRows
 from ._threads import one_thread
 
@@ -57,9 +57,9 @@ class Chunks:
     missing: bool = False
     masked: bool = False
 
-    def of_outputs(self, outputs):
-        """Return those of outputs that are missing in the same rows."""
-        return replace(self, outputs=outputs, masked=True)
+    def of_outputs(self, outputs, *, masked):
+        """Return those of some outputs; if masked, these are missing in the same rows."""
+        return replace(self, outputs=outputs, masked=masked)
 
     @property
     def n_outputs(self):
@@ -259,7 +259,7 @@ class DaskRows:
         n_held = self.n_rows // len(chunks.lengths) * (per_row / self.n_features)
         widest = (SparseRows if is_sparse else DenseRows).widest_moments
         self.widest_moments = min(widest, max(ALWAYS_NARROW, n_held))
-        self.moments_eps = EPS if is_sparse else float(np.finfo(chunks.dtype).eps)
+        self.roundoff = float(np.finfo(chunks.dtype).eps) / 2.0
         self.n_entries = per_row * self.n_rows
 
     def _first(self, chunks, scaled):
@@ -305,9 +305,9 @@ class DaskRows:
         variance = squares / total
         if self.centred:
             # What rounding leaves of a constant: in the sums, and in the data themselves.
-            in_data = self.moments_eps * np.abs(self.shift * self.unit)
+            in_data = rounding_of((self.shift * self.unit + mean) ** 2, self.roundoff)
             about = variance + mean**2
-            variance = np.where(variance <= 64 * EPS * about + (4 * in_data) ** 2, 0.0, variance)
+            variance = np.where(variance <= 64 * EPS * about + in_data, 0.0, variance)
         return total, mean, variance, products, about_mean
 
     def residual(self, V, offset, *, homogeneous=False, precise=False):

@@ -12,7 +12,8 @@ from sklearn.utils import assert_all_finite
 
 from ._arrays import namespace, same_place, stored, take
 from ._equations import loss
-from ._groups import group, read_groups
+from ._groups import Group, Groups, alike
+from ._reading import read
 from ._validation import check_data, check_sample_weight
 
 
@@ -55,9 +56,26 @@ class Data:
         """The number of outputs."""
         return self.Y.shape[1]
 
-    def read(self, **options):
-        """Look at the data once; return coordinates, moments and passes: `read_groups`."""
-        return read_groups(self.X, self.Y, list(self.groups()), **options)
+    @property
+    def dtype(self):
+        """The type of X and Y."""
+        return self.Y.dtype
+
+    def read(self, *, penalty, **options):
+        """Look at the rows that each group of outputs is observed in; return the Groups.
+
+        Parameters
+        ----------
+        penalty : Penalty
+        **options : as in `_reading.read`
+        """
+        members = []
+        for outputs, weight in self.groups(penalty):
+            Y = self.Y if isinstance(outputs, slice) else take(self.Y, outputs, axis=1)
+            own = penalty.of_outputs(outputs)
+            problem = read(self.X, Y, weight, penalty=own, **options)
+            members.append(Group(outputs, own, *problem))
+        return Groups(members)
 
     def take(self, rows):
         """Return some of the rows."""
@@ -83,13 +101,16 @@ class Data:
         observed = xp.astype(self.observed[:, d], xp.float64)
         return observed if self.weight is None else self.weight * observed
 
-    def groups(self):
-        """Yield (outputs, weight) of the outputs that are observed in the same rows."""
-        if self.observed is None:
-            yield slice(None), self.weight
-            return
-        for outputs in group(self.observed).outputs:
-            yield outputs, self.output_weight(outputs[0])
+    def groups(self, penalty=None):
+        """Yield (outputs, weight) of the outputs that are observed in the same rows.
+
+        With a Penalty, only those are together whose penalties are of one kind, too.
+        """
+        marks = [] if self.observed is None else [self.observed]
+        if penalty is not None:
+            marks.append(penalty.smooth_outputs[None, :])
+        for outputs in alike(*marks) if marks else [slice(None)]:
+            yield outputs, self.output_weight(np.arange(self.n_outputs)[outputs][0])
 
     def check_observed(self, what):
         """Raise if there is an output that no row with a weight says anything of."""
@@ -102,7 +123,7 @@ class Data:
                 raise ValueError(
                     f"With missing_targets='ignore' every output needs rows to {what} where "
                     f"it is observed and sample_weight is not zero. Got none for output "
-                    f"{outputs[0]} of y."
+                    f"{np.arange(self.n_outputs)[outputs][0]} of y."
                 )
 
     def loss(self, W, b):

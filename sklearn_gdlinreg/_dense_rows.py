@@ -14,7 +14,7 @@ from ._kernels import (
     add_residual_dense,
     square_lengths_dense,
 )
-from ._rows import EPS, Rows, whole_strides
+from ._rows import EPS, Rows, rounding_of, whole_strides
 from ._threads import LARGE_PRODUCT, count_threads
 
 # Half a megabyte of float64: a block stays in the second-level cache of one core.
@@ -71,11 +71,6 @@ class DenseRows(Rows):
         """What gathering moments takes, in multiply-adds of a pass."""
         return self.n_entries * self.n_features / PRODUCT_ADVANTAGE
 
-    @property
-    def moments_eps(self):
-        """The relative rounding error of the products in moments."""
-        return float(namespace(self.X).finfo(self.X.dtype).eps)
-
     def _sample(self):
         """Return some rows of [X, Y], evenly spread, that carry weight; float64."""
         n_wanted = min(256, max(8, 2 * BLOCK_ITEMS // self.n_features))
@@ -101,9 +96,7 @@ class DenseRows(Rows):
 
     def moments(self):
         """Return what `column_moments` does, and the mean of z z', (P, P)."""
-        gram, xp = self._gram(self.X.dtype), namespace(self.X)
-        if self.X.dtype != xp.float64 and not xp.all(xp.isfinite(gram)):
-            gram = self._gram(xp.float64)
+        gram, xp = self._gram(), namespace(self.X)
         if not xp.all(xp.isfinite(gram)):
             self._raise_non_finite()
         total = float(gram[-1, -1])
@@ -114,26 +107,23 @@ class DenseRows(Rows):
         """Return the mean square about the centre, (P,); 0 for constants but for rounding."""
         if not self.centred:
             return square
-        xp, variance = namespace(mean), square - mean**2
+        variance = square - mean**2
         # What rounding leaves of a constant: in the sums, and in the data themselves.
-        in_data = self.moments_eps * xp.abs(self.shift * self.unit)
-        rounding = 64 * EPS * square + (4 * in_data) ** 2
-        return xp.where(variance <= rounding, 0.0, variance)
+        in_data = rounding_of((self.shift * self.unit + mean) ** 2, self.roundoff)
+        return namespace(mean).where(variance <= 64 * EPS * square + in_data, 0.0, variance)
 
-    def _gram(self, dtype):
-        """Return the sums of products of [z_x, z_y, 1], multiplied in ``dtype``."""
+    def _gram(self):
+        """Return the sums of products of [z_x, z_y, 1]."""
         size = self.n_features + self.n_outputs + 1
         n_block = self._n_block(at_least=size)
         root_weight = self.weight
         if self.weighted:
             root_weight = np.sqrt(self.weight)
-        shift, unit = self.shift.astype(dtype), self.unit.astype(dtype)
 
         def add(outputs, start, stop):
-            block, gram = np.empty((n_block, size), dtype), np.empty((size, size), dtype)
-            add_moments_dense(
-                self.X, self.Y, root_weight, shift, unit, block, gram, *outputs, start, stop
-            )
+            scratch = np.empty((n_block, size)), np.empty((size, size))
+            frame = root_weight, self.shift, self.unit
+            add_moments_dense(self.X, self.Y, *frame, *scratch, *outputs, start, stop)
 
         n_threads, product = count_threads(self.n_rows * size**2), n_block * size**2
         if product >= LARGE_PRODUCT:

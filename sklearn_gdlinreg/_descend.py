@@ -9,14 +9,15 @@ import numpy as np
 from sklearn.utils import assert_all_finite, check_random_state
 
 from ._arrays import moved, namespace, same_place, stored, to_host, zeros
-from ._full_batch import certificate, exact_steps
+from ._finish import cast_model, finish
+from ._full_batch import side_by_side
 from ._history import History, Patience, Validation
 from ._mini_batch import automatic_steps, textbook_epochs
 from ._model import fitted_coef
 from ._penalty import Penalty
 from ._steps import Schedule
 from ._stream import Stream, Streams
-from ._textbook import problem_of, textbook_steps
+from ._textbook import textbook_steps
 from ._validation import check_init, check_library
 
 
@@ -49,7 +50,7 @@ def penalty_of(estimator, n_outputs):
 
 
 def _read(estimator, data, n_steps):
-    """Return coordinates, moments and passes; see `_groups.read_groups`."""
+    """Return the Groups of outputs, each with its problem; see `_data.Data.read`."""
     return data.read(
         penalty=penalty_of(estimator, data.n_outputs),
         fit_intercept=bool(estimator.fit_intercept), raw=estimator.learning_rate != "auto",
@@ -94,66 +95,61 @@ def history_of(estimator, data, held_out, told):
 
 
 def descend(estimator, W, b, data, history, rng):
-    """Return W, b, the step of each output, the number of updates, and what ran."""
+    """Return W, b, the step of each output, the number of updates, and what ran.
+
+    W and b are of the type of X, and the History has their certificate.
+    """
     batches, automatic = in_batches(estimator, data), estimator.learning_rate == "auto"
-    problem = _read(estimator, data, 0 if batches else estimator.max_iter)
+    groups = _read(estimator, data, 0 if batches else estimator.max_iter)
     if batches:
         run = _descend_in_batches
     else:
         run = _descend_exactly if automatic else _descend_by_the_book
-    W, b, *rest = run(estimator, W, b, problem, history, rng)
+    W, b, known, *rest = run(estimator, W, b, groups, history, rng)
     if history.validation is not None and history.losses:
-        W, b = history.validation.model
-        coordinates, _, passes = problem
-        if automatic:
-            history.optimality = certificate(W, coordinates, passes)
-        else:
-            history.optimality = problem_of(passes, coordinates).gradients(W, b)[-1]
-    if not _finite(W, b):
-        raise ValueError(
-            "The coefficients overflow: X and y differ by too many orders of magnitude."
-        )
+        (W, b), known = history.validation.model, None
+    W, b = finish(W, b, known, groups, data.dtype, history, automatic=automatic)
     return W, b, *rest
 
 
-def _finite(*arrays):
-    """Whether all values of these arrays are."""
-    return all(namespace(A).all(namespace(A).isfinite(A)) for A in arrays)
+def _descend_exactly(estimator, W, b, groups, history, _):
+    solutions = side_by_side(W, groups, history)
+    reasons = {solution.reason for solution in solutions}
+    for reason in ("max_iter", "precision", "tol"):
+        if reason in reasons:
+            history.stop(reason)
+    models = [g.coordinates.to_model(s.V) for g, s in zip(groups, solutions, strict=True)]
+    step = groups.join([solution.step for solution in solutions])
+    engine = max((solution.engine for solution in solutions), key=len)
+    known = [(solution.G, solution.losses) for solution in solutions]
+    return *groups.join_models(models), known, step, len(history.losses), engine
 
 
-def _descend_exactly(estimator, W, b, problem, history, _):
-    coordinates = problem[0]
-    V, step, engine = exact_steps(coordinates.from_model(W), *problem, history)
-    return *coordinates.to_model(V), step, len(history.losses), engine
-
-
-def _descend_by_the_book(estimator, W, b, problem, history, _):
+def _descend_by_the_book(estimator, W, b, groups, history, _):
     schedule = _schedule(estimator)
     W, b, engine = textbook_steps(
-        W, b, *problem, schedule, history,
+        W, b, groups, schedule, history,
         momentum=estimator.momentum, nesterov=estimator.nesterov,
     )  # fmt: skip
-    return W, b, zeros(b.shape, b) + schedule.rate, len(history.losses), engine
+    return W, b, None, zeros(b.shape, b) + schedule.rate, len(history.losses), engine
 
 
-def _descend_in_batches(estimator, W, b, problem, history, rng):
-    coordinates, _, passes = problem
+def _descend_in_batches(estimator, W, b, groups, history, rng):
     automatic = estimator.learning_rate == "auto"
     options = {
-        "penalty": penalty_of(estimator, W.shape[1]),
         "batch_size": int(estimator.batch_size),
         "shuffle": bool(estimator.shuffle),
         "rng": rng,
         "average": automatic if estimator.average == "auto" else bool(estimator.average),
     }
     if automatic:
-        W, b, step, t = automatic_steps(W, coordinates, passes, history, **options)
+        W, b, known, step, t = automatic_steps(W, groups, history, **options)
     else:
-        schedule = _schedule(estimator)
+        schedule, known = _schedule(estimator), None
         options["momentum"] = {"momentum": estimator.momentum, "nesterov": estimator.nesterov}
-        W, b, t = textbook_epochs(W, b, coordinates, passes, schedule, history, **options)
+        W, b, t = textbook_epochs(W, b, groups, schedule, history, **options)
         step = zeros(b.shape, b) + schedule.rate
-    return W, b, step, t, "mini-batch"
+    return W, b, known, step, t, "mini-batch"
 
 
 def begin_stream(estimator, n_features, y):
@@ -182,7 +178,7 @@ def begin_stream(estimator, n_features, y):
 
 
 def learn_chunk(stream, data, estimator):
-    """Let the stream learn from a chunk; return its W and b, and the mean loss."""
+    """Let the stream learn from a chunk; return W and b, in the type of X, and the mean loss."""
     if "coef_" in vars(estimator):
         check_library(estimator, data.Y, "partial_fit")
     assert_all_finite(stored(data.X), input_name="X")
@@ -202,9 +198,10 @@ def learn_chunk(stream, data, estimator):
     with np.errstate(over="ignore", invalid="ignore"):
         mean = stream.learn(data)
         W, b = stream.result()
-    if not (math.isfinite(mean) and _finite(W, b)):
+    xp = namespace(W)
+    if not (math.isfinite(mean) and xp.all(xp.isfinite(W)) and xp.all(xp.isfinite(b))):
         raise ValueError(_why_not_finite(estimator, len(estimator.loss_curve_) + 1))
-    return W, b, mean
+    return *cast_model(W, b, data.dtype, stream.centre()), mean
 
 
 def _why_not_finite(estimator, call):

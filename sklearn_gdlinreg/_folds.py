@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ._full_batch import path_step
+from ._full_batch import path_step, side_by_side
 from ._history import History
 from ._penalty import Penalty
 from ._quadratic import Coordinates, Passes
@@ -76,7 +76,7 @@ class Part:
         M = self.rows.n_features
         columns = np.append(np.arange(M), M + np.tile(np.arange(self.rows.n_outputs), n))
         return _Tiled(
-            self.rows.n_rows, M, self.rows.centred,
+            self.rows.n_rows, M, self.rows.centred, self.rows.roundoff,
             self.rows.shift[columns], self.rows.unit[columns],
             (self.total, self.mean[columns], self.variance[columns]),
             self.second[:M, columns],
@@ -90,24 +90,62 @@ class _Tiled:
     n_rows: int
     n_features: int
     centred: bool
+    roundoff: float
     shift: np.ndarray
     unit: np.ndarray
     columns: tuple
     second: np.ndarray
 
 
-class MomentsFold:
-    """A fold whose rows are known by their moments."""
+class Fold:
+    """Rows to learn from, by a weight of zero for the others, and rows to test on.
 
-    def __init__(self, learn, test):
+    Parameters
+    ----------
+    data : Data, all rows
+    weight : ndarray of shape (N,)
+    test : ndarray of int, with the weights ``test_weight``
+    centred : bool, whether there is an intercept
+    """
+
+    def __init__(self, data, weight, test, test_weight, centred):
+        self.data, self.centred = replace(data, weight=weight), centred
+        self.n_features = data.X.shape[1]
+        self.X_test, self.Y_test, self.test_weight = data.X[test], data.Y[test], test_weight
+
+    def errors_of(self, W, b):
+        """Return the mean squared error of models on the rows of the test, one per column."""
+        Y = np.tile(self.Y_test, len(b) // self.Y_test.shape[1])
+        return np.average((self.X_test @ W + b - Y) ** 2, axis=0, weights=self.test_weight)
+
+    def errors_without_penalty(self, *, max_iter, tol):
+        """Return the mean squared error of each output without a penalty, and if it converged.
+
+        It is descended as `GDLinearRegression` does: to the end of directions that are so flat
+        that the moments of a fold cannot tell.
+        """
+        n_outputs, history = self.data.n_outputs, History(max_iter=max_iter, tol=tol)
+        penalty = NO_PENALTY.of_outputs(np.zeros(n_outputs, dtype=int))
+        groups = self.data.read(
+            penalty=penalty, fit_intercept=self.centred, raw=False, n_steps=max_iter
+        )
+        (solution,) = side_by_side(np.zeros((self.n_features, n_outputs)), groups, history)
+        W, b = groups.members[0].coordinates.to_model(solution.V)
+        return self.errors_of(W, b), history.n_left > 0
+
+
+class MomentsFold(Fold):
+    """A fold known by moments: those of the Parts that it learns from and is tested on."""
+
+    def __init__(self, *rows, learn, test):
+        super().__init__(*rows)
         self.learn, self.test = learn, test
-        self.n_features = learn.rows.n_features
 
     def problem(self, penalty, n_tiles):
         """Return coordinates and supplier; the supplier is None if moments will not do."""
         tiled = self.learn.tiled(n_tiles)
         coordinates = Coordinates.of(tiled, *tiled.columns, penalty=penalty, raw=False)
-        return coordinates, moments_of(tiled.second, coordinates, self.learn.rows.moments_eps)
+        return coordinates, moments_of(tiled.second, coordinates)
 
     def in_one_unit(self):
         """Whether the parts can be compared; sparse rows out of range have other units."""
@@ -129,20 +167,18 @@ class MomentsFold:
         return (np.maximum(about_mean, 0.0) + bias**2) * coordinates.loss_unit
 
 
-class PassesFold:
-    """A fold that reads its rows in every iteration: a weight of zero for those of the test."""
+class PassesFold(Fold):
+    """A fold that reads its rows in every iteration."""
 
-    def __init__(self, data, weight, test, test_weight, centred):
-        self.data, self.weight, self.centred = data, weight, centred
-        self.n_features = data.X.shape[1]
-        self.X_test, self.Y_test, self.test_weight = data.X[test], data.Y[test], test_weight
+    def __init__(self, *rows):
+        super().__init__(*rows)
         self._rows = {}
 
     def problem(self, penalty, n_tiles):
         """Return coordinates and supplier."""
         if n_tiles not in self._rows:
             Y = np.tile(self.data.Y, n_tiles)
-            rows = rows_of(self.data.X, Y, self.weight, centred=self.centred)
+            rows = rows_of(self.data.X, Y, self.data.weight, centred=self.centred)
             self._rows[n_tiles] = rows, rows.column_moments()
         rows, columns = self._rows[n_tiles]
         coordinates = Coordinates.of(rows, *columns, penalty=penalty, raw=False)
@@ -150,9 +186,7 @@ class PassesFold:
 
     def errors(self, coordinates, V):
         """Return the mean squared error of each column of V on the rows of the test."""
-        W, b = coordinates.to_model(V)
-        Y = np.tile(self.Y_test, V.shape[1] // self.Y_test.shape[1])
-        return np.average((self.X_test @ W + b - Y) ** 2, axis=0, weights=self.test_weight)
+        return self.errors_of(*coordinates.to_model(V))
 
 
 class Folds:
@@ -201,8 +235,11 @@ class Folds:
         rest = np.ones(len(times), dtype=times.dtype)
         rest[test] = 0
         if (times == rest).all():
-            return MomentsFold(whole.without(tested), tested)
-        return MomentsFold(part(np.flatnonzero(weight), weight[weight > 0]), tested)
+            learnt = whole.without(tested)
+        else:
+            learnt = part(np.flatnonzero(weight), weight[weight > 0])
+        own = self.data, weight, test, test_weight, self.centred
+        return MomentsFold(*own, learn=learnt, test=tested)
 
     def largest_alpha(self, l1_ratio, *, positive):
         """Return the least alpha for which all coefficients are zero."""
@@ -227,11 +264,12 @@ def path_errors(fold, n_outputs, alphas, l1_ratio, *, positive, max_iter, tol):
     n_outputs : int
     alphas : ndarray of shape (n_alphas,), falling
     """
-    size = max(1, min(len(alphas), COEFFICIENTS // (fold.n_features * n_outputs)))
+    n_penalties = len(alphas) if positive else int(np.count_nonzero(alphas))
+    size = max(1, min(n_penalties, COEFFICIENTS // (fold.n_features * n_outputs)))
     errors, W, converged = [], None, True
-    for start in range(0, len(alphas), size):
+    for start in range(0, n_penalties, size):
         # The last stride is filled up to be as long as the others.
-        stride = alphas[start : start + size]
+        stride = alphas[start : min(start + size, n_penalties)]
         each = np.repeat(np.append(stride, np.full(size - len(stride), stride[-1])), n_outputs)
         penalty = Penalty(each * l1_ratio, each * (1.0 - l1_ratio), positive)
         coordinates, supplier = fold.problem(penalty, size)
@@ -244,4 +282,8 @@ def path_errors(fold, n_outputs, alphas, l1_ratio, *, positive, max_iter, tol):
         W = coordinates.to_model(V)[0][:, -n_outputs:]
         mean = fold.errors(coordinates, V).reshape(size, n_outputs).mean(axis=1)
         errors.extend(mean[: len(stride)])
+    if n_penalties < len(alphas):
+        alone, ended = fold.errors_without_penalty(max_iter=max_iter, tol=tol)
+        errors.extend([alone.mean()] * (len(alphas) - n_penalties))
+        converged &= ended
     return np.array(errors), converged

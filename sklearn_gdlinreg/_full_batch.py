@@ -1,22 +1,35 @@
 """Full-batch descent with exact steps and exact momentum.
 
-Conventions: V is (M, D); G is the half gradient, -1/2 dL/dV; one entry an output, (D,), in
+A descent is a generator: it yields an Iterate after each iteration, and returns where it
+ended. Who drives it, `side_by_side` or `drive`, records what it yields; what is left of
+`max_iter` it reads from the History.
+
+Conventions: V is (M, D); G is the half gradient, -1/2 dL/dV; one value per output, (D,), in
 losses, steps and curvatures. A supplier is Moments or Passes of `_quadratic`.
 """
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
-from ._arrays import copied, dot, inverse_of, multiply, namespace, numbers, zeros
+from ._arrays import (
+    copied,
+    dot,
+    inverse_of,
+    multiply,
+    namespace,
+    numbers,
+    weighted_square,
+    zeros,
+)
+from ._certificate import optimality
+from ._history import LEAST_TOL, Iterate, drive
 from ._moves import Point, is_curved, moves_for
 from ._proximal import NO_POLISH, proximal_cycle
 from ._quadratic import START_OVERFLOWS
 from ._rows import EPS
 
-# A gradient cannot be told from its own rounding error below this; such a tol asks for
-# every digit there is.
-ROUNDING = 64 * EPS
 # Work, in multiply-adds, below which an iteration costs no more than its bookkeeping.
 FREE_WORK = 2**17
 # A correction this small against the solution: the one before it was right to three digits.
@@ -26,36 +39,23 @@ SMALL = 1e-3
 FLAT_STEP = 1e2
 
 
-def optimality(V, G, losses, coordinates):
-    """Return how far each output is from its optimum, scale-free, (D,); 0 there.
+@dataclass(frozen=True)
+class Solution:
+    """Where the descent of a group of outputs ended.
 
-    It is the smaller of LSQR's two measures (Paige & Saunders, 1982). One is the scale-free
-    gradient ||X'r|| / (||x_j|| ||r||): the norm of the vector of correlations between the
-    residual and the standardised features, penalty included. LSQR divides by the norm of X
-    and not by that of a column, so this is as strict or stricter. The other is ||r|| / ||y||
-    about the mean, which is what vanishes where the fit is exact; what rounding leaves of
-    it counts as nothing.
-
-    Where the penalty has no gradient, the gradient is that of a proximal step of length 1.
+    Attributes
+    ----------
+    V, G, losses, step : as in Point, G and losses as the data say
+    reason : "tol", "precision" or "max_iter"
+    engine : str, the suppliers that ran
     """
-    losses = coordinates.objective(V, losses)
-    if coordinates.proximal is not None:
-        G = coordinates.proximal.gradient(V, G)
-    xp, exact = namespace(V), losses <= coordinates.noise(V)
-    some_loss = xp.where(exact, 1.0, losses)
-    fits = some_loss / xp.maximum(coordinates.null_loss, some_loss)
-    return xp.sqrt(xp.where(exact, 0.0, xp.minimum(dot(G, G) / some_loss, fits)))
 
-
-def worst(V, G, losses, coordinates):
-    """Return the largest optimality of an output, a float."""
-    return float(namespace(V).max(optimality(V, G, losses, coordinates)))
-
-
-def certificate(W, coordinates, passes):
-    """Return how far the worst output of a model W is from its optimum, from the data."""
-    V = coordinates.from_model(W)
-    return worst(V, *passes.gradient(V), coordinates)
+    V: np.ndarray
+    G: np.ndarray
+    losses: np.ndarray
+    step: np.ndarray
+    reason: str
+    engine: str
 
 
 def path_step(V, supplier, coordinates, history):
@@ -63,80 +63,145 @@ def path_step(V, supplier, coordinates, history):
     point = Point(V, *supplier.gradient(V), step=zeros(V.shape[1:], V))
     arguments = supplier, point, history.tol, coordinates, history
     if coordinates.proximal is None:
-        return _cycle(*arguments).V
-    return proximal_cycle(*arguments, polish=NO_POLISH).V
+        return drive(_cycle(*arguments), history).V
+    return drive(proximal_cycle(*arguments, polish=NO_POLISH), history).V
 
 
-def exact_steps(V, coordinates, moments, passes, history):
-    """Descend with exact steps and exact momentum; certify on the data themselves.
+def side_by_side(W, groups, history):
+    """Descend the groups of outputs from W, (M, D), an iteration of each at a time.
+
+    Returns
+    -------
+    solutions : list of Solution
+    """
+    starts = [g.coordinates.from_model(W) for g, W in zip(groups, groups.split(W), strict=True)]
+    runs = [_exact_steps(V, g, history) for g, V in zip(groups, starts, strict=True)]
+    now = [Iterate(0.0, V) for V in starts]
+    solutions = [None] * len(runs)
+    while None in solutions:
+        n_moved = 0
+        for k, run in enumerate(runs):
+            if solutions[k] is not None:
+                continue
+            try:
+                while (iterate := next(run)).measured:
+                    history.correct(iterate.loss - now[k].loss)
+                    now[k] = iterate
+                now[k], n_moved = iterate, n_moved + 1
+            except StopIteration as end:
+                solutions[k] = end.value
+        if n_moved:
+            models = [(g.coordinates, i.V) for g, i in zip(groups, now, strict=True)]
+            history.record(
+                sum(iterate.loss for iterate in now),
+                lambda models=models: groups.join_models([c.to_model(V) for c, V in models]),
+            )
+    return solutions
+
+
+def _loss(point, coordinates):
+    """Return the objective of a Point, summed over its outputs, a float."""
+    objective = coordinates.objective(point.V, point.losses)
+    return float(objective @ coordinates.loss_unit)
+
+
+def _exact_steps(V, group, history):
+    """Descend a group with exact steps and exact momentum; certify on the data themselves.
 
     Moments, where there are any, are descended first. The true gradient is then asked of
     the data, and the correction it calls for is descended in turn, as iterative refinement
     does. When corrections stop shrinking, moments have lost the digits that are missing and
     the descent goes on by passes; when those stop too, rounding is the limit.
-
-    Returns
-    -------
-    V : ndarray of shape (M, D)
-    step : ndarray of shape (D,), the last step of each output, along -dL/dV
-    engine : str, the suppliers that ran
     """
-    every_digit = history.tol < ROUNDING
-    truth = passes.precise() if every_digit else passes
-    suppliers = [passes] if moments is None else [moments, passes]
+    coordinates, xp = group.coordinates, namespace(V)
+    every_digit = history.tol < LEAST_TOL
+    truth = group.passes.precise() if every_digit else group.passes
+    suppliers = [group.passes] if group.moments is None else [group.moments, group.passes]
     if coordinates.proximal is not None:
         V = coordinates.proximal.map(V, 0.0)
+    anew = not xp.any(V)
     with np.errstate(over="ignore", invalid="ignore"):
-        point = Point(V, *suppliers[0].gradient(V), step=zeros(V.shape[1:], V))
-    xp = namespace(V)
+        point = Point(V, *(suppliers[0] if anew else truth).gradient(V), zeros(V.shape[1:], V))
     if not xp.all(xp.isfinite(point.losses)):
         raise ValueError(START_OVERFLOWS)
-    ran = []
+
+    def solution(reason, ran):
+        engine = "+".join(supplier.name for supplier in ran)
+        return Solution(point.V, point.G, point.losses, point.step / 2.0, reason, engine)
+
+    if not anew and _worst(point, coordinates) <= history.tol:
+        return solution("tol", suppliers[:1])
+    reason, n_ran = "precision", 0
     for supplier in suppliers:
-        ran.append(supplier.name)
-        point = _refine(supplier, truth, point, every_digit, coordinates, history)
-        if history.n_left == 0:
+        n_ran += 1
+        point, done = yield from _refine(supplier, truth, point, coordinates, history)
+        if done or history.n_left == 0:
             break
-    if history.optimality <= history.tol or (every_digit and history.n_left):
-        history.stop("tol")
-    elif history.n_left:
-        history.stop("precision")
-    return point.V, point.step / 2.0, "+".join(ran)
+    if _worst(point, coordinates) <= max(history.tol, LEAST_TOL):
+        reason = "tol"
+    elif history.n_left == 0:
+        reason = "max_iter"
+    return solution(reason, suppliers[:n_ran])
 
 
-def _refine(supplier, truth, point, every_digit, coordinates, history):
-    """Repeat: descend the correction, look at the true gradient; until it stands still."""
-    tol, last_change, norm = history.tol, math.inf, namespace(point.V).linalg.vector_norm
+def _worst(point, coordinates):
+    """Return the largest optimality of an output at a Point, a float."""
+    found = optimality(point.V, point.G, point.losses, coordinates)
+    return float(namespace(point.V).max(found))
+
+
+def _refine(supplier, truth, point, coordinates, history):
+    """Repeat: descend the correction, look at the true gradient; until it stands still.
+
+    Yields what a descent does; returns the last Point, and whether tol is reached for sure.
+    """
+    tol, every_digit = history.tol, history.tol < LEAST_TOL
+    last_change, norm = math.inf, namespace(point.V).linalg.vector_norm
     target = 0.0 if every_digit else tol
     cycle = _cycle if coordinates.proximal is None else proximal_cycle
     if supplier.work <= FREE_WORK:
         # Iterations that cost nothing go further than asked: nobody waits for them.
         target = target**2
     while True:
-        V = point.V
-        point = cycle(supplier, point, target, coordinates, history)
-        change = float(norm(point.V - V))
+        before = point
+        point = yield from cycle(supplier, point, target, coordinates, history)
         point.G, point.losses = truth.gradient(point.V)
-        objective = coordinates.objective(point.V, point.losses)
-        history.correct(objective @ coordinates.loss_unit)
-        history.optimality = worst(point.V, point.G, point.losses, coordinates)
+        point = _better(before, point, coordinates)
+        yield Iterate(_loss(point, coordinates), point.V, measured=True)
+        change = float(norm(point.V - before.V))
         # Along a direction too flat for the supplier a small gradient proves nothing: moments
         # cannot tell, and passes must find the next correction small.
         sure = point.longest < 1.0 / supplier.flat
         if not sure and supplier.name == "passes":
             sure = change <= SMALL * float(norm(point.V))
-        if history.optimality <= tol and sure and not every_digit:
-            history.stop("tol")
-            return point
+        if sure and not every_digit and _worst(point, coordinates) <= tol:
+            return point, True
         if history.n_left == 0 or not change < 0.5 * last_change:
-            return point
+            return point, False
         last_change = change
+
+
+def _better(before, after, coordinates):
+    """Return the later Point, but the earlier one of outputs whose measured loss was less."""
+    xp = namespace(after.V)
+    least = coordinates.objective(before.V, before.losses)
+    # What rounding of predictions makes of a loss is no difference.
+    rounding = 4 * EPS * xp.sqrt(weighted_square(coordinates.square, before.V))
+    slack = 2.0 * xp.sqrt(least) * rounding + rounding**2 + coordinates.noise
+    worse = coordinates.objective(after.V, after.losses) > least + slack
+    if not xp.any(worse):
+        return after
+    V, G, losses = (
+        xp.where(worse, old, new)
+        for old, new in ((before.V, after.V), (before.G, after.G), (before.losses, after.losses))
+    )
+    return Point(V, G, losses, after.step, after.longest)
 
 
 def _unfinished(V, G, target, coordinates):
     """Return what tells of which outputs there is more to gain, from their first V and G."""
     xp = namespace(V)
-    exact_fit = target**2 * coordinates.null_loss + coordinates.noise(V)
+    exact_fit = target**2 * coordinates.null_loss + coordinates.noise
     negligible = (4 * EPS) ** 2 * V.shape[0] * dot(G, G)
 
     def unfinished(losses, G, longest):
@@ -159,7 +224,8 @@ def _cycle(supplier, point, target, coordinates, history):
     """Descend from a point of known gradient until the target or a dead end.
 
     Each step is exact, for each output, along the gradient made conjugate to the moves
-    before it. The gradient is carried along, not asked for again.
+    before it. The gradient is carried along, not asked for again. Yields what a descent does;
+    returns the last Point.
     """
     xp, V, G = namespace(point.V), copied(point.V), copied(point.G)
     losses, step, longest = point.losses, point.step, point.longest
@@ -188,7 +254,9 @@ def _cycle(supplier, point, target, coordinates, history):
             break
         longest = max(longest, furthest)
         moves.keep(P, HP, inverse)
-        history.record(loss, lambda V=V: coordinates.to_model(V))
+        # The next one takes its place.
+        del HP
+        yield Iterate(loss, V)
         if not (n_live and history.n_left):
             break
     return Point(V, G, losses, step, longest)

@@ -3,15 +3,44 @@
 import functools
 import math
 import warnings
+from typing import NamedTuple
 
 from sklearn.exceptions import ConvergenceWarning
 
+# A gradient cannot be told from its own rounding error below this: such a tol asks for every
+# digit there is. Rounding is then no fault of a model whose certificate is as small as GOOD.
+LEAST_TOL, GOOD = 64 * 2.0**-52, 1e-6
 # What a ConvergenceWarning advises, for each way to descend that ran out of iterations.
 ADVICE = {
     "exact": "Increase max_iter or tol, or set alpha > 0 if features are collinear.",
     "textbook": 'Increase max_iter, scale the features, or use learning_rate="auto".',
     "epochs": "Increase max_iter or tol.",
 }
+
+
+class Iterate(NamedTuple):
+    """What a descent yields after each iteration.
+
+    Attributes
+    ----------
+    loss : float, the objective
+    V : array of shape (M, D)
+    measured : bool
+        Whether this is the last iterate once more, with its loss as the data say.
+    """
+
+    loss: float
+    V: object
+    measured: bool = False
+
+
+def drive(run, history):
+    """Let a descent run to its end, and record what it yields; return what it returns."""
+    while True:
+        try:
+            history.record(next(run).loss, None)
+        except StopIteration as end:
+            return end.value
 
 
 class Patience:
@@ -71,8 +100,9 @@ class History:
     Attributes
     ----------
     losses : list of float, the loss after each iteration, or of each epoch
-    optimality : float, the certificate at the end
+    optimality : float, the certificate of the model that is returned
     stop_reason : str, why the descent ended
+    faults : list of str, what else the user must know of that model
     """
 
     def __init__(
@@ -81,8 +111,9 @@ class History:
     ):  # fmt: skip
         self.max_iter, self.tol, self.n_iter_no_change = max_iter, tol, n_iter_no_change
         self.verbose, self.kind, self.validation, self.told = verbose, kind, validation, told
-        self.losses, self.optimality = [], math.inf
+        self.losses, self.optimality, self.faults = [], math.inf, []
         self.stop_reason, self._stopped, self._n_shown = "max_iter", False, 0
+        self._rounded = False
 
     @property
     def n_left(self):
@@ -93,6 +124,17 @@ class History:
         """Allow no more iterations; the first reason is the one that counts."""
         if not self._stopped:
             self.stop_reason, self._stopped = reason, True
+
+    def certified(self, objective, optimality):
+        """Take in the certificate of the model that is returned: a reason must be true of it."""
+        self.losses[-1:] = [float(objective)] * bool(self.losses)
+        self.optimality = float(optimality)
+        converged = self.optimality <= max(self.tol, LEAST_TOL)
+        if self.stop_reason == "tol" and not converged:
+            # It was, before it was rounded to the type of X.
+            self.stop_reason, self._rounded = "precision", True
+        if self.stop_reason == "no_change" and converged:
+            self.stop_reason = "tol"
 
     def record(self, loss, model):
         """Take down the loss after an iteration; ``model()`` works out its W and b."""
@@ -106,9 +148,10 @@ class History:
         if self.verbose:
             self._show_some()
 
-    def correct(self, loss):
-        """Replace the last loss, carried along, by what the data say."""
-        self.losses[-1:] = [float(loss)] * bool(self.losses)
+    def correct(self, change):
+        """Change the last loss, which was carried along, by what the data say of it."""
+        if self.losses:
+            self.losses[-1] += change
 
     def _show_some(self):
         """Print a line now, if it is the time: all up to 20, then one in 10, in 100..."""
@@ -129,9 +172,10 @@ class History:
         """Show the last iteration, and warn if it fell short of what was asked."""
         if self.verbose and self._n_shown < len(self.losses):
             self._show()
-        message = self._shortfall()
-        if message is not None:
-            warnings.warn(message, ConvergenceWarning, stacklevel=3)
+        shortfall = self._shortfall()
+        told = self.faults if shortfall is None else [shortfall, *self.faults]
+        if told:
+            warnings.warn(" ".join(told), ConvergenceWarning, stacklevel=3)
 
     def _shortfall(self):
         """Say why the descent ended short of tol, and what to change; None if it did not."""
@@ -146,7 +190,8 @@ class History:
             )
         if self.stop_reason == "max_iter":
             return f"Stopped at max_iter={self.max_iter}: {reached}. {ADVICE[self.kind]}"
-        if self.stop_reason == "precision":
+        asked = self.tol >= LEAST_TOL or self.optimality > GOOD
+        if self.stop_reason == "precision" and asked and not self._rounded:
             return (
                 f"Rounding errors stopped the descent: {reached}. The features are "
                 "too collinear for it; set a larger tol, or alpha > 0."

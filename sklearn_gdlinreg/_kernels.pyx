@@ -13,11 +13,7 @@ there.
 """
 
 from cython cimport floating
-from scipy.linalg.cython_blas cimport dgemm, dsyrk, ssyrk
-
-ctypedef fused work_t:
-    float
-    double
+from scipy.linalg.cython_blas cimport dgemm, dsyrk
 
 ctypedef fused index_t:
     int
@@ -26,16 +22,16 @@ ctypedef fused index_t:
 
 cdef inline void standardise(
     const floating* x, Py_ssize_t stride,      # IN   one row, stride in items
-    const work_t* shift, const work_t* unit,   # IN   (n,)
-    work_t* z, Py_ssize_t n,                   # OUT  (n,)
+    const double* shift, const double* unit,   # IN   (n,)
+    double* z, Py_ssize_t n,                   # OUT  (n,)
 ) noexcept nogil:
     cdef Py_ssize_t j
     if stride == 1:
         for j in range(n):
-            z[j] = (<work_t> x[j] - shift[j]) * unit[j]
+            z[j] = (<double> x[j] - shift[j]) * unit[j]
     else:
         for j in range(n):
-            z[j] = (<work_t> x[j * stride] - shift[j]) * unit[j]
+            z[j] = (<double> x[j * stride] - shift[j]) * unit[j]
 
 
 cdef inline void centre(
@@ -53,38 +49,36 @@ cdef inline void centre(
 
 
 cdef inline void syrk(
-    int n, int k, const work_t* block, work_t* gram
+    int n, int k, const double* block, double* gram
 ) noexcept nogil:
     """The upper triangle of gram (n, n) becomes that of block.T @ block, block (k, n)."""
-    cdef work_t one = 1, zero = 0
+    cdef double one = 1, zero = 0
     cdef char lower = b"L", keep = b"N"
-    if work_t is double:
-        dsyrk(&lower, &keep, &n, &k, &one, <double*> block, &n, &zero, gram, &n)
-    else:
-        ssyrk(&lower, &keep, &n, &k, &one, <float*> block, &n, &zero, gram, &n)
+    dsyrk(&lower, &keep, &n, &k, &one, <double*> block, &n, &zero, gram, &n)
 
 
 def add_moments_dense(
     const floating[:, :] X,        # IN   (N, M)
     const floating[:, :] Y,        # IN   (N, D)
     const double[:] root_weight,   # IN   (N,)
-    const work_t[::1] shift,       # IN   (M + D,)
-    const work_t[::1] unit,        # IN   (M + D,)
-    work_t[:, ::1] block,          # TMP  (n_block, M + D + 1)
-    work_t[:, ::1] gram,           # TMP  (M + D + 1, M + D + 1)
+    const double[::1] shift,       # IN   (M + D,)
+    const double[::1] unit,        # IN   (M + D,)
+    double[:, ::1] block,          # TMP  (n_block, M + D + 1)
+    double[:, ::1] gram,           # TMP  (M + D + 1, M + D + 1)
     double[:, ::1] total,          # OUT  (M + D + 1, M + D + 1), upper triangle
     Py_ssize_t start, Py_ssize_t stop,
 ):
     """Add the weighted second moments of the rows ``[z_x, z_y, 1]``.
 
     Each block of rows stays in cache while it is shifted and multiplied by its own
-    transpose. Blocks are summed in float64 whatever the type that multiplies them.
+    transpose. Products are made in float64 whatever the type of X: a product of float32
+    columns that nearly agree has no right digit in float32.
     """
     cdef Py_ssize_t M = X.shape[1], D = Y.shape[1], P = block.shape[1]
     cdef Py_ssize_t stride_x = X.strides[1] // <Py_ssize_t> sizeof(floating)
     cdef Py_ssize_t stride_y = Y.strides[1] // <Py_ssize_t> sizeof(floating)
     cdef Py_ssize_t i, k, j, c, n_rows
-    cdef work_t root
+    cdef double root
     with nogil:
         i = start
         while i < stop:
@@ -95,7 +89,7 @@ def add_moments_dense(
                     &Y[i + k, 0], stride_y, &shift[M], &unit[M], &block[k, M], D
                 )
                 block[k, P - 1] = 1
-                root = <work_t> root_weight[i + k]
+                root = root_weight[i + k]
                 if root != 1:
                     for j in range(P):
                         block[k, j] *= root

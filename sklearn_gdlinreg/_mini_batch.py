@@ -10,14 +10,12 @@ import math
 
 import numpy as np
 
-from ._arrays import copied, namespace, take, to_host, zeros
+from ._arrays import copied, namespace, to_host, zeros
 from ._epochs import Descent, Descents
-from ._full_batch import worst
-from ._groups import groups_of
 from ._history import Patience
 from ._proximal import settle
 from ._rule import Rule
-from ._textbook import EpochWatch, problem_of
+from ._textbook import EpochWatch, Problems
 from ._visits import Frame, Visits, automatic
 from ._walks import penalty_of_steps, walk_of
 
@@ -63,14 +61,15 @@ class _Result:
             self.W_last[:, part] = W[:, part]
 
 
-def descend(descent, history, *, penalty, settled=None, watch=None):
+def descend(descent, history, *, penalty_at, settled=None, watch=None):
     """Run epochs until the loss stops improving; return W, b and the last W.
 
     Parameters
     ----------
     descent : Descent or Descents
     history : History
-    penalty : Penalty
+    penalty_at : callable
+        Given W, the penalty of each output, (D,).
     settled : callable or None
         Given W, the W and b to show others: with zeros where the penalty asks for them.
     watch : EpochWatch or None
@@ -85,14 +84,14 @@ def descend(descent, history, *, penalty, settled=None, watch=None):
         losses = descent.epoch()
         W, b = descent.result()
         descent.end_epoch()
-        ended = result.see(descent, W, b, losses + penalty.values(W))
+        ended = result.see(descent, W, b, losses + penalty_at(W))
 
         def model():
             return (copied(result.W), copied(result.b)) if settled is None else settled(result.W)
 
         history.record(namespace(W).sum(result.losses), model)
         if ended and not patient:
-            history.stop("tol")
+            history.stop("no_change")
         if watch is not None and not watch.see(len(history.losses), history.losses[-1]):
             history.stop("learning_rate")
     if watch is not None:
@@ -101,17 +100,14 @@ def descend(descent, history, *, penalty, settled=None, watch=None):
     return result.W, result.b, result.W_last
 
 
-def automatic_steps(
-    W, coordinates, passes, history, *, penalty, rng, average, batch_size, shuffle
-):
+def automatic_steps(W, groups, history, *, rng, average, batch_size, shuffle):
     """Descend in mini-batches by automatic steps.
 
     Parameters
     ----------
     W : array of shape (M, D), where to start; the intercept starts where it is best
-    coordinates, passes : as `_groups.read_groups` gives them
+    groups : Groups
     history : History
-    penalty : Penalty
     rng : RandomState
     average, shuffle : bool
     batch_size : int
@@ -119,54 +115,74 @@ def automatic_steps(
     Returns
     -------
     W, b : array of shape (M, D) and (D,)
+    known : list of (G, losses), as `Groups.certify` takes it, or None
     step : array of shape (D,)
     n_updates : int
     """
-    groups, steps = groups_of(coordinates), []
+    steps, start = [], W
 
-    def begin(outputs, coordinates, passes, rng):
-        start = take(W, outputs, axis=1)
+    def begin(group, start, rng):
         descent, step = _automatic_descent(
-            start, coordinates, passes, penalty=penalty.of_outputs(outputs), rng=rng,
-            average=average, batch_size=batch_size, shuffle=shuffle,
-        )  # fmt: skip
+            start, group, rng=rng, average=average, batch_size=batch_size, shuffle=shuffle
+        )
         steps.append(zeros(start.shape[1:], W) + step)
         return descent
 
-    descent = _descent_of(groups, begin, rng, coordinates, passes)
+    descent = _descent_of(groups, begin, rng, W)
 
     def settled(W):
-        V = coordinates.from_model(W)
-        return coordinates.to_model(settle(passes, V, *passes.gradient(V), coordinates)[0])
+        parts = zip(groups, groups.split(W), strict=True)
+        return groups.join_models([_settled(group, W)[:2] for group, W in parts])
 
+    smooth = all(group.penalty.smooth for group in groups)
     W, b, last = descend(
-        descent, history, penalty=penalty, settled=None if penalty.smooth else settled
+        descent, history, penalty_at=_penalty_at(groups), settled=None if smooth else settled
     )
-    if history.validation is None:
-        V = coordinates.from_model(W)
-        G, losses = passes.gradient(V)
-        V, G = copied(V), copied(G)
-        if average:
-            last = coordinates.from_model(last)
-            V, G, losses = _better(V, G, losses, last, passes, coordinates)
-        V, G, losses = settle(passes, V, G, losses, coordinates)
-        W, b = coordinates.to_model(V)
-        history.optimality = worst(V, G, losses, coordinates)
-    return W, b, groups.join(steps), descent.t
+    if history.validation is not None:
+        return W, b, None, groups.join(steps), descent.t
+    parts = zip(groups, *map(groups.split, (W, last, start)), strict=True)
+    # Without an average the last iterates are the answer already.
+    ends = [_settled(g, W, *[last][: int(average)], start) for g, W, last, start in parts]
+    known = [(G, losses) for *_, G, losses in ends]
+    return *groups.join_models([end[:2] for end in ends]), known, groups.join(steps), descent.t
 
 
-def _descent_of(groups, begin, rng, *problem):
+def _penalty_at(groups):
+    """Return a function of W that gives the penalty of each output, (D,)."""
+
+    def penalty_at(W):
+        parts = zip(groups, groups.split(W), strict=True)
+        return groups.join([group.penalty.values(W) for group, W in parts])
+
+    return penalty_at
+
+
+def _settled(group, W, *others):
+    """Return W with zeros where the penalty asks for them, the best b, and (G, losses) there.
+
+    Where another W is better, it is that one.
+    """
+    c, passes = group.coordinates, group.passes
+    V = c.from_model(W)
+    G, losses = passes.gradient(V)
+    for other in others:
+        V, G, losses = _better(V, G, losses, c.from_model(other), passes, c)
+    V, G, losses = settle(passes, V, G, losses, c)
+    return *c.to_model(V), G, losses
+
+
+def _descent_of(groups, begin, rng, *arrays):
     """Return the Descent, or the Descents of groups; each shuffles as if it were alone."""
-    if len(groups.outputs) == 1:
-        return begin(slice(None), *problem, rng)
-    members = zip(groups.outputs, *(part.members for part in problem), strict=True)
-    return Descents(groups, [begin(*member, copy.deepcopy(rng)) for member in members])
+    if len(groups) == 1:
+        return begin(groups.members[0], *arrays, rng)
+    parts = zip(groups, *(groups.split(A) for A in arrays), strict=True)
+    return Descents(groups, [begin(*part, copy.deepcopy(rng)) for part in parts])
 
 
-def _automatic_descent(W, coordinates, passes, *, penalty, rng, average, batch_size, shuffle):
-    """Return the Descent by automatic steps from W, and the length of its steps."""
-    rows = passes.rows
-    frame, y_mean = Frame.balanced(rows, coordinates, penalty.least_l2)
+def _automatic_descent(W, group, *, rng, average, batch_size, shuffle):
+    """Return the Descent of a group by automatic steps from W, and the length of its steps."""
+    rows, penalty = group.passes.rows, group.penalty
+    frame, y_mean = Frame.balanced(rows, group.coordinates, penalty.least_l2)
     visits, step = automatic(rows, frame, batch_size, rng)
     period = 0
     if penalty.some:
@@ -191,21 +207,23 @@ def _automatic_descent(W, coordinates, passes, *, penalty, rng, average, batch_s
     return descent, step
 
 
-def _better(V, G, losses, last, passes, coordinates):
-    """Return the mean of the tail, or the last iterate of the outputs where that is better.
+def _better(V, G, losses, other, passes, coordinates):
+    """Return V, or another V of the outputs where that is better, and (G, losses) there.
 
-    It is where rows can all be fitted: the descent then converges as a full-batch one does,
-    and the mean of the tail lags behind.
+    The last iterate is better than the mean of the tail where rows can all be fitted: the
+    descent then converges as a full-batch one does, and the mean of the tail lags behind. The
+    start is where there is nothing to learn but noise.
     """
-    G_last, losses_last = passes.gradient(last)
-    objective, objective_last = (
-        coordinates.objective(*point) for point in ((V, losses), (last, losses_last))
-    )
-    xp, better = namespace(V), objective_last < objective
+    xp = namespace(V)
+    if not (xp.any(other) or xp.any(coordinates.null_loss < coordinates.objective(V, losses))):
+        # Zeros predict the mean: what they are worth is known.
+        return V, G, losses
+    G_other, losses_other = passes.gradient(other)
+    better = coordinates.objective(other, losses_other) < coordinates.objective(V, losses)
     return (
-        xp.where(better, last, V),
-        xp.where(better, G_last, G),
-        xp.where(better, losses_last, losses),
+        xp.where(better, other, V),
+        xp.where(better, G_other, G),
+        xp.where(better, losses_other, losses),
     )
 
 
@@ -231,9 +249,8 @@ def textbook_rule(penalty, batch_size, *, average, momentum, nesterov):
 
 
 def textbook_epochs(
-    W, b, coordinates, passes, schedule, history, *,
-    penalty, rng, average, batch_size, shuffle, momentum,
-):  # fmt: skip
+    W, b, groups, schedule, history, *, rng, average, batch_size, shuffle, momentum
+):
     """Descend in mini-batches by the textbook's update; parameters as `automatic_steps`.
 
     Parameters
@@ -245,19 +262,16 @@ def textbook_epochs(
     def rates(t, n):
         return 2.0 * schedule.updates(t, n)
 
-    def begin(outputs, _, passes, rng):
-        part, rows = penalty.of_outputs(outputs), passes.rows
-        rule = textbook_rule(part, batch_size, average=average, **momentum)
-        numbers = penalty_of_steps(part, raw=True)
-        part = (take(A, outputs, axis=-1) for A in (W, b))
-        walk = walk_of(rule, numbers, rows, Frame.raw(rows), *part)
+    def begin(group, W, b, rng):
+        rows = group.passes.rows
+        rule = textbook_rule(group.penalty, batch_size, average=average, **momentum)
+        numbers = penalty_of_steps(group.penalty, raw=True)
+        walk = walk_of(rule, numbers, rows, Frame.raw(rows), W, b)
         visits = Visits(to_host(rows.weight))
         return Descent(walk, visits, rates, rng if shuffle else None, average=average)
 
-    descent = _descent_of(groups_of(coordinates), begin, rng, coordinates, passes)
-    problem = problem_of(passes, coordinates)
-    watch = EpochWatch(problem, schedule, momentum, W, b)
+    descent = _descent_of(groups, begin, rng, W, b)
+    watch = EpochWatch(Problems.by_passes(groups), schedule, momentum, W, b)
     with np.errstate(over="ignore", invalid="ignore"):
-        W, b, _ = descend(descent, history, penalty=penalty, watch=watch)
-        history.optimality = problem.gradients(W, b)[-1]
+        W, b, _ = descend(descent, history, penalty_at=_penalty_at(groups), watch=watch)
     return W, b, descent.t

@@ -11,6 +11,9 @@ from ._arrays import copied, namespace
 from ._compat import ARRAY_API
 from ._validation import check_features, check_library
 
+# Items of float32 that predictions widen to float64 at a time: 2 MB.
+WIDENED_ITEMS = 2**18
+
 
 def solution(W, b, y_ndim, dtype):
     """Return `coef_` and `intercept_` in the shapes and the type that users expect.
@@ -58,8 +61,25 @@ def linear(X, coef, intercept):
     coef, intercept : `coef_`, which may be sparse, and `intercept_`
     """
     W = coef if coef.ndim == 1 else coef.T
-    y = safe_sparse_dot(X, W, dense_output=True) + intercept
+    if not sparse.issparse(W) and X.dtype == W.dtype != namespace(W).float64:
+        y = _sum_in_float64(X, W, intercept)
+    else:
+        y = safe_sparse_dot(X, W, dense_output=True) + intercept
     return y.reshape(-1) if sparse.issparse(coef) and intercept.ndim == 0 else y
+
+
+def _sum_in_float64(X, W, b):
+    """Return X W + b of float32 arrays, summed in float64, of the type of X.
+
+    Coefficients of features that nearly agree are large and cancel in the sum.
+    """
+    xp = namespace(W)
+    W, b = (xp.astype(A, xp.float64) for A in (W, b))
+    if sparse.issparse(X):
+        return (X @ W + b).astype(X.dtype)
+    N, n_block = X.shape[0], max(1, WIDENED_ITEMS // X.shape[1])
+    blocks = (X[i : min(i + n_block, N), ...] for i in range(0, max(N, 1), n_block))
+    return xp.concat([xp.astype(xp.astype(x, xp.float64) @ W + b, X.dtype) for x in blocks])
 
 
 class LinearModel(MultiOutputMixin, RegressorMixin):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ._arrays import dot, namespace, zeros
+from ._arrays import dot, namespace, weighted_square, zeros
 
 # The earlier moves that are kept may take this many float64 values: 16 MB.
 KEPT_ITEMS = 2**21
@@ -21,9 +21,10 @@ TINY = 1e-300
 def is_curved(supplier, P, curvature):
     """Whether the curvature along the columns of P can be told from rounding, (D,).
 
-    What cannot is no curvature: a step along it would lead astray.
+    What cannot is no curvature: a step along it would lead astray. Each feature has a floor
+    of its own, so that one far off zero does not make flat what has nothing to do with it.
     """
-    return curvature > supplier.noise * dot(P, P) + TINY
+    return curvature > weighted_square(supplier.floor, P) + TINY
 
 
 @dataclass
@@ -124,7 +125,8 @@ def moves_for(like):
     Where all moves are kept, they span everything after M steps.
     """
     n_features, n_outputs = like.shape
-    room = min(KEPT_ITEMS // (2 * n_features * n_outputs), n_features)
+    # A move and its image each, and the new one.
+    room = min((KEPT_ITEMS // (n_features * n_outputs) - 1) // 2, n_features)
     if room >= min(n_features, WORTH_KEEPING):
         return Moves(like, room)
     return LastMove(like)

@@ -57,7 +57,12 @@ class Penalty:
     @property
     def smooth(self):
         """Whether there is a gradient everywhere."""
-        return not (self.positive or self.l1.any())
+        return bool(self.smooth_outputs.all())
+
+    @property
+    def smooth_outputs(self):
+        """Which outputs have a penalty with a gradient everywhere, (D,), bool."""
+        return (self.l1 == 0.0) & (not self.positive)
 
     def values(self, W):
         """Return the penalty of the loss of each output, (D,)."""

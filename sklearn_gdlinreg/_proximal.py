@@ -8,13 +8,13 @@ Where that takes long, as on wide data with a weak penalty, the penalty is lower
 step from one that leaves nothing (Hale, Yin & Zhang, 2008).
 
 Conventions are those of `_full_batch`; the objective of an output is its loss and the
-penalty that has no gradient.
+penalty that has no gradient. What makes steps is a generator, and yields as a descent does.
 """
 
 import math
 
 from ._arrays import copied, dot, inverse_of, namespace, nth_smallest, numbers
-from ._history import History
+from ._history import History, Iterate, drive
 from ._moves import Point, is_curved, moves_for
 from ._penalty import Proximal
 from ._rows import EPS
@@ -25,6 +25,8 @@ FIRST_ROUND, LONGEST_ROUND = 16, 1024
 PATIENCE = 4
 # The last face is cheap to descend, and what is left of its gradient is error of coefficients.
 POLISH, NO_POLISH = 1e-3, 0.5
+# The least slope of a move without curvature, over the largest that the L1 term allows.
+FALL = 1e-6
 # The share of its coefficients that a face may lose at once.
 CUT = 0.1
 # Steps after which a descent over flat faces starts anew along a path of penalties, each this
@@ -63,10 +65,10 @@ class _Descent:
         """Return the proximal gradient, (M, D)."""
         return self.proximal.gradient(self.V, self.G)
 
-    def _record(self):
+    def _state(self):
+        """Return the Iterate that a descent yields."""
         objective = self.coordinates.objective(self.V, self.losses)
-        loss = objective @ self.coordinates.loss_unit
-        self.history.record(loss, lambda: self.coordinates.to_model(self.V))
+        return Iterate(float(objective @ self.coordinates.loss_unit), self.V)
 
     def accelerate(self, n_steps):
         """Make accelerated proximal steps, each output with its own momentum."""
@@ -84,7 +86,7 @@ class _Descent:
             age = xp.where(dot(ahead - V, V - self.V) > 0, 1.0, older)
             V_before, G_before = self.V, self.G
             self._go(V, G)
-            self._record()
+            yield self._state()
             if not self.history.n_left:
                 break
 
@@ -126,13 +128,8 @@ class _Descent:
             HP, curvature = self.supplier.curvature(P)
             ahead = dot(P, G)
             live = live & (ahead > 0)
-            curved = live & is_curved(self.supplier, P, curvature)
-            inverse = inverse_of(curvature, where=curved)
-            # Where there is no curvature the objective falls all the way to the face's end.
-            wanted = xp.where(live & ~curved, math.inf, ahead * inverse)
-            advance, ends = self._to_the_end(P, wanted)
-            live = live & xp.isfinite(advance)
-            advance, ended = xp.where(live, advance, 0.0), xp.any(ends, axis=0)
+            advance, inverse, ends, live = self._advance(P, ahead, curvature, live, slope)
+            ended = xp.any(ends, axis=0)
             counts = xp.count_nonzero(live), xp.count_nonzero(ended)
             furthest, n_live, n_ended = numbers(xp.max(advance), *counts)
             if not n_live:
@@ -147,10 +144,26 @@ class _Descent:
                 moves.forget(ended)
             face = face & (V != 0)
             self._go(V, self.G - HP)
-            self._record()
+            yield self._state()
             if not self.history.n_left:
                 break
         return False
+
+    def _advance(self, P, ahead, curvature, live, slope):
+        """Return the steps along P, 1 / P'HP, where they meet the face's end, and where live.
+
+        Without curvature the loss stays, and only an L1 term, of this slope, can fall: it does
+        all the way to the face's end. What falls by less than rounding leads astray.
+        """
+        xp = self._xp
+        curved = live & is_curved(self.supplier, P, curvature)
+        inverse = inverse_of(curvature, where=curved)
+        falls = -dot(P, slope) > FALL * xp.sqrt(dot(P, P) * dot(slope, slope))
+        live = live & (curved | falls)
+        wanted = xp.where(live & ~curved, math.inf, ahead * inverse)
+        advance, ends = self._to_the_end(P, wanted)
+        live = live & xp.isfinite(advance)
+        return xp.where(live, advance, 0.0), inverse, ends & live, live
 
     def _to_the_end(self, P, advance):
         """Shorten the steps that leave the face; return them, and where they meet its end."""
@@ -176,25 +189,27 @@ class _Descent:
         better = curvature - 2.0 * dot(D, G) < dot(here, HP) - 2.0 * dot(here, G)
         return xp.where(better, end, V), xp.where(better, HD, HP)
 
+    def _left(self, target):
+        """Return the squares of the proximal gradients, and whose are above the target, (D,)."""
+        R, objective, c = self.gradient(), self.objective(), self.coordinates
+        square = dot(R, R)
+        rounding = (4 * EPS) ** 2 * R.shape[0] * c.null_loss
+        left = square > self._xp.maximum(target**2 * objective, rounding)
+        return square, left & (objective > target**2 * c.null_loss + c.noise)
+
     def descend(self, target, n_steps, *, polish):
         """Take turns of both kinds of step; return which outputs are left, (D,).
 
         Also whether the steps that are allowed ran out, and not the precision. Faces are
         descended until the gradient on them is this share of the target.
         """
-        exact_fit = target**2 * self.coordinates.null_loss + self.coordinates.noise(self.V)
         n_round, least, n_worse, xp = FIRST_ROUND, math.inf, 0, self._xp
         end = max(self.history.n_left - n_steps, 0)
         while True:
-            self.accelerate(n_round)
-            finished = self.explore(4 * n_round, (polish * target) ** 2)
+            yield from self.accelerate(n_round)
+            finished = yield from self.explore(4 * n_round, (polish * target) ** 2)
             n_round = FIRST_ROUND if finished else min(2 * n_round, LONGEST_ROUND)
-            R, objective = self.gradient(), self.objective()
-            square = dot(R, R)
-            scale = self.coordinates.null_loss + dot(self.V, self.V)
-            rounding = (4 * EPS) ** 2 * R.shape[0] * scale
-            left = square > xp.maximum(target**2 * objective, rounding)
-            left = left & (objective > exact_fit)
+            square, left = self._left(target)
             distance, n_left = numbers(
                 xp.sum(xp.where(left, square, 0.0)), xp.count_nonzero(left)
             )
@@ -223,7 +238,7 @@ class _Descent:
             self.proximal = Proximal(asked.threshold * factor, asked.positive)
             last = xp.max(factor) == 1.0
             goal = (target, POLISH) if last else (PATH_TARGET, NO_POLISH)
-            self.descend(goal[0], self.history.n_left, polish=goal[1])
+            yield from self.descend(goal[0], self.history.n_left, polish=goal[1])
         self.proximal = asked
         worse = self.objective() > objective
         after = self.V, self.G, self.losses
@@ -239,15 +254,15 @@ def proximal_cycle(supplier, point, target, coordinates, history, *, polish=POLI
     `_Descent.descend`.
     """
     descent = _Descent(supplier, point, coordinates, history)
-    if history.n_left:
-        left, ran_out = descent.descend(target, STEPS_BEFORE_PATH, polish=polish)
+    if history.n_left and namespace(point.V).any(descent._left(target)[1]):
+        left, ran_out = yield from descent.descend(target, STEPS_BEFORE_PATH, polish=polish)
         threshold = coordinates.proximal.threshold
         flat = coordinates.rank < threshold.shape[0] and namespace(threshold).any(threshold)
         # A new start would look like a model that gets worse to those who validate it.
         if ran_out and flat and history.validation is None:
-            descent.follow_path(left, target)
+            yield from descent.follow_path(left, target)
         elif ran_out:
-            descent.descend(target, history.n_left, polish=polish)
+            yield from descent.descend(target, history.n_left, polish=polish)
     step = 1.0 / descent.steepest
     return Point(descent.V, descent.G, descent.losses, step, descent.longest)
 
@@ -264,5 +279,5 @@ def settle(supplier, V, G, losses, coordinates):
     V = coordinates.proximal.map(V, 0.0)
     point = Point(V, G, losses, namespace(V).zeros_like(losses))
     descent = _Descent(supplier, point, coordinates, history)
-    descent.accelerate(1)
+    drive(descent.accelerate(1), history)
     return descent.V, descent.G, descent.losses

@@ -8,6 +8,7 @@ from scipy import sparse
 from ._array_rows import ArrayRows
 from ._dense_rows import DenseRows
 from ._quadratic import Coordinates, Moments, Passes
+from ._rows import EPS
 from ._sparse_rows import SparseRows
 
 # Moments whose rounding errors are larger than this are not worth their descent.
@@ -66,17 +67,14 @@ def read(X, Y, sample_weight, *, penalty, fit_intercept, raw, n_steps):
     else:
         columns = rows.column_moments()
     coordinates = Coordinates.of(rows, *columns, penalty=penalty, raw=raw)
-    moments = None if second is None else moments_of(second, coordinates, rows.moments_eps)
+    moments = None if second is None else moments_of(second, coordinates)
     return coordinates, moments, Passes(rows, coordinates)
 
 
-def moments_of(second, coordinates, eps):
-    """Return the Moments of these products of X and Y; None if they have lost too much.
-
-    eps is the relative rounding error of the products, as they were added up.
-    """
-    eps *= coordinates.loss_of_centring
-    return Moments(second, coordinates, eps) if eps < USELESS else None
+def moments_of(second, coordinates):
+    """Return the Moments of these products of X and Y; None if they have lost too much."""
+    lost = EPS * coordinates.steepest_square >= USELESS
+    return None if lost else Moments(second, coordinates)
 
 
 def moments_are_cheaper(rows, n_steps):

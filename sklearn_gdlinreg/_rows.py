@@ -18,6 +18,15 @@ from ._threads import blas_of_one_thread, count_threads
 EPS = float(np.finfo(np.float64).eps)
 
 
+def rounding_of(mean_square, roundoff):
+    """Return the mean square that rounding alone gives values of this mean square, at most.
+
+    Rounding moves a value x by at most roundoff * abs(x), and by any amount up to that alike.
+    What varies by no more is a constant, and what float32 or float64 holds beyond it is data.
+    """
+    return (roundoff**2 / 3.0) * mean_square
+
+
 def whole_strides(A):
     """Return A, or a copy where its columns are not whole items apart: fields of records."""
     return A.copy() if A.strides[1] % A.itemsize else A
@@ -41,13 +50,16 @@ class Rows:
     ----------
     widest_moments : int
         Moments of wider data would take more memory than most machines spare.
-    n_entries, moments_work, moments_eps
-        What a pass and moments cost, and how exact these are.
+    n_entries, moments_work
+        What a pass and moments cost.
+    roundoff : float
+        The unit roundoff of the type of X.
     """
 
     def __init__(self, X, Y, sample_weight):
         self.X, self.Y = X, Y
         (self.n_rows, self.n_features), self.n_outputs = X.shape, Y.shape[1]
+        self.roundoff = float(np.finfo(X.dtype).eps) / 2.0
         self.weighted = sample_weight is not None
         if self.weighted:
             # A power of two changes no mean, and keeps sums of tiny or huge weights floats.

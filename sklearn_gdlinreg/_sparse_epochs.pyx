@@ -189,7 +189,8 @@ def descend_sparse(
                 if i + k + AHEAD < n_visits:
                     fetch(data, indices, indptr, rows[i + k + AHEAD], rows[i + k + 2],
                           &table[0, 0], D)
-                if rule.lazy:
+                # Before the first step nothing is due, not even that no coefficient is negative.
+                if rule.lazy and n_before + t > 0:
                     for a in range(indptr[row], indptr[row + 1]):
                         pay(&table[indices[a], 0], &debts[indices[a], 0],
                             &debts[debts.shape[0] - 1, 0], D, rule.positive)

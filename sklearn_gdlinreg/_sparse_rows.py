@@ -12,7 +12,7 @@ from ._kernels import (
     add_residual_sparse,
     square_lengths_sparse,
 )
-from ._rows import EPS, Rows, whole_strides
+from ._rows import EPS, Rows, rounding_of, whole_strides
 from ._threads import count_threads
 
 # Mean squares outside of TINY to 1 / TINY are about to lose digits to the range of floats.
@@ -25,7 +25,7 @@ class SparseRows(Rows):
     One with repeated or unsorted entries is put in order first, in a copy.
     """
 
-    widest_moments, moments_eps = 4_096, EPS
+    widest_moments = 4_096
 
     def __init__(self, X, Y, sample_weight, *, centred):
         if not X.has_canonical_format:
@@ -74,7 +74,8 @@ class SparseRows(Rows):
         if not np.isfinite(variance).all():
             self._raise_non_finite()
         if self.centred:
-            variance[variance <= (16 * EPS * mean) ** 2] = 0.0
+            in_data = rounding_of(mean**2, self.roundoff)
+            variance[variance <= (16 * EPS * mean) ** 2 + in_data] = 0.0
         else:
             variance += mean**2
         return self.weight.sum(), mean, variance

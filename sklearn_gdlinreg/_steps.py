@@ -1,5 +1,6 @@
 """How long a textbook step is: the schedules, and the longest one that is stable."""
 
+import contextlib
 import math
 from numbers import Real
 
@@ -64,12 +65,16 @@ class Schedule:
 
     def _factor(self, t):
         factor = self.spec(t)
-        if not (isinstance(factor, Real) and math.isfinite(factor) and factor >= 0):
-            raise ValueError(
-                "The 'schedule' callable of GDLinearRegression must return a float in the "
-                f"range [0.0, inf). Got {factor!r} for t={t} instead."
-            )
-        return factor
+        if isinstance(factor, Real):
+            # A Fraction or an int may be larger than any float.
+            with contextlib.suppress(OverflowError):
+                number = float(factor)
+                if 0 <= number < math.inf:
+                    return number
+        raise ValueError(
+            "The 'schedule' callable of GDLinearRegression must return a float in the "
+            f"range [0.0, inf). Got {factor!r} for t={t} instead."
+        )
 
     def _adapt(self, loss):
         if loss < self._best * (1.0 - self.tol):
@@ -82,7 +87,7 @@ class Schedule:
             self._n_worse = 0
 
 
-def largest_stable_step(supplier, mean, *, fit_intercept, momentum=0.0, nesterov=False):
+def largest_stable_step(supplier, mean, unit, *, fit_intercept, momentum=0.0, nesterov=False):
     """Return the longest constant full-batch step that does not diverge.
 
     Descent on a quadratic is stable in every direction iff it is along the largest
@@ -94,16 +99,17 @@ def largest_stable_step(supplier, mean, *, fit_intercept, momentum=0.0, nesterov
     ----------
     supplier : Moments or Passes, in raw coordinates
     mean : array of shape (M,), the mean of X; unused without an intercept
+    unit : array of shape (M,), what X was multiplied by to be what the supplier sees
     """
-    M, like, mean = mean.shape[0], mean, to_host(mean)
+    M, like, mean, unit = mean.shape[0], mean, to_host(mean), to_host(unit)
 
     def times(p):
         """Half the Hessian in (W, b) times p, from that of the centred problem."""
         p = p.reshape(-1)
-        P = np.ascontiguousarray(np.broadcast_to(p[:M, None], supplier.shape))
+        P = np.ascontiguousarray(np.broadcast_to((p[:M] / unit)[:, None], supplier.shape))
         HP, curvatures = map(to_host, supplier.curvature(moved(P, like)))
         # Outputs differ by their L2 penalties alone.
-        HP = HP[:, np.argmax(curvatures)]
+        HP = HP[:, np.argmax(curvatures)] / unit
         if not fit_intercept:
             return HP
         mean_prediction = mean @ p[:M] + p[M]
@@ -114,6 +120,8 @@ def largest_stable_step(supplier, mean, *, fit_intercept, momentum=0.0, nesterov
         largest = np.linalg.eigvalsh(np.stack([times(e) for e in np.eye(size)]))[-1]
     else:
         operator = LinearOperator((size, size), times, dtype=np.float64)
-        largest = eigsh(operator, 1, v0=np.ones(size), return_eigenvectors=False)[0]
+        # Data may leave no part of a direction that is regular, as that of ones is.
+        first = np.random.default_rng(0).standard_normal(size)
+        largest = eigsh(operator, 1, v0=first, return_eigenvectors=False)[0]
     factor = (1 + momentum) / (1 + 2 * momentum * nesterov)
     return factor / largest if largest > 0 else math.inf

@@ -266,6 +266,13 @@ class Stream:
         step = self.step if self.schedule is None else self.schedule.rate
         return zeros(self.b.shape, self.b) + step
 
+    def centre(self):
+        """Return the means of X so far, (M, D), or zeros where they are not known."""
+        xp, shape = namespace(self.W), self.W.shape
+        if self.walk is None:
+            return zeros(shape, self.W)
+        return xp.broadcast_to(self.walk.frame(slice(None)).centre[:, None], shape)
+
     def last(self):
         """Return the last W and b."""
         return (self.W, self.b) if self.walk is None else self.walk.model()
@@ -315,6 +322,11 @@ class Streams:
         """Return the last step of each output, (D,)."""
         rates = [member.rates() for member in self.members]
         return namespace(rates[0]).concat(rates)
+
+    def centre(self):
+        """Return the means of X so far, (M, D)."""
+        centres = [member.centre() for member in self.members]
+        return namespace(centres[0]).concat(centres, axis=1)
 
     def result(self):
         """Return W and b: the means of the tails, or the last ones."""

@@ -11,9 +11,8 @@ import math
 
 import numpy as np
 
-from ._arrays import dot, inverse_of, namespace, numbers
-from ._groups import groups_of
-from ._penalty import Proximal
+from ._arrays import namespace, numbers
+from ._certificate import optimality
 from ._quadratic import START_OVERFLOWS
 from ._steps import largest_stable_step
 
@@ -22,55 +21,44 @@ GROWTHS = 3
 
 
 class Problem:
-    """The loss and its gradients in (W, b).
+    """The loss of a group of outputs and its gradients in (W, b).
 
     Parameters
     ----------
-    supplier : Moments or Passes, in raw coordinates
-    coordinates : Coordinates, raw
+    group : Group, in raw coordinates
+    supplier : Moments or Passes
     """
 
-    def __init__(self, supplier, coordinates):
-        self.supplier, self.coordinates = supplier, coordinates
-        self.mean, self.y_mean = coordinates.mean
-        self.null_loss = coordinates.null_loss
-        deviation = namespace(self.mean).sqrt(
-            coordinates.deviation[:, None] ** 2 + coordinates.ridge
-        )
-        self.standard = inverse_of(deviation)
-        self.proximal = coordinates.proximal
-        if self.proximal is not None:
-            threshold = self.proximal.threshold * self.standard
-            self.standard_proximal = Proximal(threshold, self.proximal.positive)
+    def __init__(self, group, supplier):
+        self.supplier, self.coordinates = supplier, group.coordinates
+        self.mean, self.y_mean = self.coordinates.mean
+        # Sparse rows may be kept in other units than those of X.
+        self.unit = self.coordinates.unit[: self.mean.shape[0]]
+        ones = [namespace(A).ones_like(A) for A in (self.mean, self.y_mean)]
+        self.proximal = group.penalty.proximal(*ones)
 
     def gradients(self, W, b):
         """Return dL/dW, dL/db, L and the optimality at (W, b)."""
-        G, losses = self.supplier.gradient(W)
-        xp = namespace(W)
+        c, xp, y_unit = self.coordinates, namespace(W), self.coordinates.y_unit
+        V = c.from_model(W)
+        G, losses = self.supplier.gradient(V)
         mean_residual = xp.zeros_like(b)
-        if self.coordinates.centred:
+        if c.centred:
             mean_residual = self.y_mean - self.mean @ W - b
-        losses = self.coordinates.objective(W, losses + mean_residual**2)
-        standard = self._standardised(W, G)
-        squares = dot(standard, standard) + mean_residual**2
-        exact = losses <= self.coordinates.y_noise
-        optimal = xp.sqrt(xp.where(exact, 0.0, squares) / xp.where(exact, 1.0, losses))
+        off = mean_residual * y_unit
+        objective = c.objective(V, losses + off**2) * c.loss_unit
+        worst = xp.max(optimality(V, G, losses, c, off))
+        G = G / self.unit[:, None] / y_unit
         gradient_W = -2.0 * (G + self.mean[:, None] * mean_residual)
-        loss, worst = numbers(xp.sum(losses), xp.max(optimal))
+        loss, worst = numbers(xp.sum(objective), worst)
         return gradient_W, -2.0 * mean_residual, loss, worst
-
-    def _standardised(self, W, G):
-        """Return the half gradient of standardised features, or the proximal one."""
-        if self.proximal is None:
-            return self.standard * G
-        V = W * inverse_of(self.standard)
-        return self.standard_proximal.gradient(V, self.standard * G)
 
     def largest_stable_step(self, **momentum):
         """Return the longest constant full-batch step that does not diverge."""
         return largest_stable_step(
-            self.supplier, self.mean, fit_intercept=self.coordinates.centred, **momentum
-        )
+            self.supplier, self.mean, self.unit,
+            fit_intercept=self.coordinates.centred, **momentum,
+        )  # fmt: skip
 
     def shrunk(self, W, rate):
         """Return W after the proximal map of the penalty that has no gradient, if any."""
@@ -78,17 +66,27 @@ class Problem:
 
 
 class Problems:
-    """The problems of groups of outputs, each over rows of its own; as `Problem`."""
+    """The problems of groups of outputs, each over rows of its own; as `Problem`.
+
+    Parameters
+    ----------
+    groups : Groups
+    members : list of Problem
+    """
 
     def __init__(self, groups, members):
         self.groups, self.members = groups, members
-        self.null_loss = groups.join([member.null_loss for member in members])
+
+    @classmethod
+    def by_passes(cls, groups):
+        """Return those that ask the data themselves."""
+        return cls(groups, [Problem(group, group.passes) for group in groups])
 
     def gradients(self, W, b):
         """Return dL/dW, dL/db, L and the optimality at (W, b)."""
         parts = zip(self.members, self.groups.split(W), self.groups.split(b), strict=True)
-        by_W, by_b, loss, optimal = zip(*(p.gradients(W, b) for p, W, b in parts), strict=True)
-        return self.groups.join(by_W), self.groups.join(by_b), sum(loss), max(optimal)
+        by_W, by_b, loss, worst = zip(*(p.gradients(W, b) for p, W, b in parts), strict=True)
+        return self.groups.join(by_W), self.groups.join(by_b), sum(loss), max(worst)
 
     def largest_stable_step(self, **momentum):
         """Return the longest constant full-batch step that makes no output diverge."""
@@ -98,14 +96,6 @@ class Problems:
         """Return W after the proximal map of the penalty that has no gradient, if any."""
         parts = zip(self.members, self.groups.split(W), strict=True)
         return self.groups.join([member.shrunk(W, rate) for member, W in parts])
-
-
-def problem_of(supplier, coordinates):
-    """Return the Problem, or the Problems of groups."""
-    groups = groups_of(coordinates)
-    if len(groups.outputs) == 1:
-        return Problem(supplier, coordinates)
-    return Problems(groups, list(map(Problem, supplier.members, coordinates.members)))
 
 
 class _GrowthWatch:
@@ -174,7 +164,7 @@ class EpochWatch(_GrowthWatch):
         start = problem.gradients(W, b)[2]
         if not math.isfinite(start):
             raise ValueError(START_OVERFLOWS)
-        self.bound = 2.0 * max(start, float(namespace(W).sum(problem.null_loss)))
+        self.bound = 2.0 * max(start, float(namespace(W).sum(problem.groups.null_loss)))
 
     def see(self, epoch, loss):
         """Take note of the loss of an epoch; return whether to go on."""
@@ -191,13 +181,13 @@ class EpochWatch(_GrowthWatch):
             self._raise(epoch)
 
 
-def textbook_steps(W, b, coordinates, moments, passes, schedule, history, **momentum):
+def textbook_steps(W, b, groups, schedule, history, **momentum):
     """Descend by the textbook's update, with MLPRegressor's momentum.
 
     Parameters
     ----------
     W, b : array of shape (M, D) and (D,), where to start
-    coordinates, moments, passes : as `_groups.read_groups` gives them, raw
+    groups : Groups, in raw coordinates
     schedule : Schedule
     history : History
     **momentum : ``momentum``, float, and ``nesterov``, bool
@@ -205,23 +195,33 @@ def textbook_steps(W, b, coordinates, moments, passes, schedule, history, **mome
     Returns
     -------
     W, b : array of shape (M, D) and (D,)
-    engine : str, the supplier that ran
+    engine : str, the suppliers that ran
     """
-    supplier = passes if moments is None else moments
-    problem = problem_of(supplier, coordinates)
-    watch = _GrowthWatch(problem, schedule, momentum)
+    truth = Problems.by_passes(groups)
+    suppliers = [truth]
+    if all(group.moments is not None for group in groups):
+        suppliers.insert(0, Problems(groups, [Problem(g, g.moments) for g in groups]))
+    watch = _GrowthWatch(suppliers[0], schedule, momentum)
     with np.errstate(over="ignore", invalid="ignore"):
-        W, b = _descend(W, b, problem, watch, schedule, history, **momentum)
-        history.optimality = problem_of(passes, coordinates).gradients(W, b)[-1]
-    return W, b, supplier.name
+        W, b = _descend(W, b, suppliers, watch, schedule, history, **momentum)
+    first = suppliers[0].members[0].supplier
+    return W, b, first.name
 
 
-def _descend(W, b, problem, watch, schedule, history, *, momentum, nesterov):
-    """Run the loop; return W and b."""
-    xp = namespace(W)
+def _descend(W, b, suppliers, watch, schedule, history, *, momentum, nesterov):
+    """Run the loop; return W and b.
+
+    The last of the suppliers, the data themselves, must find the end that the first finds;
+    where it does not, rounding of moments hides the rest of the way, and it goes on by itself.
+    """
+    xp, truth = namespace(W), suppliers[-1]
     velocity_W, velocity_b = xp.zeros_like(W), xp.zeros_like(b)
     for t in range(history.max_iter + 1):
-        gradient_W, gradient_b, loss, optimal = problem.gradients(W, b)
+        gradient_W, gradient_b, loss, optimal = suppliers[0].gradients(W, b)
+        if optimal <= history.tol and suppliers[0] is not truth:
+            gradient_W, gradient_b, loss, optimal = truth.gradients(W, b)
+            if optimal > history.tol:
+                del suppliers[0]
         if t:
             history.record(loss, lambda W=W, b=b: (W, b))
         watch.see(t, loss)
@@ -238,7 +238,7 @@ def _descend(W, b, problem, watch, schedule, history, *, momentum, nesterov):
         # Nesterov's looks one momentum step ahead.
         ahead = momentum if nesterov else 1.0
         own = rate if nesterov else 0.0
-        W = problem.shrunk(W + ahead * velocity_W - own * gradient_W, rate)
+        W = suppliers[0].shrunk(W + ahead * velocity_W - own * gradient_W, rate)
         b = b + ahead * velocity_b - own * gradient_b
     watch.end(t)
     return W, b

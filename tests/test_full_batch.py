@@ -8,7 +8,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LinearRegression, Ridge
 
 from sklearn_gdlinreg import GDLinearRegression, _equations
-from sklearn_gdlinreg._full_batch import optimality
+from sklearn_gdlinreg._certificate import optimality
 from sklearn_gdlinreg._penalty import Penalty
 from sklearn_gdlinreg._quadratic import Passes
 from sklearn_gdlinreg._reading import read
@@ -340,6 +340,6 @@ def test_long_descents_keep_only_the_last_move(make_data, monkeypatch):
 def test_what_is_within_tol_is_not_short_of_it():
     X, y = make_classification(n_samples=30, n_features=10, random_state=42)
     # Two features are sums of others, to the rounding of float32.
-    model = GDLinearRegression(tol=1e-8).fit(X.astype(np.float32), y)
+    model = GDLinearRegression(tol=1e-8).fit(X.astype(np.float32).astype(float), y)
     assert model.optimality_ <= 1e-8
     assert model.stop_reason_ == "tol"

@@ -1,0 +1,95 @@
+"""The certificate: how far a model is from its optimum, worked out from the data.
+
+Conventions: M features, D outputs; V and the half gradient G are (M, D), W (M, D), b (D,).
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ._arrays import dot, inverse_of, namespace
+from ._penalty import Proximal
+
+
+class Certificate(NamedTuple):
+    """What the data say of a model; one value per output, (D,) each.
+
+    Attributes
+    ----------
+    objective : array, in squared units of Y
+    optimality : array, scale-free, 0 at the optimum
+    r2 : array
+        The R squared on the rows learnt from, about zero where there is no intercept; 0 where
+        Y does not vary.
+    """
+
+    objective: np.ndarray
+    optimality: np.ndarray
+    r2: np.ndarray
+
+
+def optimality(V, G, losses, coordinates, off=0.0):
+    """Return how far each output is from its optimum, scale-free, (D,); 0 there.
+
+    It is the smaller of LSQR's two measures (Paige & Saunders, 1982). One is the scale-free
+    gradient ||X'r|| / (||x_j|| ||r||): the norm of the vector of correlations between the
+    residual and the standardised features, penalty included, and the mean residual over the
+    root mean square one. LSQR divides by the norm of X and not by that of a column, so this
+    is as strict or stricter. The other is ||r|| / ||y|| about the mean, which is what vanishes
+    where the fit is exact; what rounding leaves of it counts as nothing.
+
+    Where the penalty has no gradient, the gradient is that of a proximal step of length 1.
+
+    Parameters
+    ----------
+    V : array of shape (M, D)
+    G, losses : array of shape (M, D) and (D,)
+        The half gradient and the losses at V with the best intercept.
+    coordinates : Coordinates
+    off : array of shape (D,) or float
+        By how much the intercept is below the best one, in the units of z_y.
+    """
+    objective = coordinates.objective(V, losses + off**2)
+    G = _standard_gradient(V, G, coordinates)
+    xp, exact = namespace(V), objective <= coordinates.noise
+    some = xp.where(exact, 1.0, objective)
+    fits = some / xp.maximum(coordinates.null_loss, some)
+    squares = dot(G, G) + off**2
+    return xp.sqrt(xp.where(exact, 0.0, xp.minimum(squares / some, fits)))
+
+
+def _standard_gradient(V, G, coordinates):
+    """Return the half gradient of standardised features, or the proximal one, (M, D)."""
+    proximal, standard = coordinates.proximal, coordinates.standard
+    if standard is not None:
+        V, G = V * inverse_of(standard), G * standard
+        if proximal is not None:
+            proximal = Proximal(proximal.threshold * standard, proximal.positive)
+    return G if proximal is None else proximal.gradient(V, G)
+
+
+def certify(W, b, coordinates, passes, known=None):
+    """Return the Certificate of a model (W, b).
+
+    Parameters
+    ----------
+    W, b : array of shape (M, D) and (D,), in the units of X and Y
+    coordinates, passes : Coordinates and Passes
+    known : (G, losses) at W with the best intercept, or None
+        What a pass over the data would say.
+    """
+    V = coordinates.from_model(W)
+    G, losses = passes.gradient(V) if known is None else known
+    off, xp = coordinates.best_intercept(W) - b, namespace(V)
+    objective = coordinates.objective(V, losses + (off * coordinates.y_unit) ** 2)
+    errors = losses + (off * coordinates.y_unit) ** 2 - dot(coordinates.ridge * V, V)
+    varies = coordinates.null_loss > coordinates.y_noise
+    # No number of its type is nearer.
+    best = xp.abs(off) <= 2.0 * coordinates.roundoff * xp.abs(b)
+    off = xp.where(best, 0.0, off) * coordinates.y_unit
+    r2 = 1.0 - errors / xp.where(varies, coordinates.null_loss, 1.0)
+    return Certificate(
+        objective * coordinates.loss_unit,
+        optimality(V, G, losses, coordinates, off),
+        xp.where(varies, r2, 0.0),
+    )

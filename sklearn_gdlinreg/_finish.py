@@ -1,0 +1,116 @@
+"""The model that a fit returns: in the type of X, with its certificate, and what to tell of it.
+
+Conventions: M features, D outputs; W (M, D), b (D,).
+"""
+
+import numpy as np
+
+from ._arrays import namespace, to_host
+
+# By how much rounding to the type of X may raise the objective, over itself and over that of
+# the mean of y, before the user is told.
+ROUNDED_OWN, ROUNDED_NULL = 1e-2, 1e-6
+# How far below 0 an R squared may be by rounding.
+BAD = 1e-6
+
+
+def finish(W, b, known, groups, dtype, history, *, automatic):
+    """Return W and b in the type of X; take down their certificate, and what is wrong.
+
+    Parameters
+    ----------
+    W, b : array of shape (M, D) and (D,), float64
+    known : list of (G, losses) of these, as `Groups.certify` takes it, or None
+    groups : Groups
+    dtype : float32 or float64, of the library of the arrays
+    history : History
+    automatic : bool
+        Whether the steps were; the textbook's are made as asked, where they lead.
+    """
+    xp, found = namespace(W), None if known is None else groups.certify(W, b, known)
+    if W.dtype != dtype or found is None:
+        W, b = cast_model(W, b, dtype, groups.mean)
+        before, found = found, _certificate_of(W, b, groups)
+        if before is not None and automatic:
+            W, b, found = _or_the_mean(W, b, before, found, groups)
+            _report_rounding(before, found, dtype, groups, history)
+    elif not _finite(W, b):
+        raise ValueError(_overflows(dtype))
+    if automatic or history.tol > 0:
+        _report_bad(found.r2, history)
+    history.certified(xp.sum(found.objective), xp.max(found.optimality))
+    return W, b
+
+
+def _certificate_of(W, b, groups):
+    xp = namespace(W)
+    return groups.certify(xp.astype(W, xp.float64), xp.astype(b, xp.float64))
+
+
+def cast_model(W, b, dtype, mean):
+    """Return W and b in a type; the predictions at the means of X, (M, D), stay.
+
+    Raises
+    ------
+    ValueError
+        If the type has no such numbers.
+    """
+    xp = namespace(W)
+    with np.errstate(over="ignore", invalid="ignore"):
+        cast = xp.astype(W, dtype, copy=False)
+        b = b - xp.sum(mean * (xp.astype(cast, xp.float64) - W), axis=0)
+        b = xp.astype(b, dtype, copy=False)
+    if not _finite(cast, b):
+        raise ValueError(_overflows(dtype))
+    return cast, b
+
+
+def _overflows(dtype):
+    return (
+        f"The coefficients overflow {str(dtype).rpartition('.')[2]}: X and y differ by too many "
+        "orders of magnitude. Scale the features or the outputs."
+    )
+
+
+def _or_the_mean(W, b, before, found, groups):
+    """Return the model and its certificate, but the mean of y where that has become better."""
+    xp, mean = namespace(W), groups.y_mean
+    b_mean = xp.astype(mean, b.dtype)
+    null = groups.null_loss + (xp.astype(b_mean, xp.float64) - mean) ** 2
+    lost = (before.objective <= null) & (found.objective > null)
+    if not xp.any(lost):
+        return W, b, found
+    W, b = xp.where(lost, 0.0 * W, W), xp.where(lost, b_mean, b)
+    return W, b, _certificate_of(W, b, groups)
+
+
+def _report_rounding(before, found, dtype, groups, history):
+    """Tell where a model lost more than a little when it was rounded to the type of X."""
+    xp = namespace(before.objective)
+    rise = found.objective - before.objective
+    lost = rise > xp.maximum(ROUNDED_OWN * before.objective, ROUNDED_NULL * groups.null_loss)
+    if xp.any(lost):
+        d = int(np.argmax(to_host(lost)))
+        history.faults.append(
+            f"Rounding the model to {str(dtype).rpartition('.')[2]}, the type of X, raised the "
+            f"loss of output {d} from {float(before.objective[d]):.4g} to "
+            f"{float(found.objective[d]):.4g}. Take the offset off X and y, pass them in "
+            "float64, or set alpha > 0 if features are collinear."
+        )
+
+
+def _report_bad(r2, history):
+    """Tell of a model that is worse than the mean of y on the rows that it has learnt from."""
+    r2 = to_host(r2)
+    d = int(np.argmin(r2))
+    if not r2[d] >= -BAD:
+        history.faults.append(
+            f"R squared is {r2[d]:.3g} for output {d}, on the rows that the model has learnt "
+            "from: a constant predicts better. Increase max_iter, or pass X and y in float64 "
+            "and without their offset."
+        )
+
+
+def _finite(*arrays):
+    """Whether all values of these arrays are."""
+    return all(namespace(A).all(namespace(A).isfinite(A)) for A in arrays)
