@@ -14,8 +14,11 @@ from sklearn.utils import estimator_checks
 from sklearn_gdlinreg import GDLinearRegression, GDLinearRegressionCV, _arrays, _descend
 from sklearn_gdlinreg._compat import ARRAY_API
 
-torch = pytest.importorskip("torch")
 strict = pytest.importorskip("array_api_strict")
+try:
+    import torch
+except ImportError:
+    torch = None
 
 
 class Library:
@@ -31,7 +34,8 @@ class Library:
         return self.xp.asarray(A.astype(self.dtype), device=self.device)
 
     def __repr__(self):
-        return f"{self.xp.__name__}-{self.device}-{self.dtype}"
+        name = "array_api_strict" if self.xp is strict else "torch"
+        return f"{name}-{self.device}-{self.dtype}"
 
     def owns(self, A):
         """Whether an array is of this library, on this device, of this type."""
@@ -49,14 +53,24 @@ def is_host(A):
     return isinstance(A, np.ndarray | np.generic)
 
 
-LIBRARIES = [
+def as_tensor(A):
+    return torch.asarray(A)
+
+
+needs_dispatch = pytest.mark.skipif(not ARRAY_API, reason="needs scikit-learn 1.9")
+needs_torch = pytest.mark.skipif(
+    torch is None, reason="needs PyTorch, which the extra test-all installs"
+)
+STRICT = [
     Library(strict, strict.Device("CPU_DEVICE"), "float64"),
     Library(strict, strict.Device("device1"), "float32"),
-    Library(torch, "cpu", "float64"),
-    Library(torch, "cpu", "float32"),
 ]
-needs_dispatch = pytest.mark.skipif(not ARRAY_API, reason="needs scikit-learn 1.9")
+TORCH = [Library(torch, "cpu", dtype) for dtype in ("float64", "float32")]
+# Those of PyTorch are skipped without it.
+LIBRARIES = [*STRICT, *(pytest.param(library, marks=needs_torch) for library in TORCH)]
+FLOAT64, FLOAT32 = LIBRARIES[::2], LIBRARIES[1::2]
 each_library = pytest.mark.parametrize("library", LIBRARIES, ids=repr)
+tensors = pytest.param(as_tensor, marks=needs_torch)
 
 FULL = [
     {},
@@ -191,7 +205,7 @@ def test_all_that_is_fitted_is_where_x_is(library, batch_size, targets, problem)
 
 @needs_dispatch
 @each_library
-@pytest.mark.parametrize("other", [np.asarray, torch.asarray, strict.asarray, list])
+@pytest.mark.parametrize("other", [np.asarray, tensors, strict.asarray, list])
 def test_targets_and_weights_follow(library, other, problem):
     X, y, sample_weight = problem("weighted")
     expected = library.fit(GDLinearRegression(), X, y, sample_weight)
@@ -202,7 +216,7 @@ def test_targets_and_weights_follow(library, other, problem):
 
 
 @needs_dispatch
-@pytest.mark.parametrize("other", [torch.asarray, strict.asarray])
+@pytest.mark.parametrize("other", [tensors, strict.asarray])
 def test_targets_follow_numpy_and_sparse_features(other, problem):
     sparse = pytest.importorskip("scipy.sparse")
     X, y, sample_weight = problem("weighted")
@@ -220,7 +234,8 @@ def test_other_libraries_are_told(library, problem):
     X, y, _ = problem("vector")
     model = library.fit(GDLinearRegression(warm_start=True), X, y)
     before = dict(vars(model))
-    other = LIBRARIES[0] if library.xp is torch else LIBRARIES[2]
+    # Of another library; without PyTorch, on another device of the same.
+    other = next(x for x in [*TORCH[: torch is not None], *STRICT] if x.device != library.device)
     with config_context(array_api_dispatch=True):
         for call in (
             lambda: model.predict(other(X)),
@@ -238,9 +253,10 @@ def test_other_libraries_are_told(library, problem):
 
 
 @needs_dispatch
-def test_a_moved_model_predicts_but_its_stream_stays(problem):
+@each_library
+def test_a_moved_model_predicts_but_its_stream_stays(library, problem):
     X, y, _ = problem("vector")
-    model = LIBRARIES[2].fit(GDLinearRegression(), X, y, method="partial_fit")
+    model = library.fit(GDLinearRegression(), X, y, method="partial_fit")
     model.coef_, model.intercept_ = to_numpy(model.coef_), to_numpy(model.intercept_)
     assert is_host(model.predict(X))
     before = dict(vars(model))
@@ -250,15 +266,15 @@ def test_a_moved_model_predicts_but_its_stream_stays(problem):
 
 
 @needs_dispatch
-def test_validation_rows_are_where_x_is(problem):
+@each_library
+def test_validation_rows_are_where_x_is(library, problem):
     X, y, _ = problem("vector")
-    for library in LIBRARIES:
-        model = GDLinearRegression(early_stopping=True)
-        with config_context(array_api_dispatch=True):
-            model.fit(library(X), library(y), X_val=library(X), y_val=y)
-            assert library.owns(model.coef_)
-            with pytest.raises(ValueError, match="X_val must be of the library of X"):
-                model.fit(library(X), library(y), X_val=X, y_val=y)
+    model = GDLinearRegression(early_stopping=True)
+    with config_context(array_api_dispatch=True):
+        model.fit(library(X), library(y), X_val=library(X), y_val=y)
+        assert library.owns(model.coef_)
+        with pytest.raises(ValueError, match="X_val must be of the library of X"):
+            model.fit(library(X), library(y), X_val=X, y_val=y)
 
 
 @needs_dispatch
@@ -312,40 +328,42 @@ def test_only_numbers_leave_the_device(monkeypatch, make_data, parameters, shape
     monkeypatch.setattr(_descend, "exact_steps", watched_steps)
     monkeypatch.setattr(_arrays, "move_to", watched_move)
     # Nothing else leaves this device: whatever tries to is an error of its library.
-    library = LIBRARIES[1]
+    library = STRICT[1]
     model = library.fit(GDLinearRegression(**parameters), *make_data(*shape, 2))
     assert max(sizes) <= 3
     assert len(sizes) <= 3 * model.n_iter_ + 3
 
 
 @needs_dispatch
+@pytest.mark.parametrize("library", FLOAT32, ids=repr)
 @pytest.mark.parametrize("n_features", [20, 3000])
-def test_float32_holds_five_digits(make_data, n_features):
+def test_float32_holds_five_digits(library, make_data, n_features):
     X, Y = make_data(10_000 if n_features == 20 else 200, n_features, 2, offset=50.0)
     X, Y = X.astype(np.float32), Y.astype(np.float32)
     expected = GDLinearRegression(tol=1e-9).fit(X.astype(float), Y.astype(float))
-    model = LIBRARIES[3].fit(GDLinearRegression(tol=1e-9), X, Y)
+    model = library.fit(GDLinearRegression(tol=1e-9), X, Y)
     spread = X.std(axis=0, dtype=float)
     error = (to_numpy(model.coef_) - expected.coef_) * spread
     assert np.abs(error).max() <= 1e-5 * np.abs(expected.coef_ * spread).max()
 
 
 @needs_dispatch
-def test_blocks_of_rows_add_up(monkeypatch, make_data, rng):
+@each_library
+def test_blocks_of_rows_add_up(library, monkeypatch, make_data, rng):
     X, Y = make_data(1000, 5, 2)
     sample_weight = rng.uniform(size=1000)
     monkeypatch.setattr("sklearn_gdlinreg._array_rows.CPU_ITEMS", 300)
     monkeypatch.setattr("sklearn_gdlinreg._array_rows.SHORT_SUM", 7)
-    for library in LIBRARIES[2:]:
-        for parameters in ({}, {"batch_size": 50, "random_state": 0}):
-            expected = GDLinearRegression(**parameters).fit(
-                X.astype(library.dtype), Y.astype(library.dtype), sample_weight
-            )
-            model = library.fit(GDLinearRegression(**parameters), X, Y, sample_weight)
-            assert_same(library, model, expected)
+    for parameters in ({}, {"batch_size": 50, "random_state": 0}):
+        expected = GDLinearRegression(**parameters).fit(
+            X.astype(library.dtype), Y.astype(library.dtype), sample_weight
+        )
+        model = library.fit(GDLinearRegression(**parameters), X, Y, sample_weight)
+        assert_same(library, model, expected)
 
 
 @needs_dispatch
+@needs_torch
 def test_tensors_that_record_derivatives(problem):
     X, y, sample_weight = problem("weighted")
     X, y, sample_weight = (
@@ -358,13 +376,14 @@ def test_tensors_that_record_derivatives(problem):
 
 
 @needs_dispatch
-def test_in_a_pipeline_and_a_grid_search(problem):
+@pytest.mark.parametrize("library", FLOAT64, ids=repr)
+def test_in_a_pipeline_and_a_grid_search(library, problem):
     X, y, _ = problem("vector")
-    library = LIBRARIES[2]
     pipeline = make_pipeline(StandardScaler(), GDLinearRegression())
     grid = {"gdlinearregression__alpha": [0.0, 10.0]}
     expected = GridSearchCV(pipeline, grid, cv=3).fit(X, y)
-    with config_context(array_api_dispatch=True):
+    # StandardScaler divides zero by zero, of which PyTorch does not warn.
+    with config_context(array_api_dispatch=True), np.errstate(invalid="ignore"):
         search = GridSearchCV(pipeline, grid, cv=3).fit(library(X), library(y))
         assert library.owns(search.predict(library(X)))
     assert search.best_params_ == expected.best_params_ == {"gdlinearregression__alpha": 0.0}
@@ -374,7 +393,7 @@ def test_in_a_pipeline_and_a_grid_search(problem):
 @needs_dispatch
 def test_what_is_not_supported_is_told(problem):
     X, y, _ = problem("vector")
-    library = LIBRARIES[2]
+    library = STRICT[0]
     with config_context(array_api_dispatch=True):
         with pytest.raises(ValueError, match="GDLinearRegressionCV takes NumPy arrays"):
             GDLinearRegressionCV().fit(library(X), library(y))
@@ -399,7 +418,7 @@ def test_older_scikit_learn_is_told(problem):
     X, y, _ = problem("vector")
     match = "needs scikit-learn 1.9"
     with config_context(array_api_dispatch=True), pytest.raises(ValueError, match=match):
-        GDLinearRegression().fit(torch.asarray(X), torch.asarray(y))
+        GDLinearRegression().fit(strict.asarray(X), strict.asarray(y))
 
 
 @needs_dispatch

@@ -501,7 +501,9 @@ def test_grid_search_on_the_cluster(client, data):
 
 @pytest.mark.filterwarnings("ignore")
 def test_the_plain_estimator_in_incremental(data):
-    wrappers = pytest.importorskip("dask_ml.wrappers")
+    wrappers = pytest.importorskip(
+        "dask_ml.wrappers", reason="needs dask-ml, which the extra test-all installs"
+    )
     X, Y, _ = data
     Y = Y[:, 0]
     plain = GDLinearRegression(shuffle=False)

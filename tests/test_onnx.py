@@ -104,7 +104,9 @@ def test_dask_models_go_by_their_local_ones(data):
 
 @pytest.mark.skipif(not ARRAY_API, reason="needs scikit-learn 1.9")
 def test_tensors(data):
-    torch = pytest.importorskip("torch")
+    torch = pytest.importorskip(
+        "torch", reason="needs PyTorch, which the extra test-all installs"
+    )
     X, Y = data
     with config_context(array_api_dispatch=True):
         model = GDLinearRegression().fit(torch.asarray(X), torch.asarray(Y))
