@@ -7,7 +7,7 @@ from sklearn.datasets import make_classification
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LinearRegression, Ridge
 
-from sklearn_gdlinreg import GDLinearRegression, _equations
+from sklearn_gdlinreg import GDLinearRegression, _equations, _moves
 from sklearn_gdlinreg._certificate import optimality
 from sklearn_gdlinreg._penalty import Penalty
 from sklearn_gdlinreg._quadratic import Passes
@@ -328,13 +328,37 @@ def test_many_threads_agree_with_one(make_data, monkeypatch):
     np.testing.assert_allclose(models[0].coef_, models[1].coef_, rtol=1e-9)
 
 
-def test_long_descents_keep_only_the_last_move(make_data, monkeypatch):
-    X, Y = make_data(300, 100)
-    monkeypatch.setattr("sklearn_gdlinreg._moves.KEPT_ITEMS", 0)
-    model = GDLinearRegression().fit(X, Y)
-    W, _ = closed_form(X, Y)
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"alpha": 1.0, "l1_ratio": 0.5}, {"alpha": 1.0, "positive": True}],
+    ids=["smooth", "elastic-net", "positive"],
+)
+@pytest.mark.parametrize(
+    ("shape", "engine"),
+    [((300, 60), "moments"), ((60, 900), "passes")],
+    ids=["moments", "passes"],
+)
+def test_long_descents_keep_only_the_last_move(make_data, monkeypatch, shape, engine, options):
+    """With room for no more; by either supplier, in as many iterations but for rounding."""
+    # Planted: 0.9 of the component along the last move is taken off, or forget does nothing.
+    X, Y = make_data(*shape, decades=1.0)
+    options = {"max_iter": 20_000, "tol": 1e-8, **options}
+    kept = GDLinearRegression(**options).fit(X, Y)
+    met, direction = [], _moves.LastMove.direction
+
+    def watched(move, *args, **kwargs):
+        met.append(move)
+        return direction(move, *args, **kwargs)
+
+    monkeypatch.setattr(_moves.LastMove, "direction", watched)
+    monkeypatch.setattr(_moves, "KEPT_ITEMS", 0)
+    model = GDLinearRegression(**options).fit(X, Y)
+    assert len(met) > 10
+    assert model.engine_.startswith(engine)
+    assert model.n_iter_ < 2 * kept.n_iter_ + 10
+    assert model.optimality_ <= model.tol
     scale = X.std(axis=0)
-    np.testing.assert_allclose(model.coef_ * scale, W.T * scale, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(model.coef_ * scale, kept.coef_ * scale, rtol=1e-4, atol=1e-4)
 
 
 def test_what_is_within_tol_is_not_short_of_it():

@@ -4,9 +4,10 @@ import threading
 
 import numpy as np
 import pytest
+from scipy import sparse
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from sklearn_gdlinreg import GDLinearRegression, _dense_rows, _dense_walk, _threads
+from sklearn_gdlinreg import GDLinearRegression, _dense_rows, _dense_walk, _rows, _threads
 
 
 def blas_threads():
@@ -29,26 +30,37 @@ def two_threads():
     set_blas_threads(before)
 
 
+@pytest.fixture
+def three_for_rows(monkeypatch):
+    """Share rows among three threads, however few and however many cores there are."""
+    monkeypatch.setattr(_threads, "WORK_OF_A_THREAD", 1000)
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+
+
 @pytest.mark.parametrize(
-    ("kernel", "parameters"),
+    ("kernel", "n_threads", "parameters"),
     [
-        ((_dense_rows, "add_moments_dense"), {}),
-        ((_dense_rows, "add_residual_dense"), {}),
-        ((_dense_walk, "descend_dense"), {"batch_size": 500, "max_iter": 2, "tol": 0}),
+        ((_dense_rows, "add_moments_dense"), 3, {}),
+        ((_dense_rows, "add_residual_dense"), 3, {}),
+        ((_dense_walk, "descend_dense"), 1, {"batch_size": 500, "max_iter": 2, "tol": 0}),
     ],
     ids=["moments", "passes", "mini-batch"],
 )
-def test_blas_has_one_thread_for_blocks(two_threads, monkeypatch, rng, kernel, parameters):
+def test_blas_has_one_thread_for_blocks(
+    two_threads, three_for_rows, monkeypatch, rng, kernel, n_threads, parameters
+):
+    # Planted: blas_of_one_thread returns nullcontext(), or count_threads returns 1.
     X, Y = rng.standard_normal((5000, 60)), rng.standard_normal((5000, 10))
-    seen, run = [], getattr(*kernel)
+    seen, starts, run = [], set(), getattr(*kernel)
 
     def watched(*arguments):
         seen.append(blas_threads())
+        starts.add(arguments[-2] if n_threads > 1 else 0)
         return run(*arguments)
 
     monkeypatch.setattr(*kernel, watched)
     GDLinearRegression(**parameters).fit(X, Y)
-    assert seen
+    assert len(starts) == n_threads
     assert all(threads == {1} for threads in seen)
     assert blas_threads() == {2}
 
@@ -100,7 +112,7 @@ def test_a_forked_process_begins_anew(two_threads):
     assert blas_threads() == {2}
 
 
-def test_a_limit_of_the_user_stays(two_threads, rng):
+def test_a_limit_of_the_user_stays(two_threads, three_for_rows, rng):
     X, Y = rng.standard_normal((5000, 60)), rng.standard_normal((5000, 10))
     with threadpool_limits(limits=1, user_api="blas"):
         GDLinearRegression().fit(X, Y)
@@ -114,10 +126,36 @@ def test_threads_are_counted_by_the_work(monkeypatch):
     assert [_threads.count_threads(n * work) for n in (0, 1, 2, 3, 100)] == [1, 1, 2, 3, 3]
 
 
-def test_threads_add_up(monkeypatch, make_data):
-    X, Y = make_data(3000, 40, 2)
-    expected = GDLinearRegression().fit(X, Y)
+@pytest.mark.parametrize(
+    "container", [np.ascontiguousarray, np.asfortranarray, sparse.csr_array]
+)
+@pytest.mark.parametrize(
+    ("shape", "parameters", "kernels"),
+    [
+        ((3000, 40, 2), {}, {"_gram", "residual"}),
+        ((60, 900, 2), {}, {"_columns", "residual"}),
+        ((900, 20, 2), {"batch_size": 100, "random_state": 0}, {"square_lengths", "residual"}),
+    ],
+    ids=["moments", "passes", "mini-batch"],
+)
+def test_threads_add_up(monkeypatch, make_data, container, shape, parameters, kernels):
+    # Planted: _sum leaves out the last row of each thread, or the sums of its last thread.
+    X, Y = make_data(*shape)
+    X, weight = container(X), np.linspace(0.5, 1.5, len(Y))
+    model = GDLinearRegression(**parameters)
     monkeypatch.setattr(_threads, "WORK_OF_A_THREAD", 1000)
-    monkeypatch.setenv("OMP_NUM_THREADS", "5")
-    model = GDLinearRegression().fit(X, Y)
-    np.testing.assert_allclose(model.coef_, expected.coef_, rtol=1e-9)
+    n_parts, run = {}, _rows.Rows._sum
+
+    def watched(rows, add, parts, product=0):
+        n_parts[add.__qualname__.split(".")[1]] = len(parts)
+        return run(rows, add, parts, product)
+
+    monkeypatch.setattr(_rows.Rows, "_sum", watched)
+    # Products of sparse rows are added up by one.
+    threaded = kernels - {"_gram", "_columns"} if container is sparse.csr_array else kernels
+    answers = []
+    for n_threads in (1, 5):
+        monkeypatch.setenv("OMP_NUM_THREADS", str(n_threads))
+        answers.append(model.fit(X, Y, weight).coef_)
+        assert {n_parts[name] for name in threaded} == {n_threads}
+    np.testing.assert_allclose(*answers, rtol=1e-8)
