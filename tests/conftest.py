@@ -12,7 +12,32 @@ os.environ.setdefault("SCIPY_ARRAY_API", "1")
 import numpy as np
 import pytest
 
+try:
+    import hypothesis
+except ImportError:
+    hypothesis = None
+
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--examples", type=int, default=100, help="random problems for each property"
+    )
+
+
+def pytest_configure(config):
+    """Have the same random problems in every run, few or as many as are asked for."""
+    if hypothesis is None:
+        return
+    options = {
+        "derandomize": True, "deadline": None, "database": None,
+        "suppress_health_check": list(hypothesis.HealthCheck),
+        "phases": [hypothesis.Phase.generate, hypothesis.Phase.shrink],
+    }  # fmt: skip
+    n_examples = config.getoption("--examples")
+    hypothesis.settings.register_profile("default", max_examples=n_examples, **options)
+    hypothesis.settings.load_profile("default")
 
 
 @pytest.fixture(scope="session", autouse=True)

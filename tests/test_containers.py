@@ -104,6 +104,12 @@ def frame(X):
     return pd.DataFrame(X, columns=names(X))
 
 
+def arrow(A):
+    """Keep pandas' values in Arrow's arrays."""
+    pytest.importorskip("pyarrow")
+    return A.astype("double[pyarrow]")
+
+
 def polars(X):
     return pl.DataFrame(X, schema=names(X))
 
@@ -127,7 +133,7 @@ CONTAINERS = {
         "big-endian": lambda X: X.astype(">f8"),
         "pandas": frame,
         "pandas Float64": lambda X: frame(X).astype("Float64"),
-        "pandas pyarrow": lambda X: frame(X).astype("double[pyarrow]"),
+        "pandas pyarrow": lambda X: arrow(frame(X)),
         "polars": polars,
         "csr_matrix": sparse.csr_matrix,
         "csr_array": sparse.csr_array,
@@ -194,7 +200,7 @@ VECTORS = {
     "int64": lambda y: y.astype(np.int64),
     "pandas": pd.Series,
     "pandas Float64": lambda y: pd.Series(y, dtype="Float64"),
-    "pandas pyarrow": lambda y: pd.Series(y, dtype="double[pyarrow]"),
+    "pandas pyarrow": lambda y: arrow(pd.Series(y)),
     "polars": pl.Series,
 }
 
