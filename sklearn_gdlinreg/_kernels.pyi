@@ -65,9 +65,11 @@ def add_columns_dense(
     stop: int,
 ) -> None: ...
 def add_filled_sparse(
+    data: NDArray,
     indices: NDArray,
     indptr: NDArray,
     weight: NDArray,
+    stored: bool,
     filled: NDArray,
 ) -> None: ...
 def square_lengths_dense(

@@ -280,9 +280,11 @@ def add_columns_dense(
 
 
 def add_filled_sparse(
+    const floating[::1] data,      # IN   (nnz,)
     const index_t[::1] indices,    # IN   (nnz,)
     const index_t[::1] indptr,     # IN   (N + 1,)
     const double[:] weight,        # IN   (N,)
+    bint stored,                   # IN   whether zeros that are stored count
     double[::1] filled,            # OUT  (M,)  weight of the rows with an entry
 ):
     """Add how often each column has an entry."""
@@ -290,7 +292,8 @@ def add_filled_sparse(
     with nogil:
         for i in range(indptr.shape[0] - 1):
             for a in range(indptr[i], indptr[i + 1]):
-                filled[indices[a]] += weight[i]
+                if stored or data[a] != 0:
+                    filled[indices[a]] += weight[i]
 
 
 def square_lengths_dense(

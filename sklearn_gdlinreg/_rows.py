@@ -28,8 +28,12 @@ def rounding_of(mean_square, roundoff):
 
 
 def whole_strides(A):
-    """Return A, or a copy where its columns are not whole items apart: fields of records."""
-    return A.copy() if A.strides[1] % A.itemsize else A
+    """Return A, or a copy where its items are not as kernels read them.
+
+    Columns of a field of records are not whole items apart; memory that another process has
+    sent may not be aligned.
+    """
+    return A if A.flags.aligned and not A.strides[1] % A.itemsize else A.copy()
 
 
 def constant(value, shape, dtype=np.float64):

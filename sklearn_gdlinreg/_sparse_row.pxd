@@ -43,7 +43,7 @@ cdef inline void read_row(
     # One output is spelt out, here and below: a loop within the loop takes twice as long.
     if D == 1:
         for a in range(nnz):
-            total += x[a] * table[3 * indices[a]]
+            total += x[a] * table[3 * <Py_ssize_t> indices[a]]
         r[0] = total
         return
     for d in range(D):
@@ -78,7 +78,7 @@ cdef inline void move_row(
     cdef double value, change
     if D == 1:
         for a in range(nnz):
-            record = table + 3 * indices[a]
+            record = table + 3 * <Py_ssize_t> indices[a]
             change = x[a] * record[2] * r[0]
             record[0] -= change
             record[1] += mass[0] * change

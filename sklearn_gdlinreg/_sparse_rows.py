@@ -19,6 +19,20 @@ from ._threads import count_threads
 TINY = 1e-200
 
 
+def parts_of(X):
+    """Return data, indices and indptr of a CSR matrix as kernels take them.
+
+    They are aligned, of one type of index, and never empty: a matrix without entries gets one
+    that no row has.
+    """
+    index_type = np.result_type(X.indices, X.indptr)
+    data, indices = X.data, X.indices
+    if not len(data):
+        data, indices = np.zeros(1, X.dtype), np.zeros(1, index_type)
+    parts = data, indices.astype(index_type, copy=False), X.indptr.astype(index_type, copy=False)
+    return tuple(np.require(part, requirements="A") for part in parts)
+
+
 class SparseRows(Rows):
     """Rows of a CSR matrix or array, with int32 or int64 indices.
 
@@ -28,6 +42,8 @@ class SparseRows(Rows):
     widest_moments = 4_096
 
     def __init__(self, X, Y, sample_weight, *, centred):
+        # Kernels trust the indices.
+        X.check_format(full_check=True)
         if not X.has_canonical_format:
             X = X.copy()
             X.sum_duplicates()
@@ -39,9 +55,7 @@ class SparseRows(Rows):
         self.shift = np.zeros(self.n_features + self.n_outputs)
         self.unit = np.ones(self.n_features + self.n_outputs)
         self._residual = None
-        index_type = np.result_type(X.indices, X.indptr)
-        self._indices = X.indices.astype(index_type, copy=False)
-        self._indptr = X.indptr.astype(index_type, copy=False)
+        self._parts_of_X = parts_of(X)
 
     @property
     def held_unit(self):
@@ -60,7 +74,7 @@ class SparseRows(Rows):
 
     def csr(self):
         """Return data, indices and indptr."""
-        return self.X.data, self._indices, self._indptr
+        return self._parts_of_X
 
     def column_moments(self):
         """Return what that of dense rows does; centred on the mean before it is squared."""
@@ -95,6 +109,7 @@ class SparseRows(Rows):
         M = self.n_features
         self.X = self.X.astype(np.float64)
         self.X.data *= self.unit[self.X.indices]
+        self._parts_of_X = parts_of(self.X)
         self.Y = self.Y * self.unit[M:]
         self._no_targets = self._no_targets.astype(np.float64)
 
@@ -136,14 +151,14 @@ class SparseRows(Rows):
     precise_residual = residual
 
     def density(self, *, counted=False):
-        """Return the share of weight in which each feature has an entry, (M,).
+        """Return the share of weight in which each feature is not zero, (M,).
 
-        Or the share of the rows that carry weight, where it is exactly 1 if all have one.
+        Or the share of the rows that carry weight in which an entry of it is stored, where it
+        is exactly 1 if one is in all of them.
         """
         filled = np.zeros(self.n_features)
         weight = (self.weight > 0).astype(np.float64) if counted else self.weight
-        _, indices, indptr = self.csr()
-        add_filled_sparse(indices, indptr, weight, filled)
+        add_filled_sparse(*self.csr(), weight, counted, filled)
         return filled / weight.sum()
 
     def square_lengths(self, centre, inverse):

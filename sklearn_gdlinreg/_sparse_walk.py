@@ -71,11 +71,16 @@ class SparseWalk:
     def enter(self, rows):
         """Go on over these rows."""
         data, indices, indptr = rows.csr()
+        self.Y = rows.Y
         if self.shift.any():
-            data = data - self.shift[indices]
-        self.csr, self.Y = (data, indices, indptr), rows.Y
+            # In float64, and so the targets, which kernels take of one type.
+            data, self.Y = data - self.shift[indices], self.Y.astype(np.float64, copy=False)
+        self.csr = data, indices, indptr
         if self.q.any() and not self.rule.adaptive:
-            self.products = sparse.csr_array(self.csr, rows.X.shape) @ self.q
+            nnz = indptr[-1]
+            self.products = (
+                sparse.csr_array((data[:nnz], indices[:nnz], indptr), rows.X.shape) @ self.q
+            )
         else:
             self.products = np.zeros(rows.X.shape[0])
         D, whole = self.n_outputs, self.rule.cautious or self.rule.momentum

@@ -22,6 +22,7 @@ from ._data import Data
 from ._epochs import Tail
 from ._mini_batch import penalty_period, textbook_rule
 from ._rule import Rule
+from ._sparse_rows import parts_of
 from ._textbook import GROWTHS
 from ._visits import CURVATURE_MARGIN, Frame, power_iteration
 from ._walks import penalty_of_steps, walk_of
@@ -49,9 +50,7 @@ class _Chunk:
 
     def csr(self):
         """Return data, indices and indptr."""
-        index_type = np.result_type(self.X.indices, self.X.indptr)
-        indices = self.X.indices.astype(index_type, copy=False)
-        return self.X.data, indices, self.X.indptr.astype(index_type, copy=False)
+        return parts_of(self.X)
 
 
 def _with_own_arrays(part):

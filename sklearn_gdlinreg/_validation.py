@@ -198,7 +198,12 @@ def check_features(estimator, X, **options):
     """Return X as `validate_data` does, float64 or float32, of whatever library it is."""
     X = detached(X)
     xp, dispatched, device = get_namespace_and_device(X)
-    X = validate_data(estimator, X, dtype=(xp.float64, xp.float32), **options)
+    # Dataframes that are not pandas' have no type before they are converted.
+    untyped = hasattr(X, "to_numpy") and not hasattr(X, "iloc")
+    dtype = "numeric" if untyped else (xp.float64, xp.float32)
+    X = validate_data(estimator, X, dtype=dtype, **options)
+    if X.dtype not in (xp.float64, xp.float32):
+        X = X.astype(np.float64) if sparse.issparse(X) else xp.astype(X, xp.float64)
     other = dispatched and not (is_numpy(X) or sparse.issparse(X))
     if other and "float64" not in xp.__array_namespace_info__().dtypes(device=device):
         raise ValueError(

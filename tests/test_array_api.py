@@ -312,11 +312,11 @@ def test_bad_input_is_told(library, name, problem):
 @pytest.mark.parametrize("shape", [(300, 20), (30, 60)])
 def test_only_numbers_leave_the_device(monkeypatch, make_data, parameters, shape):
     sizes, descending = [], []
-    exact_steps, move_to = _descend.exact_steps, _arrays.move_to
+    side_by_side, move_to = _descend.side_by_side, _arrays.move_to
 
     def watched_steps(*arguments):
         descending.append(True)
-        result = exact_steps(*arguments)
+        result = side_by_side(*arguments)
         descending.clear()
         return result
 
@@ -325,7 +325,7 @@ def test_only_numbers_leave_the_device(monkeypatch, make_data, parameters, shape
             sizes.append(A.size)
         return move_to(A, **options)
 
-    monkeypatch.setattr(_descend, "exact_steps", watched_steps)
+    monkeypatch.setattr(_descend, "side_by_side", watched_steps)
     monkeypatch.setattr(_arrays, "move_to", watched_move)
     # Nothing else leaves this device: whatever tries to is an error of its library.
     library = STRICT[1]
@@ -353,7 +353,6 @@ def test_blocks_of_rows_add_up(library, monkeypatch, make_data, rng):
     X, Y = make_data(1000, 5, 2)
     sample_weight = rng.uniform(size=1000)
     monkeypatch.setattr("sklearn_gdlinreg._array_rows.CPU_ITEMS", 300)
-    monkeypatch.setattr("sklearn_gdlinreg._array_rows.SHORT_SUM", 7)
     for parameters in ({}, {"batch_size": 50, "random_state": 0}):
         expected = GDLinearRegression(**parameters).fit(
             X.astype(library.dtype), Y.astype(library.dtype), sample_weight
