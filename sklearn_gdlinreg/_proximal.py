@@ -56,6 +56,8 @@ class _Descent:
         self.V, self.G, self.losses = copied(point.V), copied(point.G), point.losses
         self.longest, self._xp = point.longest, namespace(point.V)
         self.steepest = self._xp.ones_like(point.losses)
+        # The square of a gradient that is all rounding: a step along it leads anywhere.
+        self._negligible = (16 * EPS) ** 2 * self.V.shape[0] * coordinates.null_loss
 
     def objective(self):
         """Return the objective of each output, (D,)."""
@@ -71,17 +73,24 @@ class _Descent:
         return Iterate(float(objective @ self.coordinates.loss_unit), self.V)
 
     def accelerate(self, n_steps):
-        """Make accelerated proximal steps, each output with its own momentum."""
+        """Make accelerated proximal steps, each output with its own momentum.
+
+        One that has arrived, to rounding, stays: momentum would carry it on where it is flat.
+        """
         xp = self._xp
         V_before, G_before, age = self.V, self.G, xp.ones_like(self.losses)
         for _ in range(min(n_steps, self.history.n_left)):
+            R = self.gradient()
+            moving = dot(R, R) > self._negligible
+            if not xp.any(moving):
+                break
             older = (1.0 + xp.sqrt(1.0 + 4.0 * age**2)) / 2.0
             momentum = (age - 1.0) / older
             ahead = self.V + momentum * (self.V - V_before)
             # The gradient of a quadratic is extrapolated as its argument is.
             G_ahead = self.G + momentum * (self.G - G_before)
             V, HP = self._proximal_step(ahead, G_ahead)
-            G = G_ahead - HP
+            V, G = xp.where(moving, V, self.V), xp.where(moving, G_ahead - HP, self.G)
             # A move against the momentum ends it.
             age = xp.where(dot(ahead - V, V - self.V) > 0, 1.0, older)
             V_before, G_before = self.V, self.G
@@ -123,7 +132,8 @@ class _Descent:
         moves, live = moves_for(self.V), xp.ones_like(enough, dtype=xp.bool)
         for _ in range(min(n_steps, self.history.n_left)):
             G = xp.where(face, self.G - slope, 0.0)
-            live = live & (dot(G, G) > xp.maximum(enough, target * self.objective()))
+            least = xp.maximum(target * self.objective(), self._negligible)
+            live = live & (dot(G, G) > xp.maximum(enough, least))
             P = xp.where(face & live, moves.direction(G, twice=True), 0.0)
             HP, curvature = self.supplier.curvature(P)
             ahead = dot(P, G)
@@ -193,8 +203,7 @@ class _Descent:
         """Return the squares of the proximal gradients, and whose are above the target, (D,)."""
         R, objective, c = self.gradient(), self.objective(), self.coordinates
         square = dot(R, R)
-        rounding = (4 * EPS) ** 2 * R.shape[0] * c.null_loss
-        left = square > self._xp.maximum(target**2 * objective, rounding)
+        left = square > self._xp.maximum(target**2 * objective, self._negligible)
         return square, left & (objective > target**2 * c.null_loss + c.noise)
 
     def descend(self, target, n_steps, *, polish):

@@ -203,7 +203,7 @@ class Moments:
         xp = namespace(second)
         # A matrix of rounding errors of size eps has a norm of about eps * sqrt(M).
         self.flat = math.sqrt(EPS * M * coordinates.steepest_square)
-        self.floor = coordinates.rounding + 4 * EPS * math.sqrt(M) * coordinates.square
+        self.floor = coordinates.rounding + 16 * EPS * math.sqrt(M) * coordinates.square
         centre = xp.concat([coordinates.centre, coordinates.y_centre])
         inverse = coordinates.inverse_scale
         covariance = second[:M, :] - centre[:M, None] * centre
