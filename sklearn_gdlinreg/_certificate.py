@@ -62,8 +62,9 @@ def _standard_gradient(V, G, coordinates):
     """Return the half gradient of standardised features, or the proximal one, (M, D)."""
     proximal, standard = coordinates.proximal, coordinates.standard
     if standard is not None:
-        V, G = V * inverse_of(standard), G * standard
+        G = G * standard
         if proximal is not None:
+            V = V * inverse_of(standard)
             proximal = Proximal(proximal.threshold * standard, proximal.positive)
     return G if proximal is None else proximal.gradient(V, G)
 

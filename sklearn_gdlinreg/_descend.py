@@ -6,6 +6,7 @@ Conventions: M features, D outputs; W (M, D), b (D,).
 import math
 
 import numpy as np
+from scipy import sparse
 from sklearn.utils import assert_all_finite, check_random_state
 
 from ._arrays import moved, namespace, same_place, stored, to_host, zeros
@@ -183,6 +184,9 @@ def learn_chunk(stream, data, estimator):
         check_library(estimator, data.Y, "partial_fit")
     assert_all_finite(stored(data.X), input_name="X")
     assert_all_finite(data.Y, input_name="y")
+    if sparse.issparse(data.X):
+        # Kernels trust the indices.
+        data.X.check_format(full_check=True)
     rates = stream.rates()
     n_outputs = rates.shape[0]
     if not same_place(rates, data.Y):

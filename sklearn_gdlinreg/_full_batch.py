@@ -137,7 +137,7 @@ def _exact_steps(V, group, history):
         point, done = yield from _refine(supplier, truth, point, coordinates, history)
         if done or history.n_left == 0:
             break
-    if _worst(point, coordinates) <= max(history.tol, LEAST_TOL):
+    if done or _worst(point, coordinates) <= max(history.tol, LEAST_TOL):
         reason = "tol"
     elif history.n_left == 0:
         reason = "max_iter"

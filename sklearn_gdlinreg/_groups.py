@@ -56,6 +56,8 @@ class Groups:
 
     def split(self, A):
         """Return the part of an array that each group has."""
+        if len(self.members) == 1:
+            return [A]
         return [take(A, group.outputs, axis=-1) for group in self.members]
 
     def join(self, parts):

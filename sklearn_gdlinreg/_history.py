@@ -9,7 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 # A gradient cannot be told from its own rounding error below this: such a tol asks for every
 # digit there is. Rounding is then no fault of a model whose certificate is as small as GOOD.
-LEAST_TOL, GOOD = 64 * 2.0**-52, 1e-6
+LEAST_TOL, GOOD = 64 * 2.0**-52, 1e-4
 # What a ConvergenceWarning advises, for each way to descend that ran out of iterations.
 ADVICE = {
     "exact": "Increase max_iter or tol, or set alpha > 0 if features are collinear.",

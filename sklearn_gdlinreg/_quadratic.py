@@ -10,6 +10,7 @@ Conventions: N rows, M features, D outputs; "half gradient" is -1/2 dL/dV, so th
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -102,12 +103,12 @@ class Coordinates:
         """Return the losses at V with the penalty that has no gradient, (D,)."""
         return losses if self.proximal is None else losses + self.proximal.value(V)
 
-    @property
+    @cached_property
     def noise(self):
         """The losses that rounding leaves of an exact fit, (D,), whatever the model."""
         return self.y_noise + (4 * EPS) ** 2 * self.scale.shape[0] * self.null_loss
 
-    @property
+    @cached_property
     def inverse_scale(self):
         """1 / scale, (M, 1); 0 where a feature says nothing."""
         return inverse_of(self.scale)[:, None]
@@ -117,12 +118,12 @@ class Coordinates:
         """The ridge, or None where there is none."""
         return self.ridge if namespace(self.ridge).any(self.ridge) else None
 
-    @property
+    @cached_property
     def y_unit(self):
         """What Y was multiplied by to be z_y, (D,)."""
         return self.unit[self.centre.shape[0] :]
 
-    @property
+    @cached_property
     def loss_unit(self):
         """What a loss of z_y is multiplied by to be one of y, (D,)."""
         return 1.0 / self.y_unit**2
@@ -145,7 +146,7 @@ class Coordinates:
         root = namespace(mean).sqrt(self.deviation**2 + mean**2)
         return (root * inverse_of(self.scale)) ** 2
 
-    @property
+    @cached_property
     def steepest_square(self):
         """By how much centring after a product magnifies its rounding, squared; 1 or more."""
         return max(1.0, float(namespace(self.square).max(self.square)))

@@ -116,6 +116,11 @@ def largest_stable_step(supplier, mean, unit, *, fit_intercept, momentum=0.0, ne
         return np.append(HP + mean * mean_prediction, mean_prediction)
 
     size = M + fit_intercept
+    if not np.isfinite(times(np.ones(size))).all():
+        raise ValueError(
+            "Input X spans too many orders of magnitude for a numeric learning_rate: the "
+            'curvature of the loss overflows. Scale the features, or use learning_rate="auto".'
+        )
     if size <= DENSE_EIGENVALUES:
         largest = np.linalg.eigvalsh(np.stack([times(e) for e in np.eye(size)]))[-1]
     else:

@@ -141,15 +141,20 @@ class _GrowthWatch:
         return self.limit
 
     def _raise(self, epoch):
-        limit = self._limit()
-        # Four digits, rounded down: the step that is named must itself be stable.
-        digit = 10.0 ** (math.floor(math.log10(limit)) - 3)
         raise ValueError(
             f"learning_rate={self.schedule.learning_rate:g} makes the loss grow without "
             f"bound (epoch {epoch}); the largest stable full-batch step for these data is "
-            f"{math.floor(limit / digit) * digit:.4g}. Use a smaller one, or "
+            f"{_rounded_down(self._limit()):.4g}. Use a smaller one, or "
             'learning_rate="auto".'
         )
+
+
+def _rounded_down(step):
+    """Return four digits of a step, not more than it: the one that is named must be stable."""
+    if not 1e-300 < step < math.inf:
+        return step
+    digit = 10.0 ** (math.floor(math.log10(step)) - 3)
+    return math.floor(step / digit) * digit
 
 
 class EpochWatch(_GrowthWatch):

@@ -261,3 +261,18 @@ def test_bad_data(problem):
         GDLinearRegressionCV().fit(X, Y, weight)
     with pytest.raises(ValueError, match="Fold 0 of cv has no rows with a weight to test on"):
         GDLinearRegressionCV().fit(X, Y, 1 - weight)
+
+
+@pytest.mark.parametrize("l1_ratio", [0.5, 0.0])
+@pytest.mark.parametrize(("shape", "seed"), [((12, 20), 0), ((60, 45), 26)])
+def test_no_penalty_on_a_path_is_what_it_is_alone(shape, seed, l1_ratio):
+    """Moments of a fold cannot tell directions that are nearly flat."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal(shape)
+    y = X[:, 0] + rng.standard_normal(shape[0])
+    folds = KFold(3 if shape[0] == 12 else 5)
+    model = GDLinearRegressionCV(alphas=[1.0, 0.1, 0.0], l1_ratio=l1_ratio, cv=folds).fit(X, y)
+    for fold, (train, test) in enumerate(folds.split(X)):
+        alone = GDLinearRegression().fit(X[train], y[train]).predict(X[test])
+        expected = ((alone - y[test]) ** 2).mean()
+        assert model.mse_path_[-1, fold] == pytest.approx(expected, rel=1e-3)

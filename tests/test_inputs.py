@@ -98,3 +98,51 @@ def test_sparse_X_is_never_dense():
     y = X @ np.ones(20_000)
     model = GDLinearRegression(alpha=1e-3, tol=1e-3)
     assert peak_of_fit(model, X, y) < 20e6
+
+
+def misaligned(A):
+    """Return an array whose memory begins one byte off, as what is sent may do."""
+    memory = np.frombuffer(bytearray(1) + bytearray(A.tobytes()), np.uint8)
+    return memory[1:].view(A.dtype).reshape(A.shape)
+
+
+@pytest.mark.parametrize("batch_size", [None, 16])
+def test_memory_that_is_not_aligned(make_data, batch_size):
+    X, Y = make_data(decades=1.0)
+    X[np.abs(X) < 1] = 0.0
+    csr = sparse.csr_array(X)
+    off = sparse.csr_array(csr)
+    for name in ("data", "indices", "indptr"):
+        setattr(off, name, misaligned(getattr(csr, name)))
+    for A, B in ((X, misaligned(X)), (csr, off)):
+        model = GDLinearRegression(batch_size=batch_size, random_state=0)
+        expected = model.fit(A, Y).coef_
+        np.testing.assert_array_equal(model.fit(B, misaligned(Y)).coef_, expected)
+
+
+@pytest.mark.parametrize("index", [5, -1])
+@pytest.mark.parametrize("batch_size", [None, 8])
+def test_csr_with_indices_out_of_range(index, batch_size):
+    X = sparse.csr_array((np.ones(40), np.full(40, 4), np.arange(41)), shape=(40, 5))
+    X.indices[7] = index
+    with pytest.raises(ValueError, match="ind"):
+        GDLinearRegression(batch_size=batch_size).fit(X, np.arange(40.0))
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize("options", [{}, {"alpha": 0.1, "l1_ratio": 0.5}], ids=str)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_csr_without_entries(method, options, dtype):
+    X, y = sparse.csr_array((40, 5), dtype=dtype), np.arange(40.0)
+    model = GDLinearRegression(batch_size=8, random_state=0, **options)
+    getattr(model, method)(X, y)
+    np.testing.assert_array_equal(model.coef_, 0.0)
+    assert abs(model.intercept_ - y.mean()) < y.std()
+
+
+def test_float32_csr_far_off_zero_in_mini_batches(rng):
+    X = (rng.standard_normal((50, 1)) + 2000).astype(np.float32)
+    y = (X[:, 0] - 2000 + 0.1 * rng.standard_normal(50)).astype(np.float32)
+    model = GDLinearRegression(batch_size=4, random_state=0).fit(sparse.csr_array(X), y)
+    np.testing.assert_allclose(model.coef_, 1.0, atol=0.1)
+    assert model.coef_.dtype == np.float32

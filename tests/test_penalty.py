@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy import sparse
+from scipy.optimize import nnls
 from sklearn.datasets import load_diabetes, make_regression
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import ElasticNet, Lasso, LinearRegression, Ridge
@@ -314,3 +315,67 @@ def test_what_is_within_tol_is_not_short_of_it():
     assert model.n_iter_ == model.max_iter
     assert model.optimality_ <= model.tol
     assert model.stop_reason_ == "tol"
+
+
+def opposed(seed, n):
+    """Return features of which two are opposed, or complements, and noisy y."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n, 6))
+    X[:, 1] = -3 * X[:, 0] if seed % 2 else 1 - (X[:, 0] > 0)
+    X[:, 0] = X[:, 0] if seed % 2 else X[:, 0] > 0
+    return X, X @ rng.standard_normal(6) + rng.standard_normal(n)
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+@pytest.mark.parametrize("tol", [1e-6, 0])
+def test_opposed_features_and_no_negative_coefficients(container, tol):
+    for seed in range(30):
+        X, y = opposed(seed, (8, 30, 200)[seed % 3])
+        model = GDLinearRegression(positive=True, tol=tol).fit(container(X), y)
+        missed = nnls(X - X.mean(axis=0), y - y.mean())[1]
+        assert ((y - model.predict(X)) ** 2).sum() <= missed**2 + 1e-8 * len(y) * y.var()
+        assert (model.coef_ >= 0).all()
+        assert model.coef_.max() < 1e3
+
+
+@pytest.mark.parametrize("factor", [3.0, 1e-3, 7e5])
+def test_many_minimisers_follow_the_data_not_their_form(factor):
+    """Of opposed and equal columns: the same for any unit of weight and order of columns."""
+    for seed in range(40):
+        X, y = opposed(seed, (5, 30)[seed % 3 > 0])
+        X[:, 5] = X[:, 4]
+        weight, order = np.arange(len(y)) % 3 + 1.0, np.random.default_rng(seed).permutation(6)
+        coef = GDLinearRegression(positive=True).fit(X, y, weight).coef_
+        heavier = GDLinearRegression(positive=True).fit(X, y, factor * weight).coef_
+        permuted = GDLinearRegression(positive=True).fit(X[:, order], y, weight).coef_
+        np.testing.assert_allclose(heavier, coef, rtol=1e-6, atol=1e-9)
+        np.testing.assert_allclose(permuted, coef[order], rtol=1e-6, atol=1e-9)
+        assert coef[4] == pytest.approx(coef[5], rel=1e-6, abs=1e-9)
+
+
+@pytest.mark.parametrize("missing", [False, True])
+@pytest.mark.parametrize("alpha", [[0.0, 0.5], [0.5, 0.0], [0.0, 0.0]])
+@pytest.mark.parametrize("N", [60, 12])
+def test_an_output_without_a_penalty_is_what_it_is_alone(N, alpha, missing):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((N, 15))
+    Y = X @ rng.standard_normal((15, 2)) + rng.standard_normal((N, 2))
+    if missing:
+        Y[0, 0] = np.nan
+    options = {"l1_ratio": 1.0, "tol": 1e-10}
+    model = GDLinearRegression(alpha=alpha, missing_targets="ignore", **options).fit(X, Y)
+    for d in range(2):
+        seen = ~np.isnan(Y[:, d])
+        alone = GDLinearRegression(alpha=alpha[d], **options).fit(X[seen], Y[seen, d])
+        np.testing.assert_allclose(model.coef_[d], alone.coef_, rtol=1e-6, atol=1e-7)
+
+
+def test_the_loss_of_outputs_side_by_side_is_the_sum(make_data):
+    """One output ends long before the other, and the curve goes on with its last loss."""
+    X, Y = make_data(100, 30, 2, decades=0.5)
+    model = GDLinearRegression(alpha=[0.0, 1e-3], l1_ratio=1.0).fit(X, Y)
+    losses = ((Y - model.predict(X)) ** 2).mean(axis=0)
+    penalty = 2e-3 * np.abs(model.coef_[1]).sum()
+    assert model.loss_curve_[-1] == pytest.approx(losses.sum() + penalty, rel=1e-9)
+    assert len(model.loss_curve_) == model.n_iter_
+    assert (np.diff(model.loss_curve_) <= 1e-9 * model.loss_curve_[0]).all()

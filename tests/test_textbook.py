@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ from scipy import sparse
 from sklearn.neural_network import MLPRegressor
 
 from sklearn_gdlinreg import GDLinearRegression
+from sklearn_gdlinreg._penalty import Penalty
+from sklearn_gdlinreg._reading import read
 
 
 @pytest.fixture
@@ -249,3 +252,116 @@ def test_no_false_alarm_at_the_optimum(data, schedule):
 def test_a_few_steps_too_long_are_told_too(data, n_steps):
     with pytest.raises(ValueError, match="grow without bound"):
         GDLinearRegression(learning_rate=9.0, max_iter=n_steps).fit(*data)
+
+
+def longest_named(error):
+    return float(re.search(r"data is ([\d.e+-]+)\.", str(error))[1])
+
+
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize("options", [{}, {"batch_size": 20, "shuffle": False}], ids=str)
+@pytest.mark.parametrize("M", [2, 40, 80])
+def test_longest_step_without_an_intercept(container, options, M):
+    X = np.tile(np.diag(np.r_[10.0, np.ones(M - 2), 0.1]), (20, 1))
+    y = X @ np.ones(M)
+    longest = len(X) / np.linalg.eigvalsh(X.T @ X)[-1]
+    model = GDLinearRegression(
+        learning_rate=5 * longest, fit_intercept=False, max_iter=60, tol=0, **options
+    )
+    with pytest.raises(ValueError, match="makes the loss grow") as error:
+        model.fit(container(X), y)
+    assert longest_named(error.value) == pytest.approx(longest, rel=1e-3)
+
+
+def test_longest_step_where_features_cancel_each_other(rng):
+    """The start of the power method must not be orthogonal to all rows, as ones are here."""
+    half = rng.standard_normal((50, 40))
+    X = np.hstack([half, -half])
+    longest = len(X) / np.linalg.eigvalsh(X.T @ X)[-1]
+    model = GDLinearRegression(learning_rate=3 * longest, fit_intercept=False, tol=0)
+    with pytest.raises(ValueError, match="makes the loss grow") as error:
+        model.fit(X, X @ rng.standard_normal(80))
+    assert longest_named(error.value) == pytest.approx(longest, rel=1e-3)
+
+
+def test_one_row_without_an_intercept():
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        X = rng.standard_normal((1, 6)) * 3 * (rng.random(6) < 0.5)
+        y = rng.standard_normal(1)
+        model = GDLinearRegression(learning_rate=0.5, fit_intercept=False, max_iter=100, tol=0)
+        if 0.5 * (X @ X.T).item() < 1:
+            assert model.fit(X, y).loss_curve_[-1] <= y[0] ** 2
+        else:
+            with pytest.raises(ValueError, match="makes the loss grow without bound"):
+                model.fit(X, y)
+
+
+@pytest.mark.parametrize("cell", [1e150, 1e-150])
+@pytest.mark.parametrize("options", [{}, {"alpha": 0.1, "l1_ratio": 0.5}], ids=str)
+def test_loss_of_sparse_data_with_an_extreme_cell(rng, cell, options):
+    X = rng.standard_normal((20, 3)) * (rng.random((20, 3)) < 0.5)
+    X[:, 1] = 0.0
+    X[3, 1] = cell
+    y, rate = rng.standard_normal(20), 1e-302 if cell > 1 else 0.1
+    model = GDLinearRegression(learning_rate=rate, max_iter=4, tol=0, **options)
+    model.fit(sparse.csr_array(X), y)
+    W, _, losses = textbook(X, y[:, None], rate, 4, **options)
+    np.testing.assert_allclose(model.loss_curve_, losses[1:], rtol=1e-9)
+    np.testing.assert_allclose(model.coef_, W[:, 0], rtol=1e-9)
+
+
+def test_curvature_that_overflows_is_told(rng):
+    X = sparse.csr_array(np.diag([1e160, 1.0, 1.0]))
+    with pytest.raises(ValueError, match="spans too many orders of magnitude for a numeric"):
+        GDLinearRegression(learning_rate=1e-300, tol=0).fit(X, np.ones(3))
+
+
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
+def test_mini_batches_start_from_negative_coefficients(container):
+    """The first step is made where descent starts; only then no coefficient is negative."""
+    X, y = np.eye(4)[[0, 1, 2, 3, 0, 1, 2, 3]], np.ones(8)
+    model = GDLinearRegression(
+        learning_rate=0.1, positive=True, batch_size=1, max_iter=1, tol=0, shuffle=False,
+        fit_intercept=False,
+    )  # fmt: skip
+    model.fit(container(X), y, coef_init=[-1.0] * 4)
+    np.testing.assert_allclose(model.coef_, [0.2, 0.36, 0.36, 0.36])
+
+
+@pytest.mark.parametrize("half", [np.float32(0.5), Fraction(1, 2), np.longdouble(0.5)], ids=repr)
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize("batch_size", [None, 16])
+def test_a_schedule_may_return_any_real_number(data, half, method, batch_size):
+    options = {"learning_rate": 1e-3, "batch_size": batch_size, "max_iter": 3, "tol": 0}
+    model = GDLinearRegression(schedule=lambda t: half, random_state=0, **options)
+    getattr(model, method)(*data)
+    plain = GDLinearRegression(schedule=lambda t: 0.5, random_state=0, **options)
+    getattr(plain, method)(*data)
+    np.testing.assert_array_equal(model.coef_, plain.coef_)
+
+
+def test_all_iterations_are_made_with_tol_0(rng):
+    """A step of half the inverse curvature, to the optimum of one feature at once."""
+    x = rng.standard_normal((30, 1))
+    rate = 0.5 / (x**2).mean()
+    model = GDLinearRegression(learning_rate=rate, tol=0, max_iter=7, fit_intercept=False)
+    assert model.fit(x, 2 * x[:, 0]).n_iter_ == 7
+
+
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
+def test_what_a_supplier_returns_stays(make_data, rng, container):
+    """The next product overwrites no earlier one."""
+    X, Y = make_data()
+    for supplier in read(
+        container(X), Y, None, penalty=Penalty.of(0.1, 0.0, False, 3), fit_intercept=False,
+        raw=True, n_steps=10,
+    )[1:]:  # fmt: skip
+        P = rng.standard_normal((2, 8, 3))
+        first, kept = supplier.curvature(P[0])[0], supplier.curvature(P[0])[0].copy()
+        gradient = supplier.gradient(P[0])[0]
+        kept_gradient = gradient.copy()
+        supplier.curvature(P[1])
+        supplier.gradient(P[1])
+        np.testing.assert_array_equal(first, kept)
+        np.testing.assert_array_equal(gradient, kept_gradient)
