@@ -88,13 +88,27 @@ class Groups:
     @property
     def mean(self):
         """The means of X for each output, (M, D), in its units; zeros without an intercept."""
-        xp = namespace(self.members[0].coordinates.centre)
+        return self._for_each_output([group.coordinates.mean[0] for group in self])
 
-        def of(group):
-            mean, y_mean = group.coordinates.mean
-            return xp.broadcast_to(mean[:, None], (mean.shape[0], y_mean.shape[0]))
+    @property
+    def deviation(self):
+        """The deviations of X for each output, (M, D), in its units."""
+        coordinates = [group.coordinates for group in self]
+        return self._for_each_output(
+            [c.deviation / c.unit[: c.deviation.shape[0]] for c in coordinates]
+        )
 
-        return self.join(map(of, self))
+    def _for_each_output(self, columns):
+        """Return an array (M, D) of the column, (M,), that each group has."""
+        xp = namespace(columns[0])
+        lengths = [group.coordinates.y_centre.shape[0] for group in self]
+        parts = zip(columns, lengths, strict=True)
+        return self.join([xp.broadcast_to(c[:, None], (c.shape[0], n)) for c, n in parts])
+
+    def best_intercept(self, W):
+        """Return the b of the least loss for coefficients W, (M, D)."""
+        parts = zip(self, self.split(W), strict=True)
+        return self.join([group.coordinates.best_intercept(part) for group, part in parts])
 
     @property
     def null_loss(self):

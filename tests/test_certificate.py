@@ -224,3 +224,14 @@ def test_a_warm_start_at_the_solution_takes_no_iterations(make_data, dtype, opti
     assert model.loss_curve_ == []
     assert model.stop_reason_ == "tol"
     np.testing.assert_allclose(model.coef_, coef, rtol=1e-6)
+
+
+def test_another_coefficient_takes_up_what_the_intercept_cannot(rng):
+    """The intercept is about -2e7, of which float32 holds even numbers only."""
+    t = rng.integers(0, 10, (200, 2))
+    X = (np.array([1e7, 1e4]) + t).astype(np.float32)
+    y = (t @ [2.0, 0.7] + rng.standard_normal(200)).astype(np.float32)
+    best = GDLinearRegression().fit(X.astype(float), y.astype(float)).loss_curve_[-1]
+    model = GDLinearRegression().fit(X, y)
+    assert recomputed(model, X, y)[0] < 1.001 * best
+    assert model.loss_curve_[-1] == pytest.approx(recomputed(model, X, y)[0], rel=1e-6)
