@@ -53,6 +53,8 @@ class DenseRows(Rows):
             self.shift, self.unit = like.shift, like.unit
             return
         self.shift, self.unit = np.zeros(n_columns), np.ones(n_columns)
+        if not (centred or scaled):
+            return
         sample = self._sample()
         if centred:
             self.shift = short(sample.mean(axis=0))

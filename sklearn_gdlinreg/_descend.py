@@ -17,7 +17,8 @@ from ._mini_batch import automatic_steps, textbook_epochs
 from ._model import fitted_coef
 from ._penalty import Penalty
 from ._steps import Schedule
-from ._stream import Stream, Streams
+from ._stream import Stream
+from ._streams import Streams
 from ._textbook import textbook_steps
 from ._validation import check_init, check_library
 
@@ -194,18 +195,42 @@ def learn_chunk(stream, data, estimator):
             "partial_fit goes on in the library and on the device where it began, those of a "
             f"{type(rates)}. Got {type(data.Y)}. Call fit on a model that was moved."
         )
-    if data.Y.shape[1] != n_outputs:
-        raise ValueError(
-            f"y must keep its {n_outputs} outputs between calls of partial_fit. Got "
-            f"{data.Y.shape[1]}."
-        )
+    for name, got, kept, what in (
+        ("X", data.X.shape[1], stream.n_features, "features"),
+        ("y", data.Y.shape[1], n_outputs, "outputs"),
+    ):
+        if got != kept:
+            raise ValueError(
+                f"{name} must keep its {kept} {what} between calls of partial_fit. Got {got}."
+            )
+    penalty_of(estimator, n_outputs)
+    _take_over(stream, estimator)
     with np.errstate(over="ignore", invalid="ignore"):
         mean = stream.learn(data)
         W, b = stream.result()
     xp = namespace(W)
     if not (math.isfinite(mean) and xp.all(xp.isfinite(W)) and xp.all(xp.isfinite(b))):
         raise ValueError(_why_not_finite(estimator, len(estimator.loss_curve_) + 1))
-    return *cast_model(W, b, data.dtype, stream.centre()), mean
+    stream.shown = cast_model(W, b, data.dtype, stream.centre())
+    return *stream.shown, mean
+
+
+def _take_over(stream, estimator):
+    """Let a stream go on from coefficients that were set since the last call, if any were."""
+    if stream.shown is None or not {"coef_", "intercept_"} <= vars(estimator).keys():
+        return
+    shown = [to_host(A) for A in stream.shown]
+    W = np.atleast_2d(to_host(fitted_coef(estimator))).T
+    b = np.atleast_1d(to_host(estimator.intercept_))
+    for name, got, kept in (("coef_", W.T, shown[0].T), ("intercept_", b, shown[1])):
+        if got.shape != kept.shape:
+            raise ValueError(
+                f"{name} must keep its shape between calls of partial_fit, but for the axis of "
+                f"outputs where there is one: expected {kept.shape}. Got {got.shape}."
+            )
+    if not (np.array_equal(W, shown[0]) and np.array_equal(b, shown[1])):
+        model = (moved(A.astype(np.float64), stream.shown[1]) for A in (W.copy(), b))
+        stream.restart(*model)
 
 
 def _why_not_finite(estimator, call):

@@ -5,6 +5,7 @@ from sklearn.utils.validation import check_is_fitted
 
 REASONS = {
     "tol": "converged",
+    "no_change": "the loss stood still",
     "max_iter": "out of iterations",
     "precision": "as far as rounding allows",
     "learning_rate": "the learning rate ran out",

@@ -131,9 +131,11 @@ class History:
         self.optimality = float(optimality)
         converged = self.optimality <= max(self.tol, LEAST_TOL)
         if self.stop_reason == "tol" and not converged:
-            # It was, before it was rounded to the type of X.
-            self.stop_reason, self._rounded = "precision", True
-        if self.stop_reason == "no_change" and converged:
+            # An earlier model is returned, or this one was, before it was rounded to float32.
+            earlier = self.validation is not None
+            self.stop_reason = "early_stopping" if earlier else "precision"
+            self._rounded = True
+        if self.stop_reason in ("no_change", "max_iter") and converged and self.tol > 0:
             self.stop_reason = "tol"
 
     def record(self, loss, model):

@@ -61,7 +61,10 @@ def linear(X, coef, intercept):
     coef, intercept : `coef_`, which may be sparse, and `intercept_`
     """
     W = coef if coef.ndim == 1 else coef.T
-    if not sparse.issparse(W) and X.dtype == W.dtype != namespace(W).float64:
+    if sparse.issparse(W):
+        y = safe_sparse_dot(X, W.astype(np.float64), dense_output=True) + intercept
+        y = y.astype(np.result_type(X, W))
+    elif X.dtype == W.dtype != namespace(W).float64:
         y = _sum_in_float64(X, W, intercept)
     else:
         y = safe_sparse_dot(X, W, dense_output=True) + intercept

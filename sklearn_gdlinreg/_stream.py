@@ -12,17 +12,15 @@ Conventions: N rows, M features, D outputs, B rows a batch; W (M, D), b (D,).
 
 import copy
 import math
-from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
 
 from ._arrays import moved, namespace, take, to_host, zeros
-from ._data import Data
 from ._epochs import Tail
 from ._mini_batch import penalty_period, textbook_rule
+from ._reading import rows_of
 from ._rule import Rule
-from ._sparse_rows import parts_of
 from ._textbook import GROWTHS
 from ._visits import CURVATURE_MARGIN, Frame, power_iteration
 from ._walks import penalty_of_steps, walk_of
@@ -34,23 +32,6 @@ GROWTH = 1.1
 HOPELESS, GROWN = 1e6, 4.0
 # The weighted mean length of long rows, over the mean length of all: 1 to 2 in an epoch.
 LENGTH_MARGIN = 1.5
-
-
-@dataclass
-class _Chunk:
-    """What a walk wants to know of its rows."""
-
-    X: object
-    Y: object
-
-    @property
-    def held_unit(self):
-        """Ones: chunks are kept as they come."""
-        return np.ones(self.X.shape[1] + self.Y.shape[1])
-
-    def csr(self):
-        """Return data, indices and indptr."""
-        return parts_of(self.X)
 
 
 def _with_own_arrays(part):
@@ -78,6 +59,11 @@ class Stream:
     momentum : dict, as in `_mini_batch.textbook_epochs`
     seed : int or None
         What the shuffling of each chunk follows from; None keeps the order of rows.
+
+    Attributes
+    ----------
+    shown : (W, b) or None
+        The model that users were shown last: one that differs is theirs, to go on from.
     """
 
     def __init__(
@@ -90,7 +76,7 @@ class Stream:
         else:
             self.rule = textbook_rule(penalty, batch_size, average=average, **momentum)
         self.tail = Tail() if average else None
-        self.walk = None
+        self.walk = self.seen = self.shown = None
         # Curvatures are at least 1, the intercept's, in a frame that fits the data.
         self.t, self.step, self.renew_at = 0, 1.0, 1
         self.n_rows, self.total = 0, 0.0
@@ -102,6 +88,20 @@ class Stream:
             batch_size=batch_size, divisor=batch_size, cautious=True, adaptive=True,
             penalty=self.penalty.least_l2, period=period, positive=self.penalty.positive,
         )  # fmt: skip
+
+    @property
+    def n_features(self):
+        """The number of features."""
+        return self.W.shape[0]
+
+    def restart(self, W, b):
+        """Go on from another model; what is known of the features stays."""
+        if self.walk is not None:
+            self.seen, self.walk = self.walk.seen, None
+        if self.tail is not None:
+            self.tail = Tail()
+        self.W, self.b, self.fresh = W, b, False
+        self.last_loss, self.n_growths = math.inf, 0
 
     def snapshot(self):
         """Return a copy that learns on its own; what never changes is shared."""
@@ -125,7 +125,9 @@ class Stream:
         if self.seed is not None:
             rows = np.random.default_rng([self.seed, self.t]).permutation(rows)
         weight = weight[rows]
-        self._enter(_Chunk(X, Y), rows, weight)
+        chunk = rows_of(X, Y, None, centred=False, scaled=False)
+        X, Y = chunk.X, chunk.Y
+        self._enter(chunk, rows, weight)
         B, n_batches, loss = (
             self.rule.batch_size,
             math.ceil(len(rows) / self.rule.batch_size),
@@ -177,12 +179,14 @@ class Stream:
         return self.null_loss > 0.0 and (grows or loss > bound)
 
     def _enter(self, chunk, rows, weight):
-        """See that there is a walk over this chunk."""
+        """See that there is a walk over this chunk, Rows."""
         if self.walk is not None and self.walk.takes(chunk):
             self.walk.enter(chunk)
             return
         M = self.W.shape[0]
-        seen, velocity = zeros((M + 1, 3), self.W), None
+        seen, velocity = self.seen, None
+        if seen is None:
+            seen = zeros((M + 1, 3), self.W)
         if self.walk is not None:
             seen, velocity = self.walk.seen, self.walk.velocity
             self.W, self.b = self.last()
@@ -293,42 +297,3 @@ class Stream:
         kept = namespace(W).where(settled == 0, 0.0, proximal.map(W, 0.0))
         # The prediction at the centre stays.
         return kept, b + frame.centre @ (W - kept)
-
-
-class Streams:
-    """A Stream for each output, which learns from the rows where that is observed."""
-
-    def __init__(self, members):
-        self.members = members
-
-    @property
-    def t(self):
-        """The most updates that an output was given."""
-        return max(member.t for member in self.members)
-
-    def snapshot(self):
-        """Return a copy that learns on its own; what never changes is shared."""
-        return Streams([member.snapshot() for member in self.members])
-
-    def learn(self, data):
-        """Make one pass over a chunk; return the mean loss before each update."""
-        return sum(
-            stream.learn(Data(data.X, data.Y[:, d : d + 1], data.output_weight(d), None))
-            for d, stream in enumerate(self.members)
-        )
-
-    def rates(self):
-        """Return the last step of each output, (D,)."""
-        rates = [member.rates() for member in self.members]
-        return namespace(rates[0]).concat(rates)
-
-    def centre(self):
-        """Return the means of X so far, (M, D)."""
-        centres = [member.centre() for member in self.members]
-        return namespace(centres[0]).concat(centres, axis=1)
-
-    def result(self):
-        """Return W and b: the means of the tails, or the last ones."""
-        W, b = zip(*(member.result() for member in self.members), strict=True)
-        xp = namespace(b[0])
-        return xp.concat(W, axis=1), xp.concat(b)

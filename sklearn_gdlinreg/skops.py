@@ -15,6 +15,6 @@ TRUSTED_TYPES = (
     "sklearn_gdlinreg._sparse_walk.SparseWalk",
     "sklearn_gdlinreg._steps.Schedule",
     "sklearn_gdlinreg._stream.Stream",
-    "sklearn_gdlinreg._stream.Streams",
+    "sklearn_gdlinreg._streams.Streams",
     "sklearn_gdlinreg.dask.DaskGDLinearRegression",
 )

@@ -185,9 +185,6 @@ CONTAINERS = {
     "nothing": {"csr of no entries": sparse.csr_array, "csr_matrix of none": sparse.csr_matrix},
 }
 EVERY = [(kind, name) for kind, makers in CONTAINERS.items() for name in makers]
-# Chunks of these are not read as `fit` reads them.
-NOT_IN_CHUNKS = {"records", "repeated", "repeated csr_matrix", "repeated csc"}
-NOT_IN_CHUNKS |= {"float32 records", "float32 repeated"}
 TARGETS = ["C", "F", "strided", "backwards", "records", "aligned records", "read-only"]
 TARGETS += ["memory-mapped", "list", "big-endian", "pandas", "pandas Float64", "pandas pyarrow"]
 TARGETS += ["polars"]
@@ -289,11 +286,8 @@ every_method = pytest.mark.parametrize("method", METHODS, ids=lambda method: met
 @every_method
 @pytest.mark.filterwarnings("ignore:X has feature names")
 @pytest.mark.parametrize(("kind", "name"), EVERY, ids=[name for _, name in EVERY])
-def test_every_container_gives_the_same_answer(request, values, kind, name, method):
+def test_every_container_gives_the_same_answer(values, kind, name, method):
     # Planted: whole_strides returns what it is given, or repeated entries are not summed.
-    if method is partial_fit and name in NOT_IN_CHUNKS:
-        reason = "partial_fit does not take fields of records and repeated entries yet"
-        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
     X, Y = values(kind)
     expected = method(np.ascontiguousarray, X, Y)
     got = method(CONTAINERS[kind][name], X, Y)

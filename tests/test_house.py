@@ -23,7 +23,7 @@ LAYERS = [
     {"_walks"},
     {"_full_batch"},
     {"_mini_batch", "_folds", "_dask_data"},
-    {"_stream"},
+    {"_stream", "_streams"},
     {"_descend"},
     {"_regressor"},
     {"_cv", "dask"},

@@ -261,3 +261,55 @@ def test_what_a_fit_said_of_its_end_does_not_outlive_it(rng):
     model.partial_fit(X, X.sum(axis=1))
     for name in ("optimality_", "stop_reason_", "validation_loss_curve_"):
         assert not hasattr(model, name)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("container", CONTAINERS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_coefficients_set_between_calls_count(make_data, dtype, container, masked):
+    X, Y = make_data(2000, 5, 2, decades=0.5)
+    X, Y = X.astype(dtype), Y.astype(dtype)
+    options = {"batch_size": 16, "random_state": 0}
+    if masked:
+        options["missing_targets"] = "ignore"
+        Y[:5, 0] = np.nan
+    model = GDLinearRegression(**options).partial_fit(container(X), Y)
+    known = np.abs(model.coef_).max()
+    model.coef_, model.intercept_ = np.zeros((2, 5), dtype), np.zeros(2, dtype)
+    model.partial_fit(container(X[:1]), Y[:1] * 0 + 0.01)
+    assert np.abs(model.coef_).max() < 0.2 * known
+    model.partial_fit(container(X), Y)
+    assert np.nanmean((model.predict(X) - Y) ** 2) < 2.0
+
+
+def test_what_was_shown_is_no_change(make_data):
+    X, Y = make_data(500, 5, 2)
+    model = GDLinearRegression(batch_size=16, shuffle=False).partial_fit(X[:320], Y[:320])
+    model.coef_, model.intercept_ = model.coef_.copy(), model.intercept_.copy()
+    model.sparsify().densify().partial_fit(X[320:], Y[320:])
+    plain = GDLinearRegression(batch_size=16, shuffle=False)
+    plain.partial_fit(X[:320], Y[:320]).partial_fit(X[320:], Y[320:])
+    np.testing.assert_array_equal(model.coef_, plain.coef_)
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+def test_attributes_edited_between_calls(make_data, container):
+    X, Y = make_data(200, 5, 2)
+    for width in (3, 500):
+        model = GDLinearRegression(batch_size=16, random_state=0).partial_fit(container(X), Y)
+        model.n_features_in_ = width
+        before = model.coef_.copy()
+        with pytest.raises(ValueError, match="X must keep its 5 features between calls"):
+            model.partial_fit(container(np.ones((200, width))), Y)
+        np.testing.assert_array_equal(model.coef_, before)
+    for name in ("n_features_in_", "coef_"):
+        model = GDLinearRegression(batch_size=16, random_state=0).partial_fit(container(X), Y)
+        delattr(model, name)
+        assert model.partial_fit(container(X), Y).coef_.shape == (2, 5)
+    model.coef_ = np.zeros((2, 4))
+    with pytest.raises(ValueError, match=r"coef_ must keep its shape.* \(2, 5\)\. Got \(2, 4\)"):
+        model.partial_fit(container(X), Y)
+    model = GDLinearRegression(batch_size=16, random_state=0).partial_fit(container(X), Y)
+    model.set_params(alpha=[0.1, 0.2, 0.3])
+    with pytest.raises(ValueError, match="alpha must be a float or have one value"):
+        model.partial_fit(container(X), Y)
