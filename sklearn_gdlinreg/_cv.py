@@ -56,7 +56,7 @@ class GDLinearRegressionCV(LinearModel, BaseEstimator):
     max_iter : int, default=1000
         Most iterations of a descent. Reaching it first is a `ConvergenceWarning`.
     tol : float, default=1e-6
-        A descent ends when the scale-free gradient of every output is at most this; see
+        A descent ends when its `optimality_` is at most this for every output; see
         `GDLinearRegression`.
     cv : int, cross-validation generator or iterable, default=None
         How rows are split. None is 5-fold; an int is the number of folds.
@@ -72,19 +72,19 @@ class GDLinearRegressionCV(LinearModel, BaseEstimator):
     l1_ratio_ : float
         The l1_ratio of the least error.
     coef_ : ndarray of shape (n_features,) or (n_outputs, n_features)
-        Coefficients with these, fitted to all rows; one row an output if y is 2D.
+        Coefficients with these, fitted to all rows; one row per output if y is 2D.
     intercept_ : float or ndarray of shape (n_outputs,)
         Intercept, in units of y; 0 with ``fit_intercept=False``.
     mse_path_ : ndarray of shape (n_l1_ratio, n_alphas, n_folds)
         Mean squared error on the rows left out of each fold, averaged over the outputs;
         without the axes of length one.
     alphas_ : ndarray of shape (n_alphas,) or (n_l1_ratio, n_alphas)
-        The alphas, from the largest to the smallest; one row an l1_ratio if these are many
+        The alphas, from the largest to the smallest; one row per l1_ratio if these are many
         and alphas were not given.
     n_iter_ : int
         Number of iterations of the last descent, to all rows.
     optimality_ : float
-        How far that is from the optimum; see `GDLinearRegression`.
+        How far the model is from the optimum; see `GDLinearRegression`.
     n_features_in_ : int
         Number of features seen by fit.
     feature_names_in_ : ndarray of shape (n_features,)
@@ -167,7 +167,8 @@ class GDLinearRegressionCV(LinearModel, BaseEstimator):
         Raises
         ------
         ValueError
-            If a parameter or an input is not allowed. A fitted estimator is left as it was.
+            If a parameter or an input is not allowed, or the type of X cannot hold the
+            coefficients. A fitted estimator is left as it was.
         """
         with restored_on_error(self):
             return self._fit(X, y, sample_weight, params)

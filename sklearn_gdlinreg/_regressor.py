@@ -61,12 +61,11 @@ class GDLinearRegression(CallbackSupportMixin, LinearModel, BaseEstimator):
         Most iterations; in mini-batches, epochs. Reaching it first is a
         `ConvergenceWarning`.
     tol : float, default=1e-6
-        A full-batch fit ends when the scale-free gradient of every output, `optimality_`, is
-        at most this, or the residual is at most this times the standard deviation of y.
-        Small data are descended further, as it costs nothing. A mini-batch fit ends when
-        the loss has not improved by this, relatively, in `n_iter_no_change` epochs. 0 asks
-        full-batch "auto" for every digit that rounding leaves, and the others for
-        `max_iter` iterations, without a warning.
+        A full-batch fit ends when `optimality_` is at most this for every output. Small data
+        are descended further, as it costs nothing. A mini-batch fit ends when the loss has
+        not improved by this, relatively, in `n_iter_no_change` epochs. 0 asks full-batch
+        "auto" for every digit that rounding leaves, and the others for all `max_iter`
+        iterations, even where the optimum comes before, without a warning at the end.
     n_iter_no_change : int, default=5
         Patience of mini-batches, of `early_stopping` and of ``schedule="adaptive"``, in
         iterations.
@@ -87,13 +86,13 @@ class GDLinearRegression(CallbackSupportMixin, LinearModel, BaseEstimator):
     warm_start : bool, default=False
         Whether to start from the solution of the last fit.
     verbose : int, default=0
-        1 prints a line an iteration; after the first 20, one in 10, then one in 100 and so
-        on. 2 prints all.
+        1 prints a line per iteration; after the first 20, one in 10, then one in 100 and
+        so on. 2 prints all.
 
     Attributes
     ----------
     coef_ : ndarray of shape (n_features,) or (n_outputs, n_features)
-        Coefficients, in units of y per unit of X; one row an output if y is 2D.
+        Coefficients, in units of y per unit of X; one row per output if y is 2D.
     intercept_ : float or ndarray of shape (n_outputs,)
         Intercept, in units of y; 0 with ``fit_intercept=False``.
     n_features_in_ : int
@@ -106,21 +105,27 @@ class GDLinearRegression(CallbackSupportMixin, LinearModel, BaseEstimator):
         Number of updates of the coefficients.
     loss_curve_ : list of float
         The objective after each iteration, in squared units of y. In mini-batches that of
-        each epoch, with each row's loss as it was before the row was learnt from.
+        each epoch, with each row's loss as it was before the row was learnt from. The last
+        entry is the objective of the model that is returned. Empty where no iteration was
+        needed, as with `warm_start` at a solution.
     validation_loss_curve_ : list of float
         With `early_stopping`, the loss on the rows held out after each iteration.
     learning_rate_ : float or ndarray of shape (n_outputs,)
         The last step used. With "auto", of each output, in standardised coordinates.
     optimality_ : float
-        The largest scale-free gradient of an output at the solution, worked out from the
-        data: the norm of the correlations between residual and standardised features; 0 at
-        the optimum. Without an L1 penalty and `positive`, the objective exceeds the optimum
-        by at most ``optimality_ ** 2`` times the variance of y, over the least eigenvalue
-        of the correlation matrix of the features.
+        How far the model that is returned is from the optimum, worked out from the data; of
+        the output that is furthest. It is the norm of the correlations between residual and
+        standardised features, penalty included, or the residual over the standard deviation
+        of y where that is less; 0 at the optimum. Without an L1 penalty and `positive`, the
+        objective exceeds the optimum by at most ``optimality_ ** 2`` times the variance of
+        y, over the least eigenvalue of the correlation matrix of the features, but for what
+        rounding the intercept to the type of X costs.
     stop_reason_ : str
-        Why the fit ended. "tol": converged; "max_iter": out of iterations; "precision":
-        rounding allows no more; "learning_rate": an adaptive one ran out; "early_stopping":
-        no better on the rows held out; "callback": one asked for it.
+        Why the fit ended. "tol": converged, `optimality_` is at most `tol` (or 64 units of
+        rounding where `tol` is smaller); "no_change": the loss of mini-batches stands still
+        above that; "max_iter": out of iterations; "precision": rounding allows no more,
+        including that of the model to float32; "learning_rate": an adaptive one ran out;
+        "early_stopping": no better on the rows held out; "callback": one asked for it.
     engine_ : str
         What ran: "moments", "passes", "moments+passes", "mini-batch" or "stream".
 
@@ -132,12 +137,18 @@ class GDLinearRegression(CallbackSupportMixin, LinearModel, BaseEstimator):
 
     Notes
     -----
-    Where there are many minimisers, "auto" finds the smallest in standardised coordinates,
-    and the textbook's descent from zeros the smallest in those of X.
+    Where there are many minimisers, and no L1 penalty, full batches from zeros end at the
+    smallest in standardised coordinates with "auto", and in those of X with a number. With
+    ``positive=True`` they end at one of them: the same whatever factor the weights have,
+    with equal coefficients for equal columns, and permuted with the columns.
+
+    A model that predicts the rows it has learnt from worse than a constant does, with an R
+    squared below 0, comes with a `ConvergenceWarning`.
 
     Dense X is never copied, sparse X never made dense; CSC and COO are converted to CSR.
     Where rows are held out, these and the others are copies.
-    float32 X gives float32 coefficients; sums are in float64 all the same.
+    float32 X gives float32 coefficients; sums, of predictions too, are in float64 all the
+    same. What varies by no more than the rounding of its values is taken for a constant.
 
     References
     ----------
@@ -243,8 +254,9 @@ class GDLinearRegression(CallbackSupportMixin, LinearModel, BaseEstimator):
         Raises
         ------
         ValueError
-            If a parameter or an input is not allowed, or a numeric `learning_rate` is so
-            long that the loss grows without bound. A fitted estimator is left as it was.
+            If a parameter or an input is not allowed, a numeric `learning_rate` is so long
+            that the loss grows without bound, or the type of X cannot hold the coefficients.
+            A fitted estimator is left as it was.
         """
         start_from, validation = (coef_init, intercept_init), (X_val, y_val, sample_weight_val)
         with restored_on_error(self):
@@ -303,8 +315,8 @@ class GDLinearRegression(CallbackSupportMixin, LinearModel, BaseEstimator):
         Raises
         ------
         ValueError
-            If a parameter or an input is not allowed, or a numeric `learning_rate` is too
-            long. The estimator is left as it was.
+            If a parameter or an input is not allowed, a numeric `learning_rate` is too long,
+            or the type of X cannot hold the coefficients. The estimator is left as it was.
         """
         with restored_on_error(self):
             check_parameters(self)

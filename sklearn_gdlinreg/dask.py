@@ -54,7 +54,9 @@ class DaskGDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
     max_iter : int, default=1000
         Most iterations.
     tol : float, default=1e-6
-        The fit ends when `optimality_` is at most this.
+        The fit ends when `optimality_` is at most this for every output. 0 asks "auto" for
+        every digit that rounding leaves, and a numeric `learning_rate` for all `max_iter`
+        iterations.
     n_iter_no_change : int, default=5
         Patience of ``schedule="adaptive"``.
     missing_targets : {"error", "ignore"}, default="error"
@@ -78,11 +80,13 @@ class DaskGDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
     n_iter_, t_ : int
         Number of iterations, and of updates.
     loss_curve_ : list of float
-        The objective after each iteration, in squared units of y.
+        The objective after each iteration, in squared units of y; the last entry is that of
+        the model that is returned.
     learning_rate_ : float or ndarray of shape (n_outputs,)
         The last step used.
     optimality_ : float
-        The largest scale-free gradient of an output at the solution, worked out from the data.
+        How far the model that is returned is from the optimum, worked out from the data, as
+        in `GDLinearRegression`.
     stop_reason_ : str
         Why the fit ended, as in `GDLinearRegression`.
     engine_ : str
@@ -161,8 +165,8 @@ class DaskGDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         TypeError
             If X is no Dask collection.
         ValueError
-            If a parameter is not allowed, or an input; the message names the chunk. A fitted
-            estimator is left as it was.
+            If a parameter is not allowed, or an input, whose chunk the message names; or if
+            the type of X cannot hold the coefficients. A fitted estimator is left as it was.
         """
         with restored_on_error(self):
             parameters = self.get_params()
