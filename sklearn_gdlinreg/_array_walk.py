@@ -4,6 +4,8 @@ The update of `_dense_epochs`, line by line, in functions of the Array API: a ba
 of them. Arrays that a step changes are made anew, so that copies of a walk may share them.
 """
 
+import math
+
 from ._arrays import dot, is_numpy, moved, namespace, zeros
 from ._dense_walk import DenseWalk
 from ._penalty import Proximal
@@ -112,8 +114,9 @@ class ArrayWalk(DenseWalk):
 
     def _adapt(self, some):
         """Centre and scale anew the features of the batch; the model and its sum stay."""
-        xp, inverse, penalty = namespace(some), self.inverse[:-1], self.rule.penalty
-        frame = Frame.of(*self._spread(), penalty, self.centred)
+        xp, inverse, penalty = namespace(some), self.inverse[:-1], math.sqrt(self.rule.penalty)
+        mean, square, density = self._spread()
+        frame = Frame.of(mean, xp.sqrt(square), density, penalty, self.centred)
         centre = xp.where(some, frame.centre, self.centre)
         gain = xp.where(some, frame.inverse, self.gain)
         unit = xp.where(some, xp.where(gain > 0, gain, 1.0), inverse)

@@ -96,6 +96,8 @@ def history_of(estimator, data, held_out, told):
     )  # fmt: skip
 
 
+# What overflows is seen in the results, and told with its cause.
+@np.errstate(over="ignore", invalid="ignore")
 def descend(estimator, W, b, data, history, rng):
     """Return W, b, the step of each output, the number of updates, and what ran.
 
@@ -235,7 +237,10 @@ def _take_over(stream, estimator):
 
 def _why_not_finite(estimator, call):
     if estimator.learning_rate == "auto":
-        return "Input X or y spans too many orders of magnitude: squares of its values overflow."
+        return (
+            "Input X or y spans too many orders of magnitude: squares of its values overflow or "
+            "vanish. Scale the features or the outputs to a smaller range."
+        )
     return (
         f"learning_rate={estimator.learning_rate:g} makes the loss grow without bound (call "
         f'{call} of partial_fit). Use a smaller one, or learning_rate="auto".'

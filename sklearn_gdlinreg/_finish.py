@@ -31,6 +31,8 @@ def finish(W, b, known, groups, dtype, history, *, automatic):
         Whether the steps were; the textbook's are made as asked, where they lead.
     """
     xp, found = namespace(W), None if known is None else groups.certify(W, b, known)
+    if found is not None:
+        _check_underflow(W, dtype, found.r2)
     if W.dtype != dtype or found is None:
         W, b = cast_model(W, b, dtype, groups.mean)
         if found is not None and automatic:
@@ -41,6 +43,11 @@ def finish(W, b, known, groups, dtype, history, *, automatic):
             _report_rounding(before, found, dtype, groups, history)
     elif not _finite(W, b):
         raise ValueError(_overflows(dtype))
+    if not _finite(found.objective):
+        raise ValueError(
+            "Input y spans too many orders of magnitude: the squares of its values overflow. "
+            "Scale the outputs to a smaller range."
+        )
     if automatic or history.tol > 0:
         _report_bad(found.r2, history)
     history.certified(xp.sum(found.objective), xp.max(found.optimality))
@@ -95,6 +102,14 @@ def _take_up(W, b, objective, groups):
             cost[least, outputs] < off**2, changed, cast[least, outputs]
         )
     return moved(cast, W)
+
+
+def _check_underflow(W, dtype, r2):
+    """Raise if a model says something of an output, and the type has no such small numbers."""
+    xp = namespace(W)
+    vanish = xp.max(xp.abs(W), axis=0) < xp.finfo(dtype).smallest_normal
+    if xp.any(vanish & (r2 > BAD)):
+        raise ValueError(_overflows(dtype).replace("overflow", "underflow"))
 
 
 def _overflows(dtype):

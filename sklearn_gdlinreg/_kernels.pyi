@@ -86,6 +86,7 @@ def square_lengths_sparse(
     indptr: NDArray,
     centre: NDArray,
     inverse: NDArray,
+    zeros: NDArray,
     empty: float,
     out: NDArray,
     start: int,

@@ -329,18 +329,19 @@ def square_lengths_sparse(
     const index_t[::1] indptr,     # IN   (N + 1,)
     const double[::1] centre,      # IN   (M,)
     const double[::1] inverse,     # IN   (M,)
-    double empty,                  # IN   the squared length of a row of zeros
+    const double[::1] zeros,       # IN   (M,)  what a zero adds; 0 where none is in any row
+    double empty,                  # IN   the sum of these
     double[::1] out,               # OUT  (N,)
     Py_ssize_t start, Py_ssize_t stop,
 ):
     """Write the squared lengths of the rows ``(x - centre) * inverse``."""
     cdef Py_ssize_t i, a, j
-    cdef double z, zero
+    cdef double z
     with nogil:
         for i in range(start, stop):
             out[i] = empty
             for a in range(indptr[i], indptr[i + 1]):
                 j = indices[a]
-                z, zero = (data[a] - centre[j]) * inverse[j], centre[j] * inverse[j]
-                out[i] += z * z - zero * zero
+                z = (data[a] - centre[j]) * inverse[j]
+                out[i] += z * z - zeros[j]
             out[i] = max(out[i], 0)

@@ -126,7 +126,7 @@ class Coordinates:
     @cached_property
     def loss_unit(self):
         """What a loss of z_y is multiplied by to be one of y, (D,)."""
-        return 1.0 / self.y_unit**2
+        return (1.0 / self.y_unit) ** 2
 
     @property
     def square(self):

@@ -163,10 +163,13 @@ class SparseRows(Rows):
 
     def square_lengths(self, centre, inverse):
         """Return the squared lengths of the rows (x - centre) * inverse, (N,)."""
-        lengths, empty = np.empty(self.n_rows), float(((centre * inverse) ** 2).sum())
+        lengths, zeros = np.empty(self.n_rows), (centre * inverse) ** 2
+        # Far off zero what is added and taken off again would leave nothing but rounding.
+        zeros[self.density(counted=True) == 1.0] = 0.0
+        frame = centre, inverse, zeros, float(zeros.sum())
 
         def write(_, start, stop):
-            square_lengths_sparse(*self.csr(), centre, inverse, empty, lengths, start, stop)
+            square_lengths_sparse(*self.csr(), *frame, lengths, start, stop)
 
         self._sum(write, [[]] * count_threads(self.X.nnz))
         return lengths

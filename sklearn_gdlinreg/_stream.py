@@ -30,6 +30,8 @@ GROWTH = 1.1
 # A chunk that makes the loss so many times what it was has thrown the model away; so have
 # chunks in a row that make it grow by the second factor.
 HOPELESS, GROWN = 1e6, 4.0
+# Squares of values below this lose digits, or are zero.
+SMALLEST = 1e-150
 # The weighted mean length of long rows, over the mean length of all: 1 to 2 in an epoch.
 LENGTH_MARGIN = 1.5
 
@@ -113,7 +115,8 @@ class Stream:
     def learn(self, data):
         """Make one pass over a chunk, finite Data; return the mean loss before each update.
 
-        It is infinite where the textbook's steps make it grow without bound.
+        It is infinite where the textbook's steps make it grow without bound, and where values
+        are too small for automatic steps.
         """
         X, Y, weight = data.X, data.Y, data.weight
         if weight is None:
@@ -145,7 +148,14 @@ class Stream:
             first = last
         self.walk.leave()
         loss /= weight.sum()
-        return math.inf if self.schedule is not None and self._diverges(loss, bound) else loss
+        lost = self._vanishes() if self.schedule is None else self._diverges(loss, bound)
+        return math.inf if lost else loss
+
+    def _vanishes(self):
+        """Whether there is a feature of which squares are too small to be floats."""
+        mean = self.walk.seen[:-1, 1]
+        xp = namespace(mean)
+        return bool(xp.any((mean != 0) & (xp.abs(mean) < SMALLEST)))
 
     def _bound(self, X, Y, rows, weight):
         """Return the loss beyond which a chunk has thrown the model away.

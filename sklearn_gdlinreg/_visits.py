@@ -11,6 +11,7 @@ objective stays, and its length no longer sets the step of all (Needell, Srebro 
 Conventions: N rows, M features, D outputs, B rows a batch.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,17 +59,20 @@ class Frame:
         xp = namespace(rest)
         centre = xp.concat([coordinates.centre, coordinates.y_centre]) / rest
         mean = coordinates.shift + centre
-        variance = (coordinates.deviation / rest[:M]) ** 2
-        penalty = l2 * rows.held_unit[:M] ** 2
-        return cls.of(mean[:M], variance, rows.density(), penalty, rows.centred), mean[M:]
+        deviation = coordinates.deviation / rest[:M]
+        penalty = math.sqrt(l2) * rows.held_unit[:M]
+        return cls.of(mean[:M], deviation, rows.density(), penalty, rows.centred), mean[M:]
 
     @classmethod
-    def of(cls, mean, variance, density, penalty, centred):
-        """Return the frame of features with these moments, (M,) each."""
-        xp = namespace(variance)
-        square = variance * xp.sqrt(inverse_of(density)) + penalty
-        inverse = xp.sqrt(inverse_of(xp.where(variance > 0, square, 0.0)))
-        return cls(mean * float(centred), inverse, centred)
+    def of(cls, mean, deviation, density, root_penalty, centred):
+        """Return the frame of features with these moments, (M,) each, and root of the penalty.
+
+        Of roots, as squares of extreme units are no floats.
+        """
+        xp = namespace(deviation)
+        root = deviation * inverse_of(density) ** 0.25
+        scale = xp.where(deviation > 0, xp.hypot(root, root_penalty + 0.0 * root), 0.0)
+        return cls(mean * float(centred), inverse_of(scale), centred)
 
 
 class Visits:

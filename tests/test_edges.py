@@ -1,9 +1,12 @@
 """Units, weights, offsets and starts at the edge of what floats hold."""
 
+import warnings
+
 import numpy as np
 import pytest
 from reference import textbook
 from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_gdlinreg import GDLinearRegression
 
@@ -110,3 +113,55 @@ def test_start_too_far_is_told_plainly(make_data, learning_rate):
         GDLinearRegression(learning_rate=learning_rate).fit(
             X, Y, coef_init=np.full((3, 8), 1e200)
         )
+
+
+@pytest.mark.parametrize("options", [{}, {"batch_size": 32}, {"batch_size": 1, "max_iter": 3}])
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize(
+    ("unit", "y_unit"),
+    [(u, 1.0) for u in (1e-300, 1e-155, 1e155, 1e300)]
+    + [(1.0, u) for u in (1e-155, 1e155, 1e300)],
+)
+def test_extreme_units_give_the_answer_or_an_error(unit, y_unit, method, container, options):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((1000, 3))
+    y = X @ [1.0, 2.0, 3.0] + rng.standard_normal(1000)
+    model = GDLinearRegression(random_state=0, **options)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        try:
+            getattr(model, method)(container(X * unit), y * y_unit)
+        except ValueError as error:
+            if "too many orders of magnitude" not in str(error):
+                raise
+            return
+    if method == "fit":
+        assert np.isfinite([model.optimality_, model.loss_curve_[-1]]).all()
+    np.testing.assert_allclose(model.coef_ / y_unit * unit, [1.0, 2.0, 3.0], atol=0.4)
+
+
+@pytest.mark.parametrize("batch_size", [None, 32])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_coefficients_too_small_for_the_type_are_told(rng, dtype, batch_size):
+    small = 1e-30 if dtype == np.float32 else 1e-300
+    X = rng.standard_normal((200, 2))
+    model = GDLinearRegression(batch_size=batch_size)
+    with pytest.raises(ValueError, match="The coefficients underflow float"):
+        model.fit((X / small).astype(dtype), (X @ [1.0, 2.0] * small).astype(dtype))
+    # A target that does not vary leaves nothing to lose.
+    model.set_params(batch_size=None).fit((X / small).astype(dtype), np.full(200, small, dtype))
+
+
+@pytest.mark.parametrize("off", [3e9, 1e10, 3e10])
+@pytest.mark.parametrize("batch_size", [1, 4])
+def test_sparse_mini_batches_far_off_zero(off, batch_size):
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        A = rng.standard_normal((40, 5)) + off
+        y = A[:, 0] - off + rng.standard_normal(40)
+        model = GDLinearRegression(batch_size=batch_size, max_iter=10, tol=0, random_state=0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            model.fit(sparse.csr_array(A), y)
+        assert ((model.predict(A) - y) ** 2).mean() < y.var()
