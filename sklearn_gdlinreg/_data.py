@@ -10,7 +10,7 @@ from scipy import sparse
 from sklearn.model_selection import train_test_split
 from sklearn.utils import assert_all_finite
 
-from ._arrays import namespace, same_place, stored, take
+from ._arrays import namespace, same_place, stored, take, to_host
 from ._equations import loss
 from ._groups import Group, Groups, alike
 from ._reading import read
@@ -50,6 +50,15 @@ class Data:
     def n_rows(self):
         """The number of rows."""
         return self.X.shape[0]
+
+    @property
+    def most_rows(self):
+        """The most rows, with a weight that is not zero, that an output learns from."""
+        counts = [
+            self.n_rows if weight is None else int(np.count_nonzero(to_host(weight)))
+            for _, weight in self.groups()
+        ]
+        return max(counts)
 
     @property
     def n_outputs(self):

@@ -71,7 +71,7 @@ def _schedule(estimator):
 
 def in_batches(estimator, data):
     """Whether the rows are visited in mini-batches."""
-    return estimator.batch_size is not None and estimator.batch_size < data.n_rows
+    return estimator.batch_size is not None and estimator.batch_size < data.most_rows
 
 
 def history_of(estimator, data, held_out, told):

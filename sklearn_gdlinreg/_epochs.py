@@ -126,6 +126,11 @@ class Descents:
         """Visit all rows once; return the mean loss before each update, (D,)."""
         return self.groups.join([member.epoch() for member in self.members])
 
+    @property
+    def step(self):
+        """The length of the steps of each output, (D,)."""
+        return self.groups.join([member.step for member in self.members])
+
     def end_epoch(self):
         """Move the windows of the tails on."""
         for member in self.members:

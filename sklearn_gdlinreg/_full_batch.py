@@ -75,7 +75,7 @@ def side_by_side(W, groups, history):
     solutions : list of Solution
     """
     starts = [g.coordinates.from_model(W) for g, W in zip(groups, groups.split(W), strict=True)]
-    runs = [_exact_steps(V, g, history) for g, V in zip(groups, starts, strict=True)]
+    runs = [exact_steps(V, g, history) for g, V in zip(groups, starts, strict=True)]
     now = [Iterate(0.0, V) for V in starts]
     solutions = [None] * len(runs)
     while None in solutions:
@@ -105,8 +105,10 @@ def _loss(point, coordinates):
     return float(objective @ coordinates.loss_unit)
 
 
-def _exact_steps(V, group, history):
-    """Descend a group with exact steps and exact momentum; certify on the data themselves.
+def exact_steps(V, group, history):
+    """Descend a Group from V with exact steps and exact momentum; certify on the data.
+
+    Yields what a descent does; returns a Solution.
 
     Moments, where there are any, are descended first. The true gradient is then asked of
     the data, and the correction it calls for is descended in turn, as iterative refinement

@@ -10,8 +10,9 @@ import math
 
 import numpy as np
 
-from ._arrays import copied, namespace, to_host, zeros
+from ._arrays import copied, dot, namespace, to_host, zeros
 from ._epochs import Descent, Descents
+from ._full_batch import exact_steps
 from ._history import Patience
 from ._proximal import settle
 from ._rule import Rule
@@ -119,14 +120,14 @@ def automatic_steps(W, groups, history, *, rng, average, batch_size, shuffle):
     step : array of shape (D,)
     n_updates : int
     """
-    steps, start = [], W
+    start = W
 
-    def begin(group, start, rng):
-        descent, step = _automatic_descent(
-            start, group, rng=rng, average=average, batch_size=batch_size, shuffle=shuffle
+    def begin(group, W, rng):
+        if batch_size >= np.count_nonzero(to_host(group.passes.rows.weight)):
+            return ExactEpochs(W, group, history)
+        return _automatic_descent(
+            W, group, rng=rng, average=average, batch_size=batch_size, shuffle=shuffle
         )
-        steps.append(zeros(start.shape[1:], W) + step)
-        return descent
 
     descent = _descent_of(groups, begin, rng, W)
 
@@ -139,12 +140,12 @@ def automatic_steps(W, groups, history, *, rng, average, batch_size, shuffle):
         descent, history, penalty_at=_penalty_at(groups), settled=None if smooth else settled
     )
     if history.validation is not None:
-        return W, b, None, groups.join(steps), descent.t
+        return W, b, None, descent.step, descent.t
     parts = zip(groups, *map(groups.split, (W, last, start)), strict=True)
     # Without an average the last iterates are the answer already.
     ends = [_settled(g, W, *[last][: int(average)], start) for g, W, last, start in parts]
     known = [(G, losses) for *_, G, losses in ends]
-    return *groups.join_models([end[:2] for end in ends]), known, groups.join(steps), descent.t
+    return *groups.join_models([end[:2] for end in ends]), known, descent.step, descent.t
 
 
 def _penalty_at(groups):
@@ -180,7 +181,7 @@ def _descent_of(groups, begin, rng, *arrays):
 
 
 def _automatic_descent(W, group, *, rng, average, batch_size, shuffle):
-    """Return the Descent of a group by automatic steps from W, and the length of its steps."""
+    """Return the Descent of a group by automatic steps from W."""
     rows, penalty = group.passes.rows, group.penalty
     frame, y_mean = Frame.balanced(rows, group.coordinates, penalty.least_l2)
     visits, step = automatic(rows, frame, batch_size, rng)
@@ -204,7 +205,43 @@ def _automatic_descent(W, group, *, rng, average, batch_size, shuffle):
         return np.full(n, step if penalty.smooth else step / math.sqrt(window))
 
     descent = Descent(walk, visits, rates, rng if shuffle else None, average=average)
-    return descent, step
+    descent.step = zeros(W.shape[1:], W) + step
+    return descent
+
+
+class ExactEpochs:
+    """Full-batch descent of outputs that have no more rows than a batch; as `Descent`.
+
+    They get what they would get alone. An epoch is an iteration.
+    """
+
+    def __init__(self, W, group, history):
+        self.group, self.t, self.step = group, 0, zeros(W.shape[1:], W)
+        self._V = group.coordinates.from_model(W)
+        self._run = exact_steps(self._V, group, history)
+
+    def epoch(self):
+        """Make one iteration, if there is one left; return the losses after it, (D,)."""
+        try:
+            iterate = next(self._run)
+            while iterate.measured:
+                iterate = next(self._run)
+            self._V, self.t = iterate.V, self.t + 1
+        except StopIteration as end:
+            if end.value is not None:
+                self._V, self.step = end.value.V, end.value.step
+        c, V = self.group.coordinates, self._V
+        _, losses = self.group.passes.gradient(V)
+        return (losses - dot(c.ridge * V, V)) * c.loss_unit
+
+    def end_epoch(self):
+        """Do nothing: there is no average."""
+
+    def result(self):
+        """Return W and b."""
+        return self.group.coordinates.to_model(self._V)
+
+    last = result
 
 
 def _better(V, G, losses, other, passes, coordinates):

@@ -243,3 +243,27 @@ def test_score_needs_observed_rows(masked, D):
         model.score(X, Y)
     assert 0 < model.score(X[seen], Y[seen]) < 1
     assert 0 < model.score(X[seen], Y[seen].tolist(), np.ones(seen.sum())) < 1
+
+
+@pytest.mark.parametrize("n_seen", [20, 100])
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
+def test_a_rare_output_gets_in_mini_batches_what_it_gets_alone(rng, container, n_seen):
+    """20 rows are less than a batch: alone they are descended in full."""
+    X = rng.standard_normal((1000, 3))
+    Y = np.c_[X.sum(axis=1), X.sum(axis=1)] + 0.01 * rng.standard_normal((1000, 2))
+    Y[n_seen:, 1] = np.nan
+    options = {"batch_size": 32, "max_iter": 5, "tol": 0, "random_state": 0}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model = GDLinearRegression(missing_targets="ignore", **options).fit(container(X), Y)
+        alone = GDLinearRegression(**options).fit(container(X[:n_seen]), Y[:n_seen, 1])
+    np.testing.assert_allclose(model.coef_[1], alone.coef_, rtol=1e-9)
+
+
+def test_a_row_without_weight_makes_no_batch(rng):
+    X, weight = rng.standard_normal((5, 2)), np.array([1.0, 1, 0, 1, 1])
+    y = X @ [1.0, 2.0] + rng.standard_normal(5)
+    model = GDLinearRegression(batch_size=4).fit(X, y, weight)
+    removed = GDLinearRegression(batch_size=4).fit(X[weight > 0], y[weight > 0])
+    np.testing.assert_allclose(model.coef_, removed.coef_, rtol=1e-9)
+    assert model.engine_ == removed.engine_ == "moments"
