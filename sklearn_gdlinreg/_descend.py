@@ -21,6 +21,7 @@ from ._stream import Stream
 from ._streams import Streams
 from ._textbook import textbook_steps
 from ._validation import check_init, check_library
+from ._visits import seen_of
 
 
 def start(estimator, fitted, coef_init, intercept_init, n_features, y, *, method="fit"):
@@ -99,7 +100,7 @@ def history_of(estimator, data, held_out, told):
 # What overflows is seen in the results, and told with its cause.
 @np.errstate(over="ignore", invalid="ignore")
 def descend(estimator, W, b, data, history, rng):
-    """Return W, b, the step of each output, the number of updates, and what ran.
+    """Return W, b, the step of each output, the number of updates, what ran, and the Groups.
 
     W and b are of the type of X, and the History has their certificate.
     """
@@ -113,7 +114,7 @@ def descend(estimator, W, b, data, history, rng):
     if history.validation is not None and history.losses:
         (W, b), known = history.validation.model, None
     W, b = finish(W, b, known, groups, data.dtype, history, automatic=automatic)
-    return W, b, *rest
+    return W, b, *rest, groups
 
 
 def _descend_exactly(estimator, W, b, groups, history, _):
@@ -171,9 +172,14 @@ def begin_stream(estimator, n_features, y):
         "seed": rng.randint(2**31 - 1) if estimator.shuffle else None,
     }
 
+    known = vars(estimator).get("_features") if automatic and fitted is not None else None
+
     def begin(outputs):
         schedule = None if automatic else _schedule(estimator)
         own = {"penalty": penalty.of_outputs(outputs), "schedule": schedule}
+        if known:
+            d = np.arange(b.shape[0])[outputs][0]
+            own["seen"] = moved(seen_of(known[d % len(known)]), b)
         return Stream(W[:, outputs], b[outputs], **own, **options)
 
     if estimator.missing_targets == "error":

@@ -105,6 +105,28 @@ class Groups:
         parts = zip(columns, lengths, strict=True)
         return self.join([xp.broadcast_to(c[:, None], (c.shape[0], n)) for c, n in parts])
 
+    def known_features(self):
+        """Return what is known of the features, once for all outputs or for each.
+
+        It is kept with a model, so that a stream may go on from there.
+
+        Returns
+        -------
+        known : tuple of ndarray of shape (M + 1, 3), float32
+            As `_visits.seen_of` takes them; empty where float32 cannot hold them.
+        """
+        with np.errstate(over="ignore"):
+            found = [
+                known_of(group.coordinates, group.passes.rows).astype(np.float32)
+                for group in self
+            ]
+        if not np.isfinite(found).all():
+            return ()
+        if len(found) == 1:
+            return tuple(found)
+        outputs = [np.full(len(group.outputs), k) for k, group in enumerate(self)]
+        return tuple(found[k] for k in self.join(outputs))
+
     def best_intercept(self, W):
         """Return the b of the least loss for coefficients W, (M, D)."""
         parts = zip(self, self.split(W), strict=True)
@@ -119,6 +141,15 @@ class Groups:
     def y_mean(self):
         """The mean of each output, (D,), in its unit; zeros without an intercept."""
         return self.join(group.coordinates.mean[1] for group in self)
+
+
+def known_of(c, rows):
+    """Return mean, deviation and density of features, (M + 1, 3), last the number of rows."""
+    M = rows.n_features
+    weight = to_host(rows.weight)
+    deviation = to_host(c.deviation / c.unit[:M])
+    columns = np.stack([to_host(c.mean[0]), deviation, rows.known_density()], axis=1)
+    return np.append(columns, [[np.count_nonzero(weight)] * 3], axis=0)
 
 
 def alike(*marks):

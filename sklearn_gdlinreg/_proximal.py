@@ -199,7 +199,7 @@ class _Descent:
         better = curvature - 2.0 * dot(D, G) < dot(here, HP) - 2.0 * dot(here, G)
         return xp.where(better, end, V), xp.where(better, HD, HP)
 
-    def _left(self, target):
+    def left(self, target):
         """Return the squares of the proximal gradients, and whose are above the target, (D,)."""
         R, objective, c = self.gradient(), self.objective(), self.coordinates
         square = dot(R, R)
@@ -218,7 +218,7 @@ class _Descent:
             yield from self.accelerate(n_round)
             finished = yield from self.explore(4 * n_round, (polish * target) ** 2)
             n_round = FIRST_ROUND if finished else min(2 * n_round, LONGEST_ROUND)
-            square, left = self._left(target)
+            square, left = self.left(target)
             distance, n_left = numbers(
                 xp.sum(xp.where(left, square, 0.0)), xp.count_nonzero(left)
             )
@@ -263,7 +263,7 @@ def proximal_cycle(supplier, point, target, coordinates, history, *, polish=POLI
     `_Descent.descend`.
     """
     descent = _Descent(supplier, point, coordinates, history)
-    if history.n_left and namespace(point.V).any(descent._left(target)[1]):
+    if history.n_left and namespace(point.V).any(descent.left(target)[1]):
         left, ran_out = yield from descent.descend(target, STEPS_BEFORE_PATH, polish=polish)
         threshold = coordinates.proximal.threshold
         flat = coordinates.rank < threshold.shape[0] and namespace(threshold).any(threshold)

@@ -282,8 +282,9 @@ class GDLinearRegression(CallbackSupportMixin, LinearModel, BaseEstimator):
         task = FitTask.of(self, *given, attributes((W, b)))
         told = task and (lambda model: task.end_iteration(lambda: attributes(model())))
         history = history_of(self, data, held_out, told)
-        W, b, step, self.t_, self.engine_ = descend(self, W, b, data, history, rng)
+        W, b, step, self.t_, self.engine_, groups = descend(self, W, b, data, history, rng)
         store(self, attributes((W, b)), step, history)
+        self._features = groups.known_features()
         if task is not None:
             task.end()
         return history

@@ -161,6 +161,8 @@ class SparseRows(Rows):
         add_filled_sparse(*self.csr(), weight, counted, filled)
         return filled / weight.sum()
 
+    known_density = density
+
     def square_lengths(self, centre, inverse):
         """Return the squared lengths of the rows (x - centre) * inverse, (N,)."""
         lengths, zeros = np.empty(self.n_rows), (centre * inverse) ** 2

@@ -30,6 +30,10 @@ GROWTH = 1.1
 # A chunk that makes the loss so many times what it was has thrown the model away; so have
 # chunks in a row that make it grow by the second factor.
 HOPELESS, GROWN = 1e6, 4.0
+# Rows that are looked at before one is learnt from.
+FEW_ROWS = 8
+# The most updates that a model to begin with counts as.
+MOST_BEFORE = 256
 # Squares of values below this lose digits, or are zero.
 SMALLEST = 1e-150
 # The weighted mean length of long rows, over the mean length of all: 1 to 2 in an epoch.
@@ -61,6 +65,8 @@ class Stream:
     momentum : dict, as in `_mini_batch.textbook_epochs`
     seed : int or None
         What the shuffling of each chunk follows from; None keeps the order of rows.
+    seen : array of shape (M + 1, 3), optional
+        The moments of the features so far.
 
     Attributes
     ----------
@@ -69,8 +75,9 @@ class Stream:
     """
 
     def __init__(
-        self, W, b, *, fresh, batch_size, penalty, centred, average, schedule, momentum, seed
-    ):
+        self, W, b, *, fresh, batch_size, penalty, centred, average, schedule, momentum, seed,
+        seen=None,
+    ):  # fmt: skip
         self.W, self.b, self.fresh = W, b, fresh and schedule is None
         self.penalty, self.centred, self.schedule, self.seed = penalty, centred, schedule, seed
         if schedule is None:
@@ -78,9 +85,18 @@ class Stream:
         else:
             self.rule = textbook_rule(penalty, batch_size, average=average, **momentum)
         self.tail = Tail() if average else None
-        self.walk = self.seen = self.shown = None
+        self.walk = self.shown = None
+        self.seen = seen
         # Curvatures are at least 1, the intercept's, in a frame that fits the data.
-        self.t, self.step, self.renew_at = 0, 1.0, 1
+        self.t, self.curvature, self.length, self.renew_at = 0, 1.0, 1.0, 1
+        # A model to begin with counts as so many updates in the mean of iterates.
+        self.n_before = 0
+        if seen is not None:
+            self.length = LENGTH_MARGIN * self._known_length(seen)
+            self.curvature = self.length
+            if average:
+                self.n_before = min(MOST_BEFORE, math.ceil(float(seen[-1, 0]) / batch_size))
+                self.tail.add(W * self.n_before, b * self.n_before, self.n_before)
         self.n_rows, self.total = 0, 0.0
         # Of the losses of chunks: the worst of predicting zero, the last, and where it rose.
         self.null_loss, self.last_loss, self.least_loss, self.n_growths = 0.0, math.inf, 0.0, 0
@@ -118,17 +134,14 @@ class Stream:
         It is infinite where the textbook's steps make it grow without bound, and where values
         are too small for automatic steps.
         """
-        X, Y, weight = data.X, data.Y, data.weight
-        if weight is None:
-            weight = np.ones(data.n_rows)
-        weight = to_host(weight)
+        weight = np.ones(data.n_rows) if data.weight is None else to_host(data.weight)
         rows = np.flatnonzero(weight)
         if not len(rows):
             return 0.0
         if self.seed is not None:
             rows = np.random.default_rng([self.seed, self.t]).permutation(rows)
         weight = weight[rows]
-        chunk = rows_of(X, Y, None, centred=False, scaled=False)
+        chunk = rows_of(data.X, data.Y, None, centred=False, scaled=False)
         X, Y = chunk.X, chunk.Y
         self._enter(chunk, rows, weight)
         B, n_batches, loss = (
@@ -140,7 +153,7 @@ class Stream:
         bound = 0.0 if self.schedule is None else self._bound(X, Y, rows, weight)
         first = 0
         while first < n_batches:
-            last = self._end_of_span(share, first)
+            last = self._end_of_span(share, first, len(rows))
             visits = slice(first * B, last * B)
             loss += self._visit(rows[visits], weight[visits], share[first], last - first)
             if self.t >= self.renew_at and self.schedule is None:
@@ -225,26 +238,42 @@ class Stream:
         self.n_rows, self.total = self.n_rows + len(weight), float(totals[-1])
         return share
 
-    def _end_of_span(self, share, first):
+    def _rule_of(self, n_rows):
+        """Return the Rule of batches of so many rows together."""
+        if self.schedule is not None or n_rows >= self.rule.batch_size:
+            return self.rule
+        return self._automatic(n_rows, self.rule.period)
+
+    def _end_of_span(self, share, first, n_rows):
         """Return up to where batches can be visited in one go."""
         last = min(len(share), first + self.walk.span)
         if self.schedule is None:
             last = min(last, first + self.renew_at - self.t)
         if self.tail is not None:
-            last = min(last, first + 2 ** self.t.bit_length() - self.t)
+            n_updates = self.t + self.n_before
+            last = min(last, first + 2 ** n_updates.bit_length() - n_updates)
+        if n_rows < last * self.rule.batch_size:
+            # A last batch that is smaller takes the step of its own size.
+            last = max(last - 1, first + 1)
         same = share[first:last] == share[first]
         return last if same.all() else first + int(np.argmin(same))
 
     def _visit(self, rows, weight, share, n_batches):
         """Make the updates of these batches; return the sum of their losses."""
+        self.walk.forget_losses()
+        self.walk.rule = rule = self._rule_of(len(rows))
         if self.schedule is None:
-            steps = np.full(n_batches, self.step)
+            steps = np.full(n_batches, self.step_of(rule.batch_size))
+            # Before there are a few rows, those that nearly agree would make a frame of nothing.
+            ends = np.minimum(np.arange(1, n_batches + 1) * rule.batch_size, len(rows))
+            steps[float(self.walk.seen[-1, 0]) + ends < FEW_ROWS] = 0.0
         else:
             steps = 2.0 * self.schedule.updates(self.t, n_batches)
-        self.walk.forget_losses()
         self.walk.visit(rows, weight * share, steps, self.t)
+        self.walk.rule = self.rule
         self.t += n_batches
-        if self.tail is not None and self.t & (self.t - 1) == 0:
+        n_updates = self.t + self.n_before
+        if self.tail is not None and n_updates & (n_updates - 1) == 0:
             self.tail.add(*self.walk.sum())
             self.walk.forget()
             self.tail.restart()
@@ -262,21 +291,31 @@ class Stream:
             columns = np.flatnonzero(to_host(namespace(X).any(X != 0, axis=0)))
         X = take(X, columns, axis=1)
         B = self.rule.batch_size
-        share = 1.0 / B
         rng, weight = np.random.RandomState(0), np.full(X.shape[0], 1.0 / X.shape[0])
         curvature = power_iteration(X, weight, self.walk.frame(columns), rng)
-        curvature = max(CURVATURE_MARGIN * curvature, self.centred)
-        length = LENGTH_MARGIN * (self.walk.mean_length() + self.centred)
-        self.step = 1.0 / max((1 - share) * curvature + length * share, 1e-300)
+        self.curvature = max(CURVATURE_MARGIN * curvature, self.centred)
+        self.length = LENGTH_MARGIN * (self.walk.mean_length() + self.centred)
         self.renew_at = math.ceil(GROWTH * self.t)
         if self.penalty.some:
             seen = to_host(self.walk.seen[:, 0])
             period = penalty_period(len(seen) - 1, B * seen[:-1].sum() / seen[-1])
             self.rule = self.walk.rule = self._automatic(B, period)
 
+    def _known_length(self, seen):
+        """Return the mean squared length of rows in the frame of what is known of them."""
+        density = seen[:-1, 0] / seen[-1, 0]
+        return float(namespace(density).sum(density**0.5)) + self.centred
+
+    def step_of(self, n_rows):
+        """Return the step of a batch of so many rows."""
+        share = 1.0 / n_rows
+        return 1.0 / max((1 - share) * self.curvature + self.length * share, 1e-300)
+
     def rates(self):
         """Return the last step of each output, (D,)."""
-        step = self.step if self.schedule is None else self.schedule.rate
+        step = self.step_of(self.rule.batch_size)
+        if self.schedule is not None:
+            step = self.schedule.rate
         return zeros(self.b.shape, self.b) + step
 
     def centre(self):
@@ -303,7 +342,8 @@ class Stream:
         """Return a mean of iterates with zeros where the last iterate settles at zero."""
         frame = self.walk.frame(slice(None))
         proximal = self.penalty.proximal(frame.inverse**2, zeros(b.shape, b) + 1.0)
-        settled = proximal.map(self.last()[0], self.step * self.rule.period)
+        step = self.step_of(self.rule.batch_size)
+        settled = proximal.map(self.last()[0], step * self.rule.period)
         kept = namespace(W).where(settled == 0, 0.0, proximal.map(W, 0.0))
         # The prediction at the centre stays.
         return kept, b + frame.centre @ (W - kept)

@@ -75,6 +75,17 @@ class Frame:
         return cls(mean * float(centred), inverse_of(scale), centred)
 
 
+def seen_of(known):
+    """Return running moments, (M + 1, 3), of features as `Groups.known_features` knows them."""
+    seen = known.astype(np.float64)
+    n_rows, (mean, deviation, density) = seen[-1, 0], seen[:-1].T.copy()
+    some = np.where(density > 0, density, 1.0)
+    seen[:-1, 0], seen[:-1, 1] = n_rows * density, mean / some
+    zeros = (1.0 - density) * mean**2 / some
+    seen[:-1, 2] = n_rows * np.maximum(deviation**2 - zeros, 0.0)
+    return seen
+
+
 class Visits:
     """Which rows an epoch visits, and what each visit counts.
 

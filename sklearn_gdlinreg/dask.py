@@ -178,7 +178,7 @@ class DaskGDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
             fitted = fitted_coef(self) if self.warm_start else None
             W, b = start(self, fitted, coef_init, intercept_init, M, like)
             history = history_of(local, data, None, None)
-            W, b, step, local.t_, local.engine_ = descend(local, W, b, data, history, None)
+            W, b, step, local.t_, local.engine_, _ = descend(local, W, b, data, history, None)
             store(local, solution(W, b, like.ndim, data.chunks.dtype), step, history)
             vars(self).pop("feature_names_in_", None)
             vars(self).update(_fitted(local))

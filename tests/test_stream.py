@@ -313,3 +313,45 @@ def test_attributes_edited_between_calls(make_data, container):
     model.set_params(alpha=[0.1, 0.2, 0.3])
     with pytest.raises(ValueError, match="alpha must be a float or have one value"):
         model.partial_fit(container(X), Y)
+
+
+DESIGNS = {
+    "normal": lambda rng, n: rng.standard_normal((n, 30)),
+    "lognormal": lambda rng, n: np.exp(rng.standard_normal((n, 30))),
+    "equicorrelated": lambda rng, n: rng.standard_normal((n, 1)) + rng.standard_normal((n, 30)),
+    "bits": lambda rng, n: (rng.random((n, 30)) < 0.2).astype(float),
+}
+
+
+@pytest.mark.parametrize("options", [{}, {"alpha": 0.01, "l1_ratio": 0.5}], ids=str)
+@pytest.mark.parametrize("batch_size", [1, 64])
+@pytest.mark.parametrize("n_rows", [1, 3])
+@pytest.mark.parametrize("container", CONTAINERS)
+@pytest.mark.parametrize("design", DESIGNS)
+def test_a_few_rows_at_a_time(design, container, n_rows, batch_size, options):
+    """A good model stays good, and from scratch rows get as far as in one call."""
+    rng = np.random.default_rng(0)
+    w = rng.uniform(0.5, 2, 30)
+
+    def rows(n):
+        X = DESIGNS[design](rng, n)
+        return X, X @ w + 0.3 * (X @ w).std() * rng.standard_normal(n)
+
+    (X, y), (X_test, y_test), (A, b) = rows(2000), rows(1000), rows(1000)
+    model = GDLinearRegression(batch_size=batch_size, random_state=0, **options)
+    start = model.fit(container(X), y).score(X_test, y_test)
+    for x, t in chunks(n_rows, A[:99], b[:99]):
+        assert model.partial_fit(container(x), t).score(X_test, y_test) > start - 0.05
+    scratch = GDLinearRegression(batch_size=batch_size, random_state=0, **options)
+    stream(scratch, A, b, n_rows, container)
+    whole = GDLinearRegression(batch_size=batch_size, random_state=0, **options)
+    whole.partial_fit(container(A), b)
+    assert scratch.score(X_test, y_test) > whole.score(X_test, y_test) - 0.1
+
+
+def test_what_fit_knew_of_the_features_goes_with_the_model(make_data):
+    X, Y = make_data(500, 5, 2)
+    model = pickle.loads(pickle.dumps(GDLinearRegression(batch_size=16).fit(X, Y)))
+    model.partial_fit(X[:1], Y[:1])
+    centre = model._stream.walk.frame(slice(None)).centre
+    np.testing.assert_allclose(centre, X.mean(axis=0), rtol=0.02)
