@@ -11,6 +11,7 @@ from sklearn.utils.validation import validate_data
 
 from ._dask_rows import Chunks, add, naming, places
 from ._groups import Group, Groups, alike
+from ._inputs import check_container, unmasked
 from ._reading import read
 
 
@@ -107,6 +108,8 @@ def _following(A, X, name):
             raise TypeError(
                 f"{name} must be a dask.array, dask.dataframe or array. Got {type(A)}."
             )
+        check_container(A, name)
+        A = unmasked(A, name, missing=name == "y")
         A = np.asarray(A)
         if A.shape[:1] != X.shape[:1]:
             raise ValueError(f"{name} must have {X.shape[0]} rows, as X. Got shape {A.shape}.")
@@ -129,10 +132,10 @@ def _following(A, X, name):
 
 def _check_weight(weight, place):
     """Return the largest weight of a chunk; raise where one is not allowed."""
-    weight = np.asarray(weight, dtype=np.float64)
     if not len(weight):
         return 0.0
     with naming(*place):
+        weight = np.asarray(unmasked(weight, "sample_weight"), dtype=np.float64)
         assert_all_finite(weight, input_name="sample_weight")
         if weight.min() < 0:
             raise ValueError(

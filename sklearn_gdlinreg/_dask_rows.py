@@ -17,6 +17,7 @@ from scipy import sparse
 from sklearn.utils import assert_all_finite
 
 from ._dense_rows import PRODUCT_ADVANTAGE, DenseRows, short
+from ._inputs import assert_finite_targets, unmasked
 from ._reading import rows_of
 from ._rows import EPS, rounding_of
 from ._sparse_rows import SparseRows
@@ -122,7 +123,7 @@ def _answer(answer, chunks, question, place, X, Y, weight):
         if weight is not None and not weight.any():
             # What is not read here still must be finite.
             assert_all_finite(X.data if sparse.issparse(X) else X, input_name="X")
-            assert_all_finite(Y, input_name="y", allow_nan=chunks.missing)
+            assert_finite_targets(Y, allow_nan=chunks.missing)
             return None
         return answer((X, Y, weight), *question)
 
@@ -158,8 +159,8 @@ def as_rows(chunks, X, Y, weight):
     if sparse.issparse(X):
         X = X.tocsr().astype(chunks.dtype, copy=False)
     else:
-        X = np.asarray(X, dtype=chunks.dtype)
-    Y = np.asarray(Y, dtype=chunks.dtype)
+        X = np.asarray(unmasked(X, "X"), dtype=chunks.dtype)
+    Y = np.asarray(unmasked(Y, "y", missing=True), dtype=chunks.dtype)
     Y = Y.reshape(len(Y), chunks.n_columns)
     if chunks.outputs is not None:
         Y = np.ascontiguousarray(Y[:, chunks.outputs])

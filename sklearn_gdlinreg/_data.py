@@ -13,6 +13,7 @@ from sklearn.utils import assert_all_finite
 from ._arrays import namespace, same_place, stored, take, to_host
 from ._equations import loss
 from ._groups import Group, Groups, alike
+from ._inputs import assert_finite_targets
 from ._reading import read
 from ._validation import check_data, check_sample_weight
 
@@ -163,7 +164,7 @@ def hold_out(estimator, data, given, rng):
     validate.check_observed("validate on")
     # Those to learn from are checked as they are read.
     assert_all_finite(stored(validate.X), input_name="X")
-    assert_all_finite(validate.Y, input_name="y")
+    assert_finite_targets(validate.Y)
     return learn, validate.wide()
 
 
@@ -181,7 +182,9 @@ def check_validation_data(estimator, X_val, y_val, sample_weight_val, y):
             "X_val and y_val are passed to fit while at the same time early_stopping is "
             "False. When passing X_val and y_val to fit, early_stopping should be set to True."
         )
-    X_val, y_val = check_data(estimator, X_val, y_val, reset=False, y_name="y_val")
+    X_val, y_val = check_data(
+        estimator, X_val, y_val, reset=False, X_name="X_val", y_name="y_val"
+    )
     if not same_place(y_val, y):
         raise ValueError("X_val must be of the library of X and on its device, as arrays are.")
     if y_val.ndim != y.ndim or y_val.shape[1:] != y.shape[1:]:
@@ -192,6 +195,6 @@ def check_validation_data(estimator, X_val, y_val, sample_weight_val, y):
     sample_weight_val = check_sample_weight(sample_weight_val, X_val, name="sample_weight_val")
     data = Data.of(X_val, y_val, sample_weight_val, missing_targets=estimator.missing_targets)
     assert_all_finite(stored(data.X), input_name="X_val")
-    assert_all_finite(data.Y, input_name="y_val")
+    assert_finite_targets(data.Y, input_name="y_val")
     data.check_observed("validate on")
     return data.wide()

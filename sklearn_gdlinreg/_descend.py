@@ -13,6 +13,7 @@ from ._arrays import moved, namespace, same_place, stored, to_host, zeros
 from ._finish import cast_model, finish
 from ._full_batch import side_by_side
 from ._history import History, Patience, Validation
+from ._inputs import assert_finite_targets
 from ._mini_batch import automatic_steps, textbook_epochs
 from ._model import fitted_coef
 from ._penalty import Penalty
@@ -192,7 +193,7 @@ def learn_chunk(stream, data, estimator):
     if "coef_" in vars(estimator):
         check_library(estimator, data.Y, "partial_fit")
     assert_all_finite(stored(data.X), input_name="X")
-    assert_all_finite(data.Y, input_name="y")
+    assert_finite_targets(data.Y)
     if sparse.issparse(data.X):
         # Kernels trust the indices.
         data.X.check_format(full_check=True)

@@ -13,6 +13,7 @@ import numpy as np
 from sklearn.utils import assert_all_finite
 
 from ._arrays import stored
+from ._inputs import assert_finite_targets
 from ._threads import blas_of_one_thread, count_threads
 
 EPS = float(np.finfo(np.float64).eps)
@@ -137,7 +138,7 @@ class Rows:
     def _raise_non_finite(self):
         """Say which input holds a nan or an infinity, or overflows."""
         assert_all_finite(stored(self.X), input_name="X")
-        assert_all_finite(self.Y, input_name="y")
+        assert_finite_targets(self.Y)
         raise ValueError(
             "Input X or y spans too many orders of magnitude: the squares of its values "
             "overflow. Scale the features or the outputs to a smaller range."

@@ -11,6 +11,7 @@ from sklearn.utils.validation import validate_data
 
 from ._arrays import detached, is_numpy, namespace, same_place, stored, to_host
 from ._compat import check_same_namespace, get_namespace_and_device, move_to
+from ._inputs import check_container, unmasked
 
 
 class InvalidParameterError(ValueError, TypeError):
@@ -194,9 +195,10 @@ def restored_on_error(estimator):
         raise
 
 
-def check_features(estimator, X, **options):
+def check_features(estimator, X, *, name="X", **options):
     """Return X as `validate_data` does, float64 or float32, of whatever library it is."""
-    X = detached(X)
+    check_container(X, name)
+    X = unmasked(detached(X), name)
     xp, dispatched, device = get_namespace_and_device(X)
     # Dataframes that are not pandas' have no type before they are converted.
     untyped = hasattr(X, "to_numpy") and not hasattr(X, "iloc")
@@ -213,9 +215,14 @@ def check_features(estimator, X, **options):
     return X
 
 
-def _following(values, X, dtype, **options):
-    """Return values as `check_array` does, of this type, of the library and device of X."""
-    values = detached(values)
+def _following(values, X, dtype, *, missing=False, input_name, **options):
+    """Return values as `check_array` does, of this type, of the library and device of X.
+
+    With ``missing``, masked entries are NaN.
+    """
+    check_container(values, input_name)
+    values, options["input_name"] = detached(values), input_name
+    values = unmasked(values, input_name, missing=missing)
     xp, dispatched, device = get_namespace_and_device(stored(X))
     if not dispatched:
         return check_array(values, dtype=dtype, **options)
@@ -236,7 +243,7 @@ def check_library(estimator, X, method):
         )
 
 
-def check_data(estimator, X, y, *, reset=True, y_name="y"):
+def check_data(estimator, X, y, *, reset=True, X_name="X", y_name="y"):
     """Return X as float array or CSR, and y of its type, where it is, 1D or 2D.
 
     Whether values are finite is seen when they are read; an extra look costs a pass.
@@ -245,8 +252,11 @@ def check_data(estimator, X, y, *, reset=True, y_name="y"):
         raise ValueError(
             f"{type(estimator).__name__} requires y to be passed, but the target y is None."
         )
-    X = check_features(estimator, X, accept_sparse="csr", ensure_all_finite=False, reset=reset)
-    y = _following(y, X, X.dtype, ensure_2d=False, ensure_all_finite=False, input_name=y_name)
+    X = check_features(
+        estimator, X, name=X_name, accept_sparse="csr", ensure_all_finite=False, reset=reset
+    )
+    options = {"ensure_2d": False, "ensure_all_finite": False, "input_name": y_name}
+    y = _following(y, X, X.dtype, missing=True, **options)
     if y.ndim == 0 or y.ndim > 2:
         raise ValueError(
             f"{y_name} should be a 1d or 2d array, got an array of shape {y.shape} instead."
@@ -256,11 +266,18 @@ def check_data(estimator, X, y, *, reset=True, y_name="y"):
 
 
 def check_init(values, name, shape):
-    """Return initial values as float64 of the shape; a vector will do for one output."""
+    """Return initial values as float64 of the shape; a vector will do for one output.
+
+    So will a number, or an array without dimensions, where one value is asked for.
+    """
+    check_container(values, name)
+    values = unmasked(detached(values), name)
+    given = np.shape(values) if isinstance(values, Real) else getattr(values, "shape", None)
+    if given == ():
+        values = values[None, ...] if hasattr(values, "shape") else [values]
     values = check_array(values, ensure_2d=False, allow_nd=True, input_name=name)
     values = to_host(values).astype(np.float64)
     if values.shape != shape and not (values.size == math.prod(shape) and 1 in shape):
-        raise ValueError(
-            f"{name} must be of shape {shape}. Got an array of shape {values.shape}."
-        )
+        given = values.shape if given is None else tuple(given)
+        raise ValueError(f"{name} must be of shape {shape}. Got an array of shape {given}.")
     return values.reshape(shape)

@@ -123,6 +123,24 @@ def test_masked_targets(container, data, rng, chunks, parameters):
     assert_same(model, expected)
 
 
+def test_masked_arrays(data):
+    X, Y, _ = data
+    mask = np.zeros(Y.shape, dtype=bool)
+    mask[::3, 1] = True
+    expected = GDLinearRegression(missing_targets="ignore").fit(X, np.where(mask, np.nan, Y))
+    y = np.ma.array(np.where(mask, -9.0, Y), mask=mask)
+    for target in (y, chunked(y, 100)):
+        model = DaskGDLinearRegression(missing_targets="ignore").fit(chunked(X, 100), target)
+        assert_same(model, expected)
+        failing(chunked(X, 100), target, "y contains NaN.*missing_targets")
+    masked = chunked(np.ma.array(X, mask=X > 3), 100)
+    failing(masked, Y, r"Input X has masked entries.*\(chunk \d, rows")
+    weight = chunked(np.ma.array(np.ones(N), mask=np.arange(N) == 150), 100)
+    failing(
+        chunked(X, 100), Y, r"sample_weight has masked entries.*\(chunk 1", sample_weight=weight
+    )
+
+
 @each_chunking
 def test_the_least_squares_answer_of_one_output(data, chunks):
     X, Y, sample_weight = data
@@ -352,7 +370,7 @@ def test_other_input_is_told(data):
         failing(x, lazy, "y must be a dask.array, dask.dataframe or array. Got", TypeError)
     Y[:, 1] = np.nan
     failing(x, Y, "Got none for output 1 of y", missing_targets="ignore")
-    failing(x, Y, r"y contains NaN \(chunk \d, rows")
+    failing(x, Y, r"y contains NaN.*missing_targets.* \(chunk \d, rows")
     model = DaskGDLinearRegression().fit(x, Y[:, 0])
     for call in (model.predict, lambda x: model.score(x, Y[:, 0])):
         with pytest.raises(ValueError, match="X has 5 features, but DaskGDLinearRegression is"):

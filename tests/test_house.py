@@ -10,7 +10,7 @@ import sklearn_gdlinreg
 PACKAGE = Path(sklearn_gdlinreg.__file__).parent
 LAYERS = [
     {"_kernels", "_rule", "_dense_epochs", "_sparse_epochs", "_compat", "_display", "_history"}
-    | {"_threads", "skops"},
+    | {"_inputs", "_threads", "skops"},
     {"_arrays"},
     {"_equations", "_validation", "_rows", "_penalty", "_moves", "_epochs", "_steps"},
     {"_certificate", "_model", "_coefficient_path", "_dense_rows", "_sparse_rows"},

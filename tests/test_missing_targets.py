@@ -211,8 +211,46 @@ def test_a_textbook_step_that_diverges(masked):
 
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 def test_nan_is_an_error_by_default(masked, method):
-    with pytest.raises(ValueError, match="Input y contains NaN"):
-        getattr(GDLinearRegression(), method)(*masked)
+    X, Y = masked
+    mask = np.isnan(Y)
+    for y in (Y, np.ma.array(np.where(mask, -9.0, Y), mask=mask)):
+        with pytest.raises(ValueError, match=r"Input y contains NaN.*missing_targets=.ignore"):
+            getattr(GDLinearRegression(), method)(X, y)
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int64])
+def test_masked_arrays(masked, method, dtype):
+    X, Y = masked
+    mask = np.isnan(Y)
+    values = np.where(mask, -999, np.nan_to_num(10 * Y).round()).astype(dtype)
+    expected = GDLinearRegression(missing_targets="ignore", random_state=0)
+    getattr(expected, method)(X, np.where(mask, np.nan, values))
+    model = GDLinearRegression(missing_targets="ignore", random_state=0)
+    getattr(model, method)(X, np.ma.array(values, mask=mask))
+    np.testing.assert_array_equal(model.coef_, expected.coef_)
+    plain = GDLinearRegression(random_state=0)
+    getattr(plain, method)(np.ma.array(X), np.ma.array(values))
+    whole = getattr(GDLinearRegression(random_state=0), method)(X, values)
+    np.testing.assert_array_equal(plain.coef_, whole.coef_)
+
+
+def test_masked_rows_to_validate_on(masked):
+    X, Y = masked
+    mask = np.isnan(Y)
+    model = GDLinearRegression(missing_targets="ignore", early_stopping=True, tol=1e-3)
+    curves = [
+        model.fit(X, Y, X_val=X, y_val=y).validation_loss_curve_
+        for y in (Y, np.ma.array(np.where(mask, -9.0, Y), mask=mask))
+    ]
+    assert curves[0] == curves[1]
+    X_val = np.ma.array(X, mask=X > 2)
+    with pytest.raises(ValueError, match="Input X_val has masked entries"):
+        model.fit(X, Y, X_val=X_val, y_val=Y)
+    model.set_params(missing_targets="error")
+    observed = np.where(mask, 0.0, Y)
+    with pytest.raises(ValueError, match=r"Input y_val contains NaN.*missing_targets=.ig"):
+        model.fit(X, observed, X_val=X, y_val=Y)
 
 
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])

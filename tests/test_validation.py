@@ -148,6 +148,56 @@ def test_data(bad, match, error):
     assert_fails(match, error=error, **bad)
 
 
+@pytest.mark.parametrize("number", [1.5, 2, np.float32(1.5), np.array(1.5)], ids=repr)
+def test_intercept_init_may_be_a_number(number):
+    model = GDLinearRegression(learning_rate=0.01, max_iter=3, tol=0)
+    expected = model.fit(X, y, intercept_init=[float(number)]).intercept_
+    assert model.fit(X, y, intercept_init=number).intercept_ == expected
+    with pytest.raises(ValueError, match=r"intercept_init must be of shape \(2,\).*shape \(\)"):
+        model.fit(X, Y, intercept_init=number)
+
+
+def masked_somewhere(A):
+    return np.ma.array(A, mask=np.arange(A.size).reshape(A.shape) == 1)
+
+
+def test_masked_entries_that_mean_nothing():
+    assert_fails(r"Input X has masked entries \(1 of 36\)", X=masked_somewhere(X))
+    weight = masked_somewhere(np.ones(12))
+    assert_fails("Input sample_weight has masked entries", sample_weight=weight)
+    assert_fails("Input coef_init has masked", coef_init=masked_somewhere(np.ones(3)))
+    model = GDLinearRegression().fit(X, y)
+    with pytest.raises(ValueError, match="Input X has masked entries"):
+        model.predict(masked_somewhere(X))
+
+
+def test_what_holds_no_values_is_told():
+    pl = pytest.importorskip("polars")
+    lazy = pl.DataFrame(X).lazy()
+    assert_fails(r"X is a LazyFrame.*Pass X\.collect\(\)", X=lazy, error=TypeError)
+    assert_fails(r"y is a LazyFrame", y=pl.DataFrame(Y).lazy(), error=TypeError)
+    match = r"X must be an array or a dataframe. Got .*dict.*pandas\.DataFrame\(X\)"
+    assert_fails(match, X={"a": y, "b": y}, error=TypeError)
+    assert_fails(r"y must be an array", y={"a": y}, error=TypeError)
+    assert_fails(
+        r"X_val is a LazyFrame", error=TypeError, parameters={"early_stopping": True},
+        X_val=lazy, y_val=y,
+    )  # fmt: skip
+    with pytest.raises(TypeError, match="X is a LazyFrame"):
+        GDLinearRegression().fit(X, y).predict(lazy)
+
+
+def test_dask_collections_are_told():
+    da = pytest.importorskip("dask.array")
+    chunked = da.from_array(X)
+    match = r"X is a Dask collection. Use .*DaskGDLinearRegression.*X\.compute\(\)"
+    assert_fails(match, X=chunked, error=TypeError)
+    assert_fails("y is a Dask collection", y=da.from_array(y), error=TypeError)
+    assert_fails(
+        "sample_weight is a Dask collection", sample_weight=da.ones(12), error=TypeError
+    )
+
+
 @pytest.mark.parametrize("factor", [np.nan, np.inf, -1.0, "a", None])
 def test_schedule_that_returns_nonsense(factor):
     match = rf"'schedule' callable .* a float in the range \[0.0, inf\). Got {factor!r}"

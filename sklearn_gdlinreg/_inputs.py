@@ -1,0 +1,56 @@
+"""What users hand over, before scikit-learn looks at it: masks, and what holds no values."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from sklearn.utils import assert_all_finite
+
+IGNORE = (
+    'With missing_targets="ignore", GDLinearRegression learns each output from the rows where '
+    "it is observed."
+)
+
+
+def check_container(A, name):
+    """Raise where there are no values to be read, and say what to pass instead."""
+    if hasattr(type(A), "__dask_graph__"):
+        raise TypeError(
+            f"{name} is a Dask collection. Use sklearn_gdlinreg.dask.DaskGDLinearRegression for "
+            f"it, or pass {name}.compute() where it fits into memory. Got {type(A)}."
+        )
+    if type(A).__name__ == "LazyFrame" and hasattr(A, "collect"):
+        raise TypeError(
+            f"{name} is a LazyFrame, whose values are not there yet. Pass {name}.collect()."
+        )
+    if isinstance(A, Mapping):
+        raise TypeError(
+            f"{name} must be an array or a dataframe. Got {type(A)}. Pass "
+            f"pandas.DataFrame({name}), or the values as an array."
+        )
+
+
+def unmasked(A, name, *, missing=False):
+    """Return the values of a masked array, and anything else as it is.
+
+    Masked entries are NaN where ``missing`` says that they may be; else they are an error.
+    """
+    if not isinstance(A, np.ma.MaskedArray):
+        return A
+    if not np.ma.is_masked(A):
+        return A.data
+    if not missing:
+        raise ValueError(
+            f"Input {name} has masked entries ({np.ma.count_masked(A)} of {A.size}). Fill them, "
+            "or leave out their rows."
+        )
+    return (A if A.dtype.kind in "fc" else A.astype(np.float64)).filled(np.nan)
+
+
+def assert_finite_targets(Y, *, input_name="y", allow_nan=False):
+    """Raise where targets are not finite; where it is NaN, say how to learn from the rest."""
+    try:
+        assert_all_finite(Y, input_name=input_name, allow_nan=allow_nan)
+    except ValueError as error:
+        if "contains NaN" not in str(error):
+            raise
+        raise ValueError(f"Input {input_name} contains NaN. {IGNORE}") from None
