@@ -5,7 +5,7 @@ from numbers import Integral
 
 import numpy as np
 from sklearn import get_config
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import check_cv
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
@@ -30,7 +30,7 @@ LEAST_L1_RATIO = 1e-3
 NO_ALPHA = np.finfo(np.float64).resolution
 
 
-class GDLinearRegressionCV(LinearModel, BaseEstimator):
+class GDLinearRegressionCV(LinearModel, RegressorMixin, BaseEstimator):
     """Linear regression whose penalty is chosen by cross-validation along a path.
 
     It does what ``GridSearchCV(GDLinearRegression())`` over `alpha` and `l1_ratio` does, in

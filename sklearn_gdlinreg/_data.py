@@ -4,6 +4,7 @@ Conventions: N rows, M features, D outputs.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import sparse
@@ -136,12 +137,20 @@ class Data:
                     f"{np.arange(self.n_outputs)[outputs][0]} of y."
                 )
 
+    @cached_property
+    def _observed_alike(self):
+        """The outputs, targets and weights of each group; the loss asks again and again."""
+        return [
+            (outputs, take(self.Y, outputs, axis=-1), weight)
+            for outputs, weight in self.groups()
+        ]
+
     def loss(self, W, b):
         """Return the loss of a model on these rows, a float: of each output where observed."""
         return float(
             sum(
-                loss(self.X, *(take(A, outputs, axis=-1) for A in (self.Y, W, b)), weight)
-                for outputs, weight in self.groups()
+                loss(self.X, Y, *(take(A, outputs, axis=-1) for A in (W, b)), weight)
+                for outputs, Y, weight in self._observed_alike
             )
         )
 

@@ -1,14 +1,18 @@
 """A fitted linear model: its coefficients, and what is done with them."""
 
+from numbers import Real
+
 import numpy as np
 from scipy import sparse
-from sklearn.base import MultiOutputMixin, RegressorMixin
+from sklearn.base import MultiOutputMixin
 from sklearn.utils import check_array
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted
 
-from ._arrays import copied, namespace
+from ._arrays import copied, detached, namespace
 from ._compat import ARRAY_API
+from ._inputs import IGNORE, check_container, unmasked
+from ._score import score_observed
 from ._validation import check_features, check_library
 
 # Items of float32 that predictions widen to float64 at a time: 2 MB.
@@ -85,8 +89,8 @@ def _sum_in_float64(X, W, b):
     return xp.concat([xp.astype(xp.astype(x, xp.float64) @ W + b, X.dtype) for x in blocks])
 
 
-class LinearModel(MultiOutputMixin, RegressorMixin):
-    """Mixin of estimators that have `coef_` and `intercept_`."""
+class LinearModel(MultiOutputMixin):
+    """Mixin of regressors that have `coef_` and `intercept_`, before `RegressorMixin`."""
 
     _doc_link_module = "sklearn_gdlinreg"
     _doc_link_template = (
@@ -99,6 +103,20 @@ class LinearModel(MultiOutputMixin, RegressorMixin):
         tags.input_tags.sparse = True
         tags.array_api_support = ARRAY_API
         return tags
+
+    @property
+    def penalty(self):
+        """The kind of penalty, "l1", "l2", "elasticnet", or None where it is not known yet.
+
+        `SelectFromModel` asks for it: of a model with an L1 penalty it keeps the features
+        whose coefficients are not zero. It is no parameter; `l1_ratio` is.
+        """
+        l1_ratio = getattr(self, "l1_ratio_", self.l1_ratio)
+        if not isinstance(l1_ratio, Real):
+            return None
+        if np.isclose(float(l1_ratio), 1.0):
+            return "l1"
+        return "elasticnet" if l1_ratio else "l2"
 
     def predict(self, X):
         """Predict the targets of X.
@@ -121,12 +139,15 @@ class LinearModel(MultiOutputMixin, RegressorMixin):
     def score(self, X, y, sample_weight=None):
         """Return the coefficient of determination, R squared, averaged over the outputs.
 
+        With ``missing_targets="ignore"`` that of each output is over the rows where it is
+        observed. An output with less than two such rows does not count.
+
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Samples.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Their targets.
+            Their targets. NaN with ``missing_targets="ignore"`` only.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights.
 
@@ -138,21 +159,19 @@ class LinearModel(MultiOutputMixin, RegressorMixin):
         Raises
         ------
         ValueError
-            If a target is missing: a score needs rows where all outputs are observed.
+            If a target is missing, but for ``missing_targets="ignore"``.
         """
-        y_seen = check_array(
-            y, dtype=None, ensure_2d=False, ensure_all_finite="allow-nan", input_name="y"
-        )
-        xp = namespace(y_seen)
-        if xp.isdtype(y_seen.dtype, "real floating") and xp.any(xp.isnan(y_seen)):
-            missing = xp.isnan(y_seen)
-            rows = xp.any(missing, axis=1) if missing.ndim == 2 else missing
-            raise ValueError(
-                "score needs rows where all outputs of y are observed. Got NaN in "
-                f"{int(xp.count_nonzero(rows))} of {rows.shape[0]} rows. Score on the observed "
-                "rows, or each output on its own."
-            )
-        return super().score(X, y, sample_weight)
+        check_container(y, "y")
+        y = check_array(
+            unmasked(detached(y), "y", missing=True),
+            ensure_2d=False, ensure_all_finite="allow-nan", input_name="y",
+        )  # fmt: skip
+        xp = namespace(y)
+        if not (xp.isdtype(y.dtype, "real floating") and xp.any(xp.isnan(y))):
+            return super().score(X, y, sample_weight)
+        if getattr(self, "missing_targets", "error") == "error":
+            raise ValueError(f"Input y contains NaN. {IGNORE}")
+        return score_observed(y, self.predict(X), sample_weight)
 
     def sparsify(self):
         """Store `coef_` as a CSR matrix: less memory where most of it is zero.

@@ -1,6 +1,6 @@
 """GDLinearRegression: parameters, checks, fit and partial_fit."""
 
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import check_random_state
 
 from ._compat import CallbackSupportMixin, FitTask, with_callbacks
@@ -10,7 +10,7 @@ from ._model import LinearModel, fitted_coef, solution, store
 from ._validation import check_data, check_parameters, check_sample_weight, restored_on_error
 
 
-class GDLinearRegression(CallbackSupportMixin, LinearModel, BaseEstimator):
+class GDLinearRegression(CallbackSupportMixin, LinearModel, RegressorMixin, BaseEstimator):
     """Linear regression by gradient descent on the mean squared error.
 
     With the default ``learning_rate="auto"`` there is nothing to tune, and the descent ends

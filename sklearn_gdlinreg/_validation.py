@@ -162,7 +162,7 @@ def check_sample_weight(sample_weight, X, *, name="sample_weight"):
     n_samples = X.shape[0]
     if isinstance(sample_weight, Real):
         sample_weight = np.full(n_samples, sample_weight)
-    sample_weight = _following(sample_weight, X, "float64", ensure_2d=False, input_name=name)
+    sample_weight = following(sample_weight, X, "float64", ensure_2d=False, input_name=name)
     xp = namespace(sample_weight)
     if sample_weight.ndim != 1:
         raise ValueError(
@@ -215,7 +215,7 @@ def check_features(estimator, X, *, name="X", **options):
     return X
 
 
-def _following(values, X, dtype, *, missing=False, input_name, **options):
+def following(values, X, dtype, *, missing=False, input_name, **options):
     """Return values as `check_array` does, of this type, of the library and device of X.
 
     With ``missing``, masked entries are NaN.
@@ -256,7 +256,7 @@ def check_data(estimator, X, y, *, reset=True, X_name="X", y_name="y"):
         estimator, X, name=X_name, accept_sparse="csr", ensure_all_finite=False, reset=reset
     )
     options = {"ensure_2d": False, "ensure_all_finite": False, "input_name": y_name}
-    y = _following(y, X, X.dtype, missing=True, **options)
+    y = following(y, X, X.dtype, missing=True, **options)
     if y.ndim == 0 or y.ndim > 2:
         raise ValueError(
             f"{y_name} should be a 1d or 2d array, got an array of shape {y.shape} instead."

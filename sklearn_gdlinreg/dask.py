@@ -1,7 +1,7 @@
 """GDLinearRegression on Dask collections: X stays where it is, in chunks of rows."""
 
 import copy
-import warnings
+from dataclasses import replace
 
 try:
     import dask.array as da
@@ -12,15 +12,16 @@ except ImportError as error:
 
 import numpy as np
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
-from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
 from ._dask_data import check_columns, check_features, data_of, is_dask
 from ._dask_rows import naming
 from ._descend import descend, history_of, start
+from ._inputs import assert_finite_targets
 from ._model import fitted_coef, linear, solution, store
 from ._regressor import GDLinearRegression
+from ._score import averaged, sums_of_squares
 from ._validation import CONSTRAINTS, check_parameters, restored_on_error
 
 
@@ -216,6 +217,9 @@ class DaskGDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
     def score(self, X, y, sample_weight=None):
         """Return the coefficient of determination, R squared, averaged over the outputs.
 
+        Sums are in float64. With ``missing_targets="ignore"`` each output counts the rows
+        where it is observed, as in `GDLinearRegression`.
+
         Parameters
         ----------
         X : dask.array or dask.dataframe of shape (n_samples, n_features)
@@ -239,16 +243,14 @@ class DaskGDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
             raise ValueError(
                 f"y must have {self.intercept_.size} outputs, as in fit. Got {data.n_outputs}."
             )
-        if data.n_rows < 2:
-            message = "R^2 score is not well-defined with less than two samples."
-            warnings.warn(message, UndefinedMetricWarning, stacklevel=2)
-            return float("nan")
-        question = self.coef_, self.intercept_
-        _, _, spread, error = data.chunks.reduce(_score, _merge_scores, *question)
-        # As r2_score: an output that does not vary is predicted fully, or not at all.
-        varies = spread > 0
-        shares = np.where(varies, error / np.where(varies, spread, 1.0), error > 0)
-        return float(1.0 - shares.mean())
+        missing = self.missing_targets == "ignore"
+        chunks = replace(data.chunks, dtype=np.dtype(np.float64), missing=missing)
+        question = self.coef_, self.intercept_, missing
+        found = chunks.reduce(_score, _merge_scores, *question)
+        if found is None:
+            raise ValueError("There is no row that carries weight in X and y.")
+        counts, _, _, spread, error = found
+        return averaged(counts, spread, error)
 
     def to_local(self):
         """Return the fitted model as a `GDLinearRegression`, with the same parameters.
@@ -285,20 +287,19 @@ def _predict_chunk(X, coef, intercept, block_id=None):
         return _predict(X, coef, intercept)
 
 
-def _score(chunk, coef, intercept):
-    """Answer with the weight, the mean of y, its squares about that, and those of errors."""
+def _score(chunk, coef, intercept, missing):
+    """Answer with the `sums_of_squares` of a chunk."""
     X, Y, weight = chunk
     weight = np.ones(len(Y)) if weight is None else weight
-    error = Y - _predict(X, coef, intercept).reshape(Y.shape)
-    check_array(Y, input_name="y")
-    Y, total = Y.astype(np.float64), weight.sum()
-    mean = weight @ Y / total
-    return total, mean, weight @ (Y - mean) ** 2, weight @ error.astype(np.float64) ** 2
+    prediction = _predict(X, coef, intercept).reshape(Y.shape)
+    assert_finite_targets(Y, allow_nan=missing)
+    return sums_of_squares(Y, prediction, weight)
 
 
 def _merge_scores(one, other):
     """Merge two answers of `_score` (Chan, Golub & LeVeque, 1983)."""
-    (n, mean, spread, error), (m, mean_2, spread_2, error_2) = one, other
+    (count, n, mean, spread, error), (count_2, m, mean_2, spread_2, error_2) = one, other
     total, apart = n + m, mean_2 - mean
-    spread = spread + spread_2 + n * (m / total) * apart**2
-    return total, mean + apart * (m / total), spread, error + error_2
+    share = m / np.where(total > 0, total, 1.0)
+    spread = spread + spread_2 + n * share * apart**2
+    return count + count_2, total, mean + apart * share, spread, error + error_2

@@ -205,6 +205,18 @@ def test_all_that_is_fitted_is_where_x_is(library, batch_size, targets, problem)
 
 @needs_dispatch
 @each_library
+def test_score_counts_what_is_observed(library, problem):
+    X, y, sample_weight = problem("masked")
+    model = library.fit(GDLinearRegression(missing_targets="ignore"), X, y)
+    expected = GDLinearRegression(missing_targets="ignore").fit(X, y).score(X, y, sample_weight)
+    with config_context(array_api_dispatch=True):
+        for target in (library(y), y):
+            score = model.score(library(X), target, library(sample_weight))
+            assert score == pytest.approx(expected, rel=1e-5)
+
+
+@needs_dispatch
+@each_library
 @pytest.mark.parametrize("other", [np.asarray, tensors, strict.asarray, list])
 def test_targets_and_weights_follow(library, other, problem):
     X, y, sample_weight = problem("weighted")

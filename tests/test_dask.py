@@ -243,6 +243,34 @@ def test_score(container, data, chunks, weighted):
         assert score == pytest.approx(expected, rel=1e-10)
 
 
+@each_chunking
+def test_score_counts_what_is_observed(container, data, chunks):
+    X, Y, sample_weight = data
+    Y[:300, 0] = Y[::3, 1] = np.nan
+    # Another output than in fit may have next to no rows.
+    few = Y.copy()
+    few[1:, 2] = np.nan
+    model = DaskGDLinearRegression(missing_targets="ignore").fit(chunked(X, 100), Y)
+    for target in (Y, few):
+        for weight in (None, sample_weight):
+            score = model.score(container(X, chunks), chunked(target, chunks), weight)
+            expected = model.to_local().score(X, target, weight)
+            assert score == pytest.approx(expected, rel=1e-10)
+    model.set_params(missing_targets="error")
+    with pytest.raises(ValueError, match=r"y contains NaN.*missing_targets.*\(chunk"):
+        model.score(container(X, chunks), chunked(Y, chunks))
+
+
+def test_score_is_in_float64(data):
+    X, Y, _ = (A.astype(np.float32) for A in data)
+    model = DaskGDLinearRegression().fit(chunked(X, 100), Y)
+    prediction = X.astype(float) @ model.coef_.astype(float).T + model.intercept_
+    # An output that is all but predicted: in float32 nothing would be left of the error.
+    target = (prediction * (1 + 1e-9)).astype(float)
+    score = model.score(chunked(X, 100), chunked(target, 100))
+    assert 1 - score == pytest.approx(1 - r2_score(target, prediction), rel=1e-5)
+
+
 def test_score_of_one_row_is_undefined(data):
     X, Y, _ = data
     model = DaskGDLinearRegression().fit(chunked(X, 100), Y)

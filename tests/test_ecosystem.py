@@ -9,14 +9,14 @@ import pandas as pd
 import polars as pl
 import pytest
 import sklearn
-from sklearn.base import clone
+from sklearn.base import RegressorMixin, clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_diabetes, load_linnerud
 from sklearn.ensemble import StackingRegressor
 from sklearn.exceptions import FitFailedWarning
 from sklearn.feature_selection import RFE, SelectFromModel
 from sklearn.inspection import permutation_importance
-from sklearn.linear_model import LinearRegression
+from sklearn.linear_model import Lasso, LinearRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score, learning_curve
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, PolynomialFeatures, StandardScaler
@@ -108,6 +108,35 @@ def test_feature_selection(select):
     np.testing.assert_array_equal(
         ours.get_support(), select(LinearRegression()).fit(X, y).get_support()
     )
+
+
+@pytest.mark.parametrize(
+    "model",
+    [GDLinearRegression(alpha=0.5, l1_ratio=1.0), GDLinearRegressionCV(l1_ratio=[0.5, 1])],
+)
+def test_what_an_l1_model_keeps(model):
+    select = SelectFromModel(model).fit(X, y)
+    np.testing.assert_array_equal(select.get_support(), select.estimator_.coef_ != 0)
+    assert 0 < select.get_support().sum() < 10
+    if isinstance(model, GDLinearRegression):
+        lasso = SelectFromModel(Lasso(alpha=0.5)).fit(X, y)
+        np.testing.assert_array_equal(select.get_support(), lasso.get_support())
+
+
+def test_penalty_is_no_parameter():
+    for l1_ratio, penalty in ((0, "l2"), (0.5, "elasticnet"), (1, "l1")):
+        model = GDLinearRegression(alpha=0.5, l1_ratio=l1_ratio)
+        assert model.penalty == clone(model).penalty == penalty
+        assert GDLinearRegressionCV(l1_ratio=l1_ratio).penalty == penalty
+    assert GDLinearRegressionCV(l1_ratio=[0.5, 1]).penalty is None
+    for model in (GDLinearRegression(l1_ratio=1), GDLinearRegressionCV(l1_ratio=1)):
+        assert "penalty" not in model.get_params()
+        assert "penalty" not in repr(model)
+        with pytest.raises(AttributeError):
+            model.penalty = "l2"
+        with pytest.raises(ValueError, match="Invalid parameter 'penalty'"):
+            model.set_params(penalty="l2")
+        assert RegressorMixin in type(model).__bases__
 
 
 def test_stacking():

@@ -13,6 +13,7 @@ LAYERS = [
     | {"_inputs", "_threads", "skops"},
     {"_arrays"},
     {"_equations", "_validation", "_rows", "_penalty", "_moves", "_epochs", "_steps"},
+    {"_score"},
     {"_certificate", "_model", "_coefficient_path", "_dense_rows", "_sparse_rows"},
     {"_array_rows", "_finish", "_groups"},
     {"_quadratic", "_visits"},

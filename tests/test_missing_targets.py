@@ -3,11 +3,14 @@
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import sparse
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.exceptions import ConvergenceWarning, UndefinedMetricWarning
+from sklearn.metrics import r2_score
+from sklearn.model_selection import GridSearchCV, cross_val_score
 
-from sklearn_gdlinreg import GDLinearRegression
+from sklearn_gdlinreg import GDLinearRegression, GDLinearRegressionCV, _data
 
 WAYS = {
     "exact": {"tol": 0},
@@ -271,16 +274,75 @@ def test_an_output_needs_rows(masked):
 
 
 @pytest.mark.parametrize("D", [1, 4])
-def test_score_needs_observed_rows(masked, D):
+@pytest.mark.parametrize("weighted", [False, True])
+def test_score_counts_what_is_observed(masked, D, weighted):
     X, Y = masked
     Y = Y if D > 1 else Y[:, 0]
+    weight = np.arange(150.0) % 4 if weighted else None
+    model = GDLinearRegression(missing_targets="ignore", alpha=0.1).fit(X, Y)
+    scores = []
+    for y, prediction in zip(
+        Y.reshape(150, D).T, model.predict(X).reshape(150, D).T, strict=True
+    ):
+        seen = ~np.isnan(y)
+        own = weight[seen] if weighted else None
+        scores.append(r2_score(y[seen], prediction[seen], sample_weight=own))
+    expected = pytest.approx(np.mean(scores), rel=1e-12)
+    hidden = np.ma.array(np.where(np.isnan(Y), -9.0, Y), mask=np.isnan(Y))
+    for y in (Y, Y.tolist(), pd.DataFrame(Y, dtype="Float64"), hidden):
+        assert model.score(X, y, weight) == expected
+    model.set_params(missing_targets="error")
+    with pytest.raises(ValueError, match=r"Input y contains NaN.*missing_targets=.ignore"):
+        model.score(X, Y, weight)
+
+
+def test_score_of_outputs_with_too_few_rows(masked):
+    X, Y = masked
     model = GDLinearRegression(missing_targets="ignore").fit(X, Y)
-    seen = ~np.isnan(Y.reshape(150, -1)).any(axis=1)
-    message = f"rows where all outputs of y are observed. Got NaN in {(~seen).sum()} of 150"
-    with pytest.raises(ValueError, match=message):
-        model.score(X, Y)
-    assert 0 < model.score(X[seen], Y[seen]) < 1
-    assert 0 < model.score(X[seen], Y[seen].tolist(), np.ones(seen.sum())) < 1
+    few = Y.copy()
+    few[1:, 2] = np.nan
+    few[:, 3] = np.nan
+    kept = [
+        r2_score(Y[seen, d], model.predict(X)[seen, d])
+        for d in (0, 1)
+        for seen in [~np.isnan(Y[:, d])]
+    ]
+    assert model.score(X, few) == pytest.approx(np.mean(kept), rel=1e-12)
+    with pytest.warns(UndefinedMetricWarning, match="less than two samples"):
+        assert np.isnan(model.score(X, np.full(Y.shape, np.nan)))
+    with pytest.raises(ValueError, match="y must have 4 outputs"):
+        model.score(X, Y[:, :3])
+
+
+def test_a_grid_search_chooses_by_what_is_observed(make_data):
+    X, Y = make_data(300, 5, 2, decades=0.5)
+    Y[X[:, 0] > np.quantile(X[:, 0], 0.8), 0] = np.nan
+    for y in (Y, Y[:, 0]):
+        model = GDLinearRegression(missing_targets="ignore")
+        search = GridSearchCV(model, {"alpha": [100.0, 0.0]}).fit(X, y)
+        assert search.best_params_ == {"alpha": 0.0}
+        assert np.isfinite(cross_val_score(model, X, y)).all()
+
+
+def test_the_cv_class_names_what_takes_nan(masked):
+    with pytest.raises(ValueError, match=r"Input y contains NaN.*missing_targets=.ignore"):
+        GDLinearRegressionCV().fit(*masked)
+
+
+def test_validation_groups_outputs_once(masked, monkeypatch):
+    grouped = []
+    alike = _data.alike
+    monkeypatch.setattr(_data, "alike", lambda *marks: grouped.append(marks) or alike(*marks))
+    n_grouped = []
+    for max_iter in (2, 20):
+        model = GDLinearRegression(
+            missing_targets="ignore", early_stopping=True, learning_rate=1e-4, tol=0,
+            max_iter=max_iter, n_iter_no_change=50, random_state=0,
+        ).fit(*masked)  # fmt: skip
+        n_grouped.append(len(grouped))
+        assert model.n_iter_ == max_iter
+        grouped.clear()
+    assert n_grouped[0] == n_grouped[1]
 
 
 @pytest.mark.parametrize("n_seen", [20, 100])
