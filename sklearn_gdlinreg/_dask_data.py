@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import validate_data
 
-from ._dask_rows import Chunks, add, naming, places
+from ._dask_rows import Chunks, add, check_chunk, naming, places
 from ._groups import Group, Groups, alike
 from ._inputs import check_container, unmasked
 from ._reading import read
@@ -58,7 +58,7 @@ def is_dask(A):
 def as_array(A, name):
     """Return a collection as dask.array; lengths of a dataframe's partitions are worked out."""
     if not isinstance(A, da.Array):
-        A = A.to_dask_array(lengths=True)
+        A = in_floats(A).to_dask_array(lengths=True)
     unknown = [i for i, length in enumerate(A.chunks[0]) if np.isnan(length)]
     if unknown:
         raise ValueError(
@@ -67,6 +67,19 @@ def as_array(A, name):
         )
     check_columns(A, name)
     return A
+
+
+def in_floats(A):
+    """Return a dataframe, or a column, of numbers that NumPy has: what is not known is NaN.
+
+    That is float64 where pandas or Arrow keep numbers of their own, as in memory.
+    """
+    from pandas.api.types import is_numeric_dtype
+
+    dtypes = list(A.dtypes) if A.ndim == 2 else [A.dtype]
+    if all(isinstance(dtype, np.dtype) for dtype in dtypes):
+        return A
+    return A.astype(np.float64) if all(map(is_numeric_dtype, dtypes)) else A
 
 
 def check_columns(A, name):
@@ -132,9 +145,10 @@ def _following(A, X, name):
 
 def _check_weight(weight, place):
     """Return the largest weight of a chunk; raise where one is not allowed."""
-    if not len(weight):
-        return 0.0
     with naming(*place):
+        check_chunk(weight, "sample_weight")
+        if not len(weight):
+            return 0.0
         weight = np.asarray(unmasked(weight, "sample_weight"), dtype=np.float64)
         assert_all_finite(weight, input_name="sample_weight")
         if weight.min() < 0:

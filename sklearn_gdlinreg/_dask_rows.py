@@ -7,6 +7,7 @@ answers. Tasks keep no chunk: where a worker is lost, its chunks are made again.
 Conventions are those of `_rows`; P = M + D columns.
 """
 
+import math
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
@@ -116,7 +117,7 @@ def _answer(answer, chunks, question, place, X, Y, weight):
     """Return what the chunk at ``(number, first row, rows)`` answers; None if no row counts."""
     # Dask has a thread for each core already.
     with naming(*place), one_thread():
-        _check_lengths(place[-1], X=X, y=Y, sample_weight=weight)
+        _check_shapes(place[-1], {"X": X, "y": Y, "sample_weight": weight}, chunks)
         if X.shape[0] == 0:
             return None
         X, Y, weight = as_rows(chunks, X, Y, weight)
@@ -137,14 +138,29 @@ def _merge(merge, *answers):
     return result
 
 
-def _check_lengths(expected, **parts):
-    """Raise where a chunk is not as long as the collection that it is of says."""
+def _check_shapes(n_rows, parts, chunks):
+    """Raise where a chunk is no array, or not as long and wide as its collection says."""
+    expected = {"X": chunks.shape[1], "y": chunks.n_columns, "sample_weight": 1}
     for name, part in parts.items():
-        if part is not None and part.shape[0] != expected:
+        if part is None and name == "sample_weight":
+            continue
+        check_chunk(part, name)
+        if part.shape[0] != n_rows:
             raise ValueError(
-                f"The chunks of {name} must be as long as its shape says, {expected} rows. Got "
+                f"The chunks of {name} must be as long as its shape says, {n_rows} rows. Got "
                 f"{part.shape[0]}"
             )
+        if math.prod(part.shape[1:]) != expected[name]:
+            raise ValueError(
+                f"The chunks of {name} must be as wide as its shape says, {expected[name]} "
+                f"columns. Got a chunk of shape {part.shape}"
+            )
+
+
+def check_chunk(part, name):
+    """Raise where a chunk is no array, as None is where a task forgot to return one."""
+    if not hasattr(part, "shape") or not len(part.shape):
+        raise ValueError(f"The chunks of {name} must be arrays. Got {type(part).__name__}")
 
 
 def as_rows(chunks, X, Y, weight):

@@ -9,7 +9,7 @@ from sklearn.utils import check_array
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted
 
-from ._arrays import copied, detached, namespace
+from ._arrays import copied, detached, is_numpy, namespace
 from ._compat import ARRAY_API
 from ._inputs import IGNORE, check_container, unmasked
 from ._score import score_observed
@@ -64,6 +64,11 @@ def linear(X, coef, intercept):
     X : array or sparse matrix of shape (N, M)
     coef, intercept : `coef_`, which may be sparse, and `intercept_`
     """
+    if not (sparse.issparse(coef) or is_numpy(coef)) and X.dtype != coef.dtype:
+        # Not all libraries multiply arrays of two types, as NumPy does.
+        xp = namespace(coef)
+        dtype = xp.result_type(X, coef)
+        X, coef, intercept = (xp.astype(A, dtype, copy=False) for A in (X, coef, intercept))
     W = coef if coef.ndim == 1 else coef.T
     if sparse.issparse(W):
         y = safe_sparse_dot(X, W.astype(np.float64), dense_output=True) + intercept
@@ -182,13 +187,23 @@ class LinearModel(MultiOutputMixin):
         -------
         self : estimator
             With `coef_` of shape (1, n_features) or (n_outputs, n_features).
+
+        Raises
+        ------
+        TypeError
+            If `coef_` is an array of another library than NumPy: SciPy keeps NumPy's alone.
         """
         check_is_fitted(self)
+        if not (sparse.issparse(self.coef_) or is_numpy(self.coef_)):
+            raise TypeError(
+                "sparsify makes coef_ a matrix of SciPy, which keeps NumPy's arrays alone. Got "
+                f"an array of {namespace(self.coef_).__name__}."
+            )
         self.coef_ = sparse.csr_array(np.atleast_2d(fitted_coef(self)))
         return self
 
     def densify(self):
-        """Store `coef_` as an ndarray again, undoing `sparsify`.
+        """Store `coef_` as a dense array again, undoing `sparsify`.
 
         Returns
         -------

@@ -203,6 +203,7 @@ def check_features(estimator, X, *, name="X", **options):
     # Dataframes that are not pandas' have no type before they are converted.
     untyped = hasattr(X, "to_numpy") and not hasattr(X, "iloc")
     dtype = "numeric" if untyped else (xp.float64, xp.float32)
+    _check_real(X)
     X = validate_data(estimator, X, dtype=dtype, **options)
     if X.dtype not in (xp.float64, xp.float32):
         X = X.astype(np.float64) if sparse.issparse(X) else xp.astype(X, xp.float64)
@@ -213,6 +214,12 @@ def check_features(estimator, X, *, name="X", **options):
             "has: sums are in float64, also where X is float32."
         )
     return X
+
+
+def _check_real(A):
+    """Raise where numbers are complex; scikit-learn sees that of NumPy's arrays alone."""
+    if not is_numpy(A) and "complex" in str(getattr(A, "dtype", "")):
+        raise ValueError(f"Complex data not supported. Got an array of {A.dtype}.")
 
 
 def following(values, X, dtype, *, missing=False, input_name, **options):
@@ -227,6 +234,7 @@ def following(values, X, dtype, *, missing=False, input_name, **options):
     if not dispatched:
         return check_array(values, dtype=dtype, **options)
     values = check_array(values, dtype="numeric", **options)
+    _check_real(values)
     values = move_to(values, xp=xp, device=device)
     return xp.astype(values, getattr(xp, dtype) if isinstance(dtype, str) else dtype, copy=False)
 
@@ -276,6 +284,7 @@ def check_init(values, name, shape):
     if given == ():
         values = values[None, ...] if hasattr(values, "shape") else [values]
     values = check_array(values, ensure_2d=False, allow_nd=True, input_name=name)
+    _check_real(values)
     values = to_host(values).astype(np.float64)
     if values.shape != shape and not (values.size == math.prod(shape) and 1 in shape):
         given = values.shape if given is None else tuple(given)

@@ -15,8 +15,8 @@ from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
-from ._dask_data import check_columns, check_features, data_of, is_dask
-from ._dask_rows import naming
+from ._dask_data import check_columns, check_features, data_of, in_floats, is_dask
+from ._dask_rows import check_chunk, naming
 from ._descend import descend, history_of, start
 from ._inputs import assert_finite_targets
 from ._model import fitted_coef, linear, solution, store
@@ -203,7 +203,7 @@ class DaskGDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         if not is_dask(X):
             return self.to_local().predict(X)
         check_features(self, X, reset=False)
-        X = X if isinstance(X, da.Array) else X.to_dask_array()
+        X = X if isinstance(X, da.Array) else in_floats(X).to_dask_array()
         check_columns(X, "X")
         one = self.intercept_.ndim == 0
         dtype = np.result_type(self.coef_.dtype, np.float32 if X.dtype == np.float32 else float)
@@ -274,6 +274,10 @@ def _fitted(estimator):
 
 def _predict(X, coef, intercept):
     """Return the predictions for a chunk."""
+    check_chunk(X, "X")
+    n_features = coef.shape[-1]
+    if X.shape[-1] != n_features:
+        raise ValueError(f"The chunks of X must have {n_features} columns. Got {X.shape[-1]}")
     X = check_array(
         X, accept_sparse="csr", dtype=[np.float64, np.float32], ensure_min_samples=0,
         input_name="X",

@@ -387,6 +387,68 @@ def test_tensors_that_record_derivatives(problem):
 
 
 @needs_dispatch
+@needs_torch
+def test_a_start_that_records_derivatives(problem):
+    X, y, _ = problem("vector")
+    X, y, coef = (torch.asarray(A).requires_grad_() * 1.0 for A in (X, y, np.ones(7)))
+    start = {"coef_init": coef, "intercept_init": coef[0]}
+    with config_context(array_api_dispatch=True):
+        model = GDLinearRegression(learning_rate=1e-7, max_iter=3, tol=0).fit(X, y, **start)
+        assert not model.coef_.requires_grad
+
+
+@needs_dispatch
+@each_library
+def test_complex_input_is_told(library, problem):
+    X, y, sample_weight = problem("weighted")
+    X, y, sample_weight = map(library, (X, y, sample_weight))
+
+    def to_complex(A):
+        return library.xp.asarray(A, dtype=library.xp.complex128)
+
+    with config_context(array_api_dispatch=True):
+        model = GDLinearRegression().fit(X, y)
+        for call in (
+            lambda: model.predict(to_complex(X)),
+            lambda: GDLinearRegression().fit(to_complex(X), y),
+            lambda: GDLinearRegression().fit(X, to_complex(y)),
+            lambda: GDLinearRegression().fit(X, y, to_complex(sample_weight)),
+            lambda: GDLinearRegression().fit(X, y, coef_init=to_complex(model.coef_)),
+        ):
+            with pytest.raises(ValueError, match="Complex data not supported"):
+                call()
+
+
+@needs_dispatch
+@each_library
+def test_types_of_float_that_meet(library, problem):
+    X, y, _ = problem("vector")
+    expected = GDLinearRegression().fit(X.astype(library.dtype), y.astype(library.dtype))
+    model = library.fit(GDLinearRegression(), X, y)
+    for dtype in ("float32", "float64"):
+        other = X.astype(dtype)
+        with config_context(array_api_dispatch=True):
+            prediction = model.predict(library.xp.asarray(other, device=library.device))
+        ours = to_numpy(prediction)
+        theirs = expected.predict(other)
+        assert ours.dtype == theirs.dtype
+        np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-3)
+
+
+@needs_dispatch
+@each_library
+def test_sparsify_is_told_and_densify_keeps_the_library(library, problem):
+    X, y, _ = problem("vector")
+    model = library.fit(GDLinearRegression(), X, y)
+    before = model.coef_
+    with pytest.raises(
+        TypeError, match=r"sparsify makes coef_ a matrix of SciPy.*(torch|strict)"
+    ):
+        model.sparsify()
+    assert model.densify().coef_ is before
+
+
+@needs_dispatch
 @pytest.mark.parametrize("library", FLOAT64, ids=repr)
 def test_in_a_pipeline_and_a_grid_search(library, problem):
     X, y, _ = problem("vector")

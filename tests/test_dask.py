@@ -123,6 +123,52 @@ def test_masked_targets(container, data, rng, chunks, parameters):
     assert_same(model, expected)
 
 
+@pytest.mark.parametrize("dtype", ["Float64", "Int64", "double[pyarrow]", "int64[pyarrow]"])
+def test_numbers_that_pandas_and_arrow_keep(data, dtype):
+    pandas = pytest.importorskip("pandas")
+    dataframe = pytest.importorskip("dask.dataframe")
+    if "pyarrow" in dtype:
+        pytest.importorskip("pyarrow")
+    X, Y, _ = data
+    X, Y = X.round(), (10 * Y).round()
+    names = list("abcdef")
+    X, Y = pandas.DataFrame(X, columns=names).astype(dtype), pandas.DataFrame(Y).astype(dtype)
+    Y.loc[::3, 0] = Y.loc[100:200, 1] = pandas.NA
+    expected = GDLinearRegression(missing_targets="ignore").fit(X, Y)
+    x, y = (dataframe.from_pandas(A, npartitions=4) for A in (X, Y))
+    model = DaskGDLinearRegression(missing_targets="ignore").fit(x, y)
+    assert_same(model, expected)
+    np.testing.assert_allclose(model.predict(x).compute(), expected.predict(X), rtol=1e-8)
+    assert model.score(x, y) == pytest.approx(expected.score(X, Y), rel=1e-8)
+    one = DaskGDLinearRegression(missing_targets="ignore").fit(x, y[0])
+    np.testing.assert_allclose(one.coef_, expected.coef_[0], rtol=1e-8)
+
+
+def replaced(A, chunk, dtype=float):
+    """Return a collection whose chunk 1 is another one than its shape says."""
+    parts = [dask.delayed(A[i : i + 100]) for i in range(0, N, 100)]
+    parts[1] = dask.delayed(lambda: chunk)()
+    shape = (100, *A.shape[1:])
+    return da.concatenate([da.from_delayed(part, shape, dtype=dtype) for part in parts])
+
+
+@pytest.mark.parametrize("name", ["X", "y", "sample_weight"])
+def test_chunks_that_are_no_arrays_or_too_wide(data, name):
+    given = dict(zip(("X", "y", "sample_weight"), data, strict=True))
+    wide = np.ones((100, 9))
+    for chunk, match in ((None, "must be arrays. Got NoneType"), (wide, "must be as wide as")):
+        x, y, weight = (
+            replaced(A, chunk) if key == name else chunked(A, 100) for key, A in given.items()
+        )
+        match = rf"The chunks of {name} {match}.*\(chunk 1, rows 100 to 199\)"
+        failing(x, y, match, sample_weight=weight)
+    if name == "X":
+        model = DaskGDLinearRegression().fit(*(chunked(A, 100) for A in data))
+        for chunk in (None, wide):
+            with pytest.raises(ValueError, match=r"The chunks of X must .*\(chunk 1\)"):
+                model.predict(replaced(data[0], chunk)).compute()
+
+
 def test_masked_arrays(data):
     X, Y, _ = data
     mask = np.zeros(Y.shape, dtype=bool)
@@ -221,7 +267,7 @@ def test_dataframes(data):
     )
     integers = pandas.array([*range(N - 1), None], dtype="Int64")
     nullable = pandas.DataFrame({"a": integers, "b": X[:, 0]})
-    match = r"(contains NaN|not 'NAType') \(chunk 3, rows 450 to 599\)"
+    match = r"X contains NaN \(chunk 3, rows 450 to 599\)"
     failing(dataframe.from_pandas(nullable, npartitions=4), target[0], match)
     one = DaskGDLinearRegression().fit(frame, target[0])
     assert one.coef_.shape == (M,)
