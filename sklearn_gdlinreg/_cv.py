@@ -225,11 +225,12 @@ class GDLinearRegressionCV(LinearModel, RegressorMixin, BaseEstimator):
         largest = folds.largest_alpha(max(l1_ratio, LEAST_L1_RATIO), positive=self.positive)
         if largest <= NO_ALPHA:
             return np.full(self.alphas, NO_ALPHA)
-        return np.geomspace(largest, largest * self.eps, self.alphas)
+        return np.geomspace(largest, largest * float(self.eps), self.alphas)
 
     def _errors(self, folds, n_outputs, alphas, l1_ratios):
         """Return the mean squared errors, (n_l1_ratio, n_alphas, n_folds)."""
-        options = {"positive": self.positive, "max_iter": self.max_iter, "tol": self.tol}
+        tol = float(self.tol)
+        options = {"positive": self.positive, "max_iter": self.max_iter, "tol": tol}
         results = Parallel(n_jobs=self.n_jobs, verbose=int(self.verbose), prefer="threads")(
             delayed(path_errors)(fold, n_outputs, *path, **options)
             for path in zip(alphas, l1_ratios, strict=True)
@@ -239,7 +240,7 @@ class GDLinearRegressionCV(LinearModel, RegressorMixin, BaseEstimator):
         if not all(converged):
             warnings.warn(
                 f"{len(converged) - sum(converged)} of {len(converged)} paths stopped at "
-                f"max_iter={self.max_iter} short of tol={self.tol:g}. Increase max_iter or "
+                f"max_iter={self.max_iter} short of tol={tol:g}. Increase max_iter or "
                 "tol, or leave out the smallest alphas.",
                 ConvergenceWarning,
                 stacklevel=4,

@@ -160,7 +160,7 @@ def hold_out(estimator, data, given, rng):
     if not estimator.early_stopping or given is not None:
         data.check_observed("learn from")
         return data, given
-    fraction = estimator.validation_fraction
+    fraction = float(estimator.validation_fraction)
     try:
         rows = train_test_split(np.arange(data.n_rows), test_size=fraction, random_state=rng)
     except ValueError as error:

@@ -66,9 +66,13 @@ def _schedule(estimator):
     return Schedule(
         estimator.schedule,
         float(estimator.learning_rate),
-        tol=estimator.tol,
+        tol=float(estimator.tol),
         n_iter_no_change=estimator.n_iter_no_change,
     )
+
+
+def _momentum(estimator):
+    return {"momentum": float(estimator.momentum), "nesterov": bool(estimator.nesterov)}
 
 
 def in_batches(estimator, data):
@@ -89,10 +93,10 @@ def history_of(estimator, data, held_out, told):
     kind = "epochs" if in_batches(estimator, data) else "exact" if exact else "textbook"
     validation = None
     if held_out is not None:
-        patience = Patience(estimator.tol, estimator.n_iter_no_change)
+        patience = Patience(float(estimator.tol), estimator.n_iter_no_change)
         validation = Validation(held_out.loss, patience)
     return History(
-        max_iter=estimator.max_iter, tol=estimator.tol, verbose=int(estimator.verbose),
+        max_iter=estimator.max_iter, tol=float(estimator.tol), verbose=int(estimator.verbose),
         n_iter_no_change=estimator.n_iter_no_change, kind=kind, validation=validation,
         told=told,
     )  # fmt: skip
@@ -135,7 +139,7 @@ def _descend_by_the_book(estimator, W, b, groups, history, _):
     schedule = _schedule(estimator)
     W, b, engine = textbook_steps(
         W, b, groups, schedule, history,
-        momentum=estimator.momentum, nesterov=estimator.nesterov,
+        **_momentum(estimator),
     )  # fmt: skip
     return W, b, None, zeros(b.shape, b) + schedule.rate, len(history.losses), engine
 
@@ -152,7 +156,7 @@ def _descend_in_batches(estimator, W, b, groups, history, rng):
         W, b, known, step, t = automatic_steps(W, groups, history, **options)
     else:
         schedule, known = _schedule(estimator), None
-        options["momentum"] = {"momentum": estimator.momentum, "nesterov": estimator.nesterov}
+        options["momentum"] = _momentum(estimator)
         W, b, t = textbook_epochs(W, b, groups, schedule, history, **options)
         step = zeros(b.shape, b) + schedule.rate
     return W, b, known, step, t, "mini-batch"
@@ -169,7 +173,7 @@ def begin_stream(estimator, n_features, y):
         "batch_size": 64 if estimator.batch_size is None else int(estimator.batch_size),
         "centred": bool(estimator.fit_intercept),
         "average": automatic if estimator.average == "auto" else bool(estimator.average),
-        "momentum": {"momentum": estimator.momentum, "nesterov": estimator.nesterov},
+        "momentum": _momentum(estimator),
         "seed": rng.randint(2**31 - 1) if estimator.shuffle else None,
     }
 
@@ -219,7 +223,7 @@ def learn_chunk(stream, data, estimator):
         W, b = stream.result()
     xp = namespace(W)
     if not (math.isfinite(mean) and xp.all(xp.isfinite(W)) and xp.all(xp.isfinite(b))):
-        raise ValueError(_why_not_finite(estimator, len(estimator.loss_curve_) + 1))
+        raise ValueError(_why_not_finite(estimator, len(estimator.loss_curve_) + 1, stream))
     stream.shown = cast_model(W, b, data.dtype, stream.centre())
     return *stream.shown, mean
 
@@ -242,13 +246,18 @@ def _take_over(stream, estimator):
         stream.restart(*model)
 
 
-def _why_not_finite(estimator, call):
+def _why_not_finite(estimator, call, stream):
     if estimator.learning_rate == "auto":
         return (
             "Input X or y spans too many orders of magnitude: squares of its values overflow or "
             "vanish. Scale the features or the outputs to a smaller range."
         )
+    members = getattr(stream, "members", [stream])
+    factor = max(member.schedule.largest_factor for member in members)
+    step, which = f"learning_rate={float(estimator.learning_rate):g}", "one"
+    if factor > 1.0:
+        step, which = f"{step} times the factor {factor:g} of the 'schedule' callable", "factor"
     return (
-        f"learning_rate={estimator.learning_rate:g} makes the loss grow without bound (call "
-        f'{call} of partial_fit). Use a smaller one, or learning_rate="auto".'
+        f"{step} makes the loss grow without bound (call {call} of partial_fit). Use a smaller "
+        f'{which}, or learning_rate="auto".'
     )

@@ -37,7 +37,7 @@ class Penalty:
                 "alpha must be a float or have one value an output of y: expected shape "
                 f"{(n_outputs,)}. Got {alpha.shape}."
             )
-        alpha = np.broadcast_to(alpha, (n_outputs,))
+        alpha, l1_ratio = np.broadcast_to(alpha, (n_outputs,)), float(l1_ratio)
         return cls(alpha * l1_ratio, alpha * (1.0 - l1_ratio), bool(positive))
 
     def of_outputs(self, outputs):

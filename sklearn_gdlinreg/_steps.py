@@ -33,6 +33,7 @@ class Schedule:
         self.spec, self.learning_rate = spec, learning_rate
         self.tol, self.patience = tol, n_iter_no_change
         self.rate = learning_rate
+        self.largest_factor = 0.0
         self._best, self._n_worse = math.inf, 0
 
     def update(self, t, loss):
@@ -70,6 +71,7 @@ class Schedule:
             with contextlib.suppress(OverflowError):
                 number = float(factor)
                 if 0 <= number < math.inf:
+                    self.largest_factor = max(self.largest_factor, number)
                     return number
         raise ValueError(
             "The 'schedule' callable of GDLinearRegression must return a float in the "

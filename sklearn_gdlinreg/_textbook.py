@@ -141,11 +141,15 @@ class _GrowthWatch:
         return self.limit
 
     def _raise(self, epoch):
+        limit, schedule = self._limit(), self.schedule
+        step, which = f"learning_rate={schedule.learning_rate:g}", "one"
+        if schedule.learning_rate <= limit < schedule.learning_rate * schedule.largest_factor:
+            step += f" times the factor {schedule.largest_factor:g} of the 'schedule' callable"
+            which = "factor"
         raise ValueError(
-            f"learning_rate={self.schedule.learning_rate:g} makes the loss grow without "
-            f"bound (epoch {epoch}); the largest stable full-batch step for these data is "
-            f"{_rounded_down(self._limit()):.4g}. Use a smaller one, or "
-            'learning_rate="auto".'
+            f"{step} makes the loss grow without bound (epoch {epoch}); the largest stable "
+            f"full-batch step for these data is {_rounded_down(limit):.4g}. Use a smaller "
+            f'{which}, or learning_rate="auto".'
         )
 
 

@@ -1,7 +1,7 @@
 """What GDLinearRegression accepts, and how it says so where it does not."""
 
 import math
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from numbers import Integral, Real
 
 import numpy as np
@@ -30,8 +30,15 @@ def _is_bool(value):
     return isinstance(value, bool | np.bool_)
 
 
+def _as_float(value):
+    """Return a real number as the float that is worked with; NaN, in no range, for others."""
+    with suppress(OverflowError):
+        return float(value) if _is_real(value) else math.nan
+    return math.nan
+
+
 def _non_negative(value):
-    return _is_real(value) and 0 <= value < math.inf
+    return 0 <= _as_float(value) < math.inf
 
 
 def _all_within(value, low, high):
@@ -40,8 +47,8 @@ def _all_within(value, low, high):
         values = list(value)
     else:
         values = [value]
-    within = (_is_real(v) and low <= v <= high and v < math.inf for v in values)
-    return len(values) > 0 and all(within)
+    floats = map(_as_float, values)
+    return len(values) > 0 and all(low <= v <= high and v < math.inf for v in floats)
 
 
 def _non_negatives(value):
@@ -60,16 +67,14 @@ CONSTRAINTS = {
         "a float in the range [0.0, inf) or an array of such floats, one an output",
     ),
     "l1_ratio": (
-        lambda value: _is_real(value) and 0 <= value <= 1,
+        lambda value: 0 <= _as_float(value) <= 1,
         "a float in the range [0.0, 1.0]",
     ),
     "fit_intercept": (_is_bool, "an instance of 'bool'"),
     "positive": (_is_bool, "an instance of 'bool'"),
     "learning_rate": (
         lambda value: (
-            value == "auto"
-            if isinstance(value, str)
-            else _is_real(value) and 0 < value < math.inf
+            value == "auto" if isinstance(value, str) else 0 < _as_float(value) < math.inf
         ),
         "a str among {'auto'} or a float in the range (0.0, inf)",
     ),
@@ -86,7 +91,7 @@ CONSTRAINTS = {
         "a str among {'auto'} or an instance of 'bool'",
     ),
     "momentum": (
-        lambda value: _is_real(value) and 0 <= value < 1,
+        lambda value: 0 <= _as_float(value) < 1,
         "a float in the range [0.0, 1.0)",
     ),
     "nesterov": (_is_bool, "an instance of 'bool'"),
@@ -95,7 +100,7 @@ CONSTRAINTS = {
     "n_iter_no_change": (_positive_integer, "an int in the range [1, inf)"),
     "early_stopping": (_is_bool, "an instance of 'bool'"),
     "validation_fraction": (
-        lambda value: _is_real(value) and 0 < value < 1,
+        lambda value: 0 < _as_float(value) < 1,
         "a float in the range (0.0, 1.0)",
     ),
     "missing_targets": (
@@ -124,7 +129,7 @@ CV_CONSTRAINTS = {
         "a float in the range [0.0, 1.0] or a list of such floats",
     ),
     "eps": (
-        lambda value: _is_real(value) and 0 < value < math.inf,
+        lambda value: 0 < _as_float(value) < math.inf,
         "a float in the range (0.0, inf)",
     ),
     "alphas": (
@@ -148,8 +153,16 @@ def check_parameters(estimator, constraints=CONSTRAINTS):
         if not accepts(value):
             raise InvalidParameterError(
                 f"The {name!r} parameter of {type(estimator).__name__} must be {allowed}. "
-                f"Got {value!r} instead."
+                f"Got {_shown(value)} instead."
             )
+
+
+def _shown(value):
+    try:
+        return repr(value)
+    except ValueError:
+        # Python does not write out an int of more than 4300 digits.
+        return f"an instance of {type(value).__name__!r}"
 
 
 def check_sample_weight(sample_weight, X, *, name="sample_weight"):

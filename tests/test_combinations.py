@@ -36,6 +36,22 @@ def assert_same(model, other):
     np.testing.assert_array_equal(model.intercept_, other.intercept_)
 
 
+@pytest.mark.parametrize("batch_size", [None, 16])
+def test_adaptive_is_constant_in_streams(data, batch_size):
+    options = {
+        "learning_rate": 1e-2,
+        "batch_size": batch_size,
+        "n_iter_no_change": 1,
+        "tol": 0.9,
+    }
+    model, constant = (
+        streamed(data, {**options, "schedule": schedule})
+        for schedule in ("adaptive", "constant")
+    )
+    assert_same(model, constant)
+    np.testing.assert_array_equal(model.learning_rate_, 1e-2)
+
+
 @pytest.mark.parametrize(
     ("base", "ignored"),
     [

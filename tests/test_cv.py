@@ -2,6 +2,7 @@
 
 import copy
 import warnings
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -243,6 +244,21 @@ def test_parameters(problem, name, value):
         model.fit(*problem)
     assert vars(model).keys() == before.keys()
     np.testing.assert_array_equal(model.coef_, before["coef_"])
+
+
+@pytest.mark.parametrize("name", ["l1_ratio", "eps", "tol"])
+@pytest.mark.parametrize("kind", [Fraction, np.longdouble])
+def test_real_parameters_of_other_types(problem, name, kind):
+    # A list of alphas, too.
+    alphas = [1.0, 0.5] if name == "tol" else 5
+    model = GDLinearRegressionCV(alphas=alphas, **{name: kind(0.25)}).fit(*problem)
+    if name == "tol":
+        model.set_params(alphas=list(map(kind, alphas))).fit(*problem)
+    expected = GDLinearRegressionCV(alphas=alphas, **{name: 0.25}).fit(*problem)
+    np.testing.assert_array_equal(model.coef_, expected.coef_)
+    for value in (10**400, Fraction(10**400, 3)):
+        with pytest.raises(TypeError, match=f"The '{name}' parameter of GDLinearRegressionCV"):
+            model.set_params(**{name: value}).fit(*problem)
 
 
 def test_every_parameter_is_checked():

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from reference import textbook
 from scipy import sparse
+from sklearn.base import clone
 from sklearn.neural_network import MLPRegressor
 
 from sklearn_gdlinreg import GDLinearRegression
@@ -339,6 +340,28 @@ def test_a_schedule_may_return_any_real_number(data, half, method, batch_size):
     plain = GDLinearRegression(schedule=lambda t: 0.5, random_state=0, **options)
     getattr(plain, method)(*data)
     np.testing.assert_array_equal(model.coef_, plain.coef_)
+
+
+@pytest.mark.parametrize("batch_size", [None, 16])
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_error_names_the_factor_of_a_callable(data, batch_size, method):
+    options = {"batch_size": batch_size, "max_iter": 100, "schedule": lambda t: 1e6}
+    model = GDLinearRegression(learning_rate=1e-3, **options)
+    match = (
+        r"learning_rate=0.001 times the factor 1e\+06 of the 'schedule' callable makes the loss "
+        r"grow without bound \(.*\).* Use a smaller factor, or"
+    )
+
+    def run(model):
+        for _ in range(100):
+            getattr(model, method)(*data)
+
+    with pytest.raises(ValueError, match=match):
+        run(model)
+    # A learning rate that is too long by itself is named alone.
+    model = clone(model).set_params(learning_rate=1e6, schedule=lambda t: 1.0)
+    with pytest.raises(ValueError, match=r"learning_rate=1e\+06 makes .* Use a smaller one"):
+        run(model)
 
 
 def test_all_iterations_are_made_with_tol_0(rng):

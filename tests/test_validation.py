@@ -3,11 +3,12 @@
 import copy
 import re
 import warnings
+from fractions import Fraction
 
 import numpy as np
 import pytest
 from scipy import sparse
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from sklearn_gdlinreg import GDLinearRegression
 
@@ -146,6 +147,47 @@ def test_sample_weight(weight, match):
 )
 def test_data(bad, match, error):
     assert_fails(match, error=error, **bad)
+
+
+REAL_PARAMETERS = {
+    "alpha": {},
+    "l1_ratio": {"alpha": 0.1},
+    "learning_rate": {},
+    "momentum": {"learning_rate": 0.01},
+    "tol": {"learning_rate": 0.01},
+    "validation_fraction": {"early_stopping": True, "random_state": 0},
+}
+
+
+@pytest.mark.parametrize("name", REAL_PARAMETERS)
+@pytest.mark.parametrize("batch_size", [None, 2])
+@pytest.mark.parametrize("kind", [Fraction, np.longdouble, np.float32])
+def test_real_parameters_of_other_types(name, batch_size, kind):
+    options = {"max_iter": 3, "batch_size": batch_size, "random_state": 0}
+    options |= REAL_PARAMETERS[name]
+    models = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        for value in (0.25, kind(0.25)):
+            model = GDLinearRegression(**options, **{name: value}).fit(X, y)
+            streamed = GDLinearRegression(**options, **{name: value}).partial_fit(X, y)
+            models.append((model, streamed))
+    for model, expected in zip(models[1], models[0], strict=True):
+        np.testing.assert_array_equal(model.coef_, expected.coef_)
+        assert model.coef_.dtype == np.float64
+    assert type(models[1][0].get_params()[name]) is kind
+
+
+@pytest.mark.parametrize("name", REAL_PARAMETERS)
+@pytest.mark.parametrize(
+    "value", [10**400, 10**5000, -(10**400), Fraction(10**400, 3), np.longdouble("nan")],
+    ids=["400", "5000", "-400", "fraction", "nan"],
+)  # fmt: skip
+def test_real_parameters_beyond_floats(name, value):
+    for error in (ValueError, TypeError):
+        assert_fails(f"The '{name}' parameter", error=error, parameters={name: value})
+    if name == "alpha":
+        assert_fails("The 'alpha' parameter", parameters={name: [value]})
 
 
 @pytest.mark.parametrize("number", [1.5, 2, np.float32(1.5), np.array(1.5)], ids=repr)
