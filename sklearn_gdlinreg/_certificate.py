@@ -43,13 +43,13 @@ def optimality(V, G, losses, coordinates, off=0.0):
     Parameters
     ----------
     V : array of shape (M, D)
-    G, losses : array of shape (M, D) and (D,)
-        The half gradient and the losses at V with the best intercept.
+    G : array of shape (M, D), the half gradient at V with the best intercept
+    losses : array of shape (D,), with the intercept of the model
     coordinates : Coordinates
     off : array of shape (D,) or float
-        By how much the intercept is below the best one, in the units of z_y.
+        By how much that is below the best one, in the units of z_y.
     """
-    objective = coordinates.objective(V, losses + off**2)
+    objective = coordinates.objective(V, losses)
     G = _standard_gradient(V, G, coordinates)
     xp, exact = namespace(V), objective <= coordinates.noise
     some = xp.where(exact, 1.0, objective)
@@ -82,8 +82,9 @@ def certify(W, b, coordinates, passes, known=None):
     V = coordinates.from_model(W)
     G, losses = passes.gradient(V) if known is None else known
     off, xp = coordinates.best_intercept(W) - b, namespace(V)
-    objective = coordinates.objective(V, losses + (off * coordinates.y_unit) ** 2)
-    errors = losses + (off * coordinates.y_unit) ** 2 - dot(coordinates.ridge * V, V)
+    losses = losses + (off * coordinates.y_unit) ** 2
+    objective = coordinates.objective(V, losses)
+    errors = losses - dot(coordinates.ridge * V, V)
     varies = coordinates.null_loss > coordinates.y_noise
     # No number of its type is nearer.
     best = xp.abs(off) <= 2.0 * coordinates.roundoff * xp.abs(b)

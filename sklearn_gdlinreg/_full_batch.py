@@ -133,16 +133,18 @@ def exact_steps(V, group, history):
 
     if not anew and _worst(point, coordinates) <= history.tol:
         return solution("tol", suppliers[:1])
-    reason, n_ran = "precision", 0
+    n_ran = 0
     for supplier in suppliers:
         n_ran += 1
-        point, done = yield from _refine(supplier, truth, point, coordinates, history)
-        if done or history.n_left == 0:
+        point, sure = yield from _refine(supplier, truth, point, coordinates, history)
+        converged = _worst(point, coordinates) <= max(history.tol, LEAST_TOL)
+        if (sure and converged and not every_digit) or history.n_left == 0:
             break
-    if done or _worst(point, coordinates) <= max(history.tol, LEAST_TOL):
+    # Iterations that run out on the way along a flat direction have not found its end.
+    if converged and (sure or history.n_left):
         reason = "tol"
-    elif history.n_left == 0:
-        reason = "max_iter"
+    else:
+        reason = "precision" if history.n_left else "max_iter"
     return solution(reason, suppliers[:n_ran])
 
 
@@ -155,7 +157,7 @@ def _worst(point, coordinates):
 def _refine(supplier, truth, point, coordinates, history):
     """Repeat: descend the correction, look at the true gradient; until it stands still.
 
-    Yields what a descent does; returns the last Point, and whether tol is reached for sure.
+    Yields what a descent does; returns the last Point, and whether its certificate is sure.
     """
     tol, every_digit = history.tol, history.tol < LEAST_TOL
     last_change, norm = math.inf, namespace(point.V).linalg.vector_norm
@@ -176,10 +178,9 @@ def _refine(supplier, truth, point, coordinates, history):
         sure = point.longest < 1.0 / supplier.flat
         if not sure and supplier.name == "passes":
             sure = change <= SMALL * float(norm(point.V))
-        if sure and not every_digit and _worst(point, coordinates) <= tol:
-            return point, True
-        if history.n_left == 0 or not change < 0.5 * last_change:
-            return point, False
+        ended = history.n_left == 0 or not change < 0.5 * last_change
+        if ended or (sure and not every_digit and _worst(point, coordinates) <= tol):
+            return point, sure
         last_change = change
 
 

@@ -165,6 +165,8 @@ def _settled(group, W, *others):
     """
     c, passes = group.coordinates, group.passes
     V = c.from_model(W)
+    if c.proximal is not None:
+        V = c.proximal.map(V, 0.0)
     G, losses = passes.gradient(V)
     for other in others:
         V, G, losses = _better(V, G, losses, c.from_model(other), passes, c)
@@ -252,6 +254,8 @@ def _better(V, G, losses, other, passes, coordinates):
     start is where there is nothing to learn but noise.
     """
     xp = namespace(V)
+    if coordinates.proximal is not None:
+        other = coordinates.proximal.map(other, 0.0)
     if not (xp.any(other) or xp.any(coordinates.null_loss < coordinates.objective(V, losses))):
         # Zeros predict the mean: what they are worth is known.
         return V, G, losses

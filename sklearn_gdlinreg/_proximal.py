@@ -285,7 +285,9 @@ def settle(supplier, V, G, losses, coordinates):
     if coordinates.proximal is None:
         return V, G, losses
     history = History(max_iter=1, tol=0.0)
-    V = coordinates.proximal.map(V, 0.0)
+    allowed = coordinates.proximal.map(V, 0.0)
+    if namespace(V).any(allowed != V):
+        V, (G, losses) = allowed, supplier.gradient(allowed)
     point = Point(V, G, losses, namespace(V).zeros_like(losses))
     descent = _Descent(supplier, point, coordinates, history)
     drive(descent.accelerate(1), history)

@@ -46,7 +46,8 @@ class Problem:
         if c.centred:
             mean_residual = self.y_mean - self.mean @ W - b
         off = mean_residual * y_unit
-        objective = c.objective(V, losses + off**2) * c.loss_unit
+        losses = losses + off**2
+        objective = c.objective(V, losses) * c.loss_unit
         worst = xp.max(optimality(V, G, losses, c, off))
         G = G / self.unit[:, None] / y_unit
         gradient_W = -2.0 * (G + self.mean[:, None] * mean_residual)
