@@ -28,7 +28,7 @@ class Certificate(NamedTuple):
     r2: np.ndarray
 
 
-def optimality(V, G, losses, coordinates, off=0.0):
+def optimality(V, G, losses, coordinates, off=0.0, rounded=0.0):
     """Return how far each output is from its optimum, scale-free, (D,); 0 there.
 
     It is the smaller of LSQR's two measures (Paige & Saunders, 1982). One is the scale-free
@@ -48,12 +48,15 @@ def optimality(V, G, losses, coordinates, off=0.0):
     coordinates : Coordinates
     off : array of shape (D,) or float
         By how much that is below the best one, in the units of z_y.
+    rounded : array of shape (D,) or float
+        What the losses rise by as the intercept is rounded to its type.
     """
     objective = coordinates.objective(V, losses)
+    total = objective + rounded
     G = _standard_gradient(V, G, coordinates)
-    xp, exact = namespace(V), objective <= coordinates.noise
-    some = xp.where(exact, 1.0, objective)
-    fits = some / xp.maximum(coordinates.null_loss, some)
+    xp, exact = namespace(V), total <= coordinates.noise
+    some, total = (xp.where(exact, 1.0, A) for A in (objective, total))
+    fits = total / xp.maximum(coordinates.null_loss, total)
     squares = dot(G, G) + off**2
     return xp.sqrt(xp.where(exact, 0.0, xp.minimum(squares / some, fits)))
 
@@ -82,16 +85,17 @@ def certify(W, b, coordinates, passes, known=None):
     V = coordinates.from_model(W)
     G, losses = passes.gradient(V) if known is None else known
     off, xp = coordinates.best_intercept(W) - b, namespace(V)
-    losses = losses + (off * coordinates.y_unit) ** 2
-    objective = coordinates.objective(V, losses)
-    errors = losses - dot(coordinates.ridge * V, V)
-    varies = coordinates.null_loss > coordinates.y_noise
     # No number of its type is nearer.
     best = xp.abs(off) <= 2.0 * coordinates.roundoff * xp.abs(b)
-    off = xp.where(best, 0.0, off) * coordinates.y_unit
+    off = off * coordinates.y_unit
+    rounded, off = xp.where(best, off**2, 0.0), xp.where(best, 0.0, off)
+    losses = losses + off**2
+    objective = coordinates.objective(V, losses) + rounded
+    errors = losses + rounded - dot(coordinates.ridge * V, V)
+    varies = coordinates.null_loss > coordinates.y_noise
     r2 = 1.0 - errors / xp.where(varies, coordinates.null_loss, 1.0)
     return Certificate(
         objective * coordinates.loss_unit,
-        optimality(V, G, losses, coordinates, off),
+        optimality(V, G, losses, coordinates, off, rounded),
         xp.where(varies, r2, 0.0),
     )

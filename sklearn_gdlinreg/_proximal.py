@@ -58,6 +58,7 @@ class _Descent:
         self.steepest = self._xp.ones_like(point.losses)
         # The square of a gradient that is all rounding: a step along it leads anywhere.
         self._negligible = (16 * EPS) ** 2 * self.V.shape[0] * coordinates.null_loss
+        self._rounding = coordinates.rounding[:, None]
 
     def objective(self):
         """Return the objective of each output, (D,)."""
@@ -66,6 +67,11 @@ class _Descent:
     def gradient(self):
         """Return the proximal gradient, (M, D)."""
         return self.proximal.gradient(self.V, self.G)
+
+    def _square_of(self, G):
+        """Return the squares of gradients, without what rounding of the data may make, (D,)."""
+        G = self._xp.where(self._rounding * self.losses < G * G, G, 0.0)
+        return dot(G, G)
 
     def _state(self):
         """Return the Iterate that a descent yields."""
@@ -80,8 +86,7 @@ class _Descent:
         xp = self._xp
         V_before, G_before, age = self.V, self.G, xp.ones_like(self.losses)
         for _ in range(min(n_steps, self.history.n_left)):
-            R = self.gradient()
-            moving = dot(R, R) > self._negligible
+            moving = self._square_of(self.gradient()) > self._negligible
             if not xp.any(moving):
                 break
             older = (1.0 + xp.sqrt(1.0 + 4.0 * age**2)) / 2.0
@@ -133,7 +138,7 @@ class _Descent:
         for _ in range(min(n_steps, self.history.n_left)):
             G = xp.where(face, self.G - slope, 0.0)
             least = xp.maximum(target * self.objective(), self._negligible)
-            live = live & (dot(G, G) > xp.maximum(enough, least))
+            live = live & (self._square_of(G) > xp.maximum(enough, least))
             P = xp.where(face & live, moves.direction(G, twice=True), 0.0)
             HP, curvature = self.supplier.curvature(P)
             ahead = dot(P, G)
@@ -201,8 +206,8 @@ class _Descent:
 
     def left(self, target):
         """Return the squares of the proximal gradients, and whose are above the target, (D,)."""
-        R, objective, c = self.gradient(), self.objective(), self.coordinates
-        square = dot(R, R)
+        objective, c = self.objective(), self.coordinates
+        square = self._square_of(self.gradient())
         left = square > self._xp.maximum(target**2 * objective, self._negligible)
         return square, left & (objective > target**2 * c.null_loss + c.noise)
 

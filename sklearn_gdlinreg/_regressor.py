@@ -295,8 +295,9 @@ class GDLinearRegression(CallbackSupportMixin, LinearModel, RegressorMixin, Base
         The first call begins where an earlier fit ended, if there was one, and settles the
         features and outputs. How batches are cut into calls does not matter: with
         ``shuffle=False``, two calls of ten batches give the bits of one of twenty. A last
-        batch may be smaller. `batch_size` is 64 where it is None; parameters that are set
-        later change nothing until the next `fit`.
+        batch may be smaller, and takes the step of its own size. `batch_size` is 64 where it
+        is None; parameters that are set later change nothing until the next `fit`, but a
+        `coef_` or `intercept_` that is set is gone on from.
 
         Parameters
         ----------

@@ -43,8 +43,9 @@ def recomputed(model, X, Y, weight=None, alpha=0.0):
     losses = s @ R**2 + alpha * (W**2).sum(axis=0)
     off = s @ R
     # No intercept of the type is nearer.
-    off[np.abs(off) <= np.spacing(np.abs(np.atleast_1d(model.intercept_)))] = 0.0
-    return losses.sum(), np.sqrt(((gradient**2).sum(axis=0) + off**2) / losses).max()
+    best = np.abs(off) <= np.spacing(np.abs(np.atleast_1d(model.intercept_)))
+    squares = (gradient**2).sum(axis=0) + np.where(best, 0.0, off**2)
+    return losses.sum(), np.sqrt(squares / (losses - np.where(best, off**2, 0.0))).max()
 
 
 @pytest.mark.parametrize("n_outputs", [1, 2])
@@ -235,3 +236,31 @@ def test_another_coefficient_takes_up_what_the_intercept_cannot(rng):
     model = GDLinearRegression().fit(X, y)
     assert recomputed(model, X, y)[0] < 1.001 * best
     assert model.loss_curve_[-1] == pytest.approx(recomputed(model, X, y)[0], rel=1e-6)
+
+
+def test_float32_opposed_but_for_rounding_and_no_negative_coefficients():
+    """What -3 a is rounded by is no direction to descend, for all that it curves."""
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        A = rng.standard_normal((int(rng.integers(4, 24)), 2)).astype(np.float32)
+        X, y = np.c_[A, -3 * A, A], rng.standard_normal(len(A)).astype(np.float32)
+        model = GDLinearRegression(positive=True).fit(X, y)
+        heavier = GDLinearRegression(positive=True).fit(X, y, np.full(len(A), 1e6))
+        assert np.abs(model.coef_ * X.std(axis=0)).max() < 1e2
+        np.testing.assert_allclose(heavier.coef_, model.coef_, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(model.coef_[:2], model.coef_[4:], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
+def test_mini_batches_from_coefficients_that_are_not_allowed(rng, container):
+    a = rng.standard_normal(200)
+    X = np.c_[a, a + 0.3 * rng.standard_normal(200)]
+    y = X @ [-5.0, 5.0] + 0.1 * rng.standard_normal(200)
+    expected = GDLinearRegression(positive=True).fit(X, y)
+    model = GDLinearRegression(positive=True, batch_size=8, random_state=0, max_iter=50)
+    model.fit(container(X), y, coef_init=[-5.0, 5.0])
+    assert (model.coef_ >= 0).all()
+    assert model.score(X, y) > expected.score(X, y) - 0.01
+    warm = GDLinearRegression(batch_size=8, random_state=0, max_iter=50).fit(container(X), y)
+    warm.set_params(positive=True, warm_start=True).fit(container(X), y)
+    assert warm.score(X, y) > expected.score(X, y) - 0.01
