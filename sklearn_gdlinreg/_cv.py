@@ -24,10 +24,14 @@ from ._validation import (
     restored_on_error,
 )
 
-# The path of a ridge has no largest penalty: it is that of a model with this little L1.
-LEAST_L1_RATIO = 1e-3
-# What alphas end at where no feature says anything of y, as in ElasticNetCV.
+# The path of a ridge, over the mean variance of the features: from one that leaves next to
+# nothing to one that hardly tells.
+RIDGE_PATH = 1e4, 1e-6
+# What all alphas are where no feature says anything of y, as in ElasticNetCV.
 NO_ALPHA = np.finfo(np.float64).resolution
+# A path is made longer until the error is within this of that without a penalty, relatively,
+# and so many times at most.
+NO_PENALTY_LEFT, MOST_EXTENSIONS = 1e-3, 5
 
 
 class GDLinearRegressionCV(LinearModel, RegressorMixin, BaseEstimator):
@@ -44,11 +48,14 @@ class GDLinearRegressionCV(LinearModel, RegressorMixin, BaseEstimator):
     l1_ratio : float or list of float, default=0.5
         Share of the L1 penalty, in the range [0, 1]; the best one of a list is chosen.
     eps : float, default=1e-3
-        The smallest alpha of a path over the largest, in the range (0, inf).
+        The smallest alpha of a path over the largest, in the range (0, inf); ignored for
+        ``l1_ratio=0``.
     alphas : int or array-like of shape (n_alphas,), default=100
         How many alphas, evenly spaced in logarithm, from the least for which all
         coefficients are zero; or the alphas themselves, not negative. For ``l1_ratio=0``,
-        where there is no such alpha, it is that of ``l1_ratio=0.001``.
+        where there is no such alpha, they go from 1e4 to 1e-6 times the mean variance of the
+        features. Where the smallest is the best, all paths are extended by as many, until it
+        is not or the penalty tells no more. Of alphas that are given a warning says so.
     fit_intercept : bool, default=True
         Whether to fit an intercept.
     positive : bool, default=False
@@ -171,7 +178,20 @@ class GDLinearRegressionCV(LinearModel, RegressorMixin, BaseEstimator):
             coefficients. A fitted estimator is left as it was.
         """
         with restored_on_error(self):
-            return self._fit(X, y, sample_weight, params)
+            self._fit(X, y, sample_weight, params)
+            if self._at_the_edge():
+                warnings.warn(
+                    f"The best alpha is the smallest given, {self.alpha_:g}: a smaller one may "
+                    "be better. Give smaller alphas, or alphas=100 to have a path worked out.",
+                    stacklevel=2,
+                )
+        return self
+
+    def _at_the_edge(self):
+        """Whether the alphas that were given may end too soon."""
+        given = not isinstance(self.alphas, Integral) and len(self.alphas) > 1
+        smallest = given and self.alpha_ == np.min(self.alphas) > 0
+        return smallest and bool(np.any(self.coef_))
 
     def _fit(self, X, y, sample_weight, params):
         check_parameters(self, CV_CONSTRAINTS)
@@ -185,6 +205,11 @@ class GDLinearRegressionCV(LinearModel, RegressorMixin, BaseEstimator):
             )
         sample_weight = check_sample_weight(sample_weight, X)
         splits = list(check_cv(self.cv).split(X, y, **split_params))
+        if not splits:
+            raise ValueError(
+                f"cv gives no splits. Got {self.cv!r}: an empty list, or a generator that has "
+                "been used up by an earlier fit. Pass a list of its splits, or a splitter."
+            )
         data = Data.of(X, y, sample_weight, missing_targets="error")
         l1_ratios = np.atleast_1d(np.asarray(self.l1_ratio, dtype=np.float64))
         n_alphas = self.alphas if isinstance(self.alphas, Integral) else len(self.alphas)
@@ -192,7 +217,10 @@ class GDLinearRegressionCV(LinearModel, RegressorMixin, BaseEstimator):
             data, splits, centred=self.fit_intercept, n_penalties=n_alphas * len(l1_ratios)
         )
         alphas = np.stack([self._path(folds, l1_ratio) for l1_ratio in l1_ratios])
-        errors = self._errors(folds, data.Y.shape[1], alphas, l1_ratios)
+        errors, converged = self._errors(folds, alphas, l1_ratios)
+        self._warn_of(converged)
+        if isinstance(self.alphas, Integral) and self.alphas > 1:
+            alphas, errors = self._extended(folds, alphas, errors, l1_ratios)
         best = np.unravel_index(np.argmin(errors.mean(axis=2)), errors.shape[:2])
         self.alpha_, self.l1_ratio_ = float(alphas[best]), float(l1_ratios[best[0]])
         one_row = len(l1_ratios) == 1 or not isinstance(self.alphas, Integral)
@@ -201,10 +229,11 @@ class GDLinearRegressionCV(LinearModel, RegressorMixin, BaseEstimator):
         model = GDLinearRegression(
             alpha=self.alpha_, l1_ratio=self.l1_ratio_, fit_intercept=self.fit_intercept,
             positive=self.positive, max_iter=self.max_iter, tol=self.tol,
-        ).fit(X, y, sample_weight)  # fmt: skip
+        )  # fmt: skip
+        history = model._fit(X, y, sample_weight, (None, None), (None, None, None))
         for name in ("coef_", "intercept_", "n_iter_", "optimality_"):
             setattr(self, name, getattr(model, name))
-        return self
+        history.end(stacklevel=4)
 
     def _split_params(self, sample_weight, params):
         """Return the parameters that are for the splitter."""
@@ -222,31 +251,64 @@ class GDLinearRegressionCV(LinearModel, RegressorMixin, BaseEstimator):
         """Return the alphas of a path, the largest first."""
         if not isinstance(self.alphas, Integral):
             return np.sort(np.asarray(self.alphas, dtype=np.float64))[::-1]
-        largest = folds.largest_alpha(max(l1_ratio, LEAST_L1_RATIO), positive=self.positive)
-        if largest <= NO_ALPHA:
+        if l1_ratio == 0.0:
+            largest, smallest = (folds.mean_variance * share for share in RIDGE_PATH)
+        else:
+            largest = folds.largest_alpha(l1_ratio, positive=self.positive)
+            smallest = largest * float(self.eps)
+        if not largest > 0.0:
             return np.full(self.alphas, NO_ALPHA)
-        return np.geomspace(largest, largest * float(self.eps), self.alphas)
+        return np.geomspace(largest, smallest, self.alphas)
 
-    def _errors(self, folds, n_outputs, alphas, l1_ratios):
-        """Return the mean squared errors, (n_l1_ratio, n_alphas, n_folds)."""
-        tol = float(self.tol)
-        options = {"positive": self.positive, "max_iter": self.max_iter, "tol": tol}
+    def _extended(self, folds, alphas, errors, l1_ratios):
+        """Return alphas and errors, going on while the smallest alpha is the best.
+
+        All paths get as many more, until the penalty that is left tells no more, or they do not
+        converge.
+        """
+        for _ in range(MOST_EXTENSIONS):
+            mean = errors.mean(axis=2)
+            row, last = np.unravel_index(np.argmin(mean), mean.shape)
+            ratios = alphas[:, -1:] / alphas[:, -2:-1]
+            if last < mean.shape[1] - 1 or ratios[row] == 1.0:
+                break
+            alone, _ = self._errors(folds, np.zeros((1, 1)), l1_ratios[row : row + 1])
+            if abs(alone.mean() - mean[row, last]) <= NO_PENALTY_LEFT * mean[row, last]:
+                break
+            more = alphas[:, -1:] * ratios ** np.arange(1, self.alphas + 1)
+            found, converged = self._errors(folds, more, l1_ratios)
+            if not all(converged):
+                break
+            alphas = np.concatenate([alphas, more], axis=1)
+            errors = np.concatenate([errors, found], axis=1)
+        return alphas, errors
+
+    def _errors(self, folds, alphas, l1_ratios):
+        """Return the mean squared errors, (n_l1_ratio, n_alphas, n_folds).
+
+        Also whether each path of a fold converged.
+        """
+        n_outputs = folds.data.n_outputs
+        options = {"positive": self.positive, "max_iter": self.max_iter, "tol": float(self.tol)}
         results = Parallel(n_jobs=self.n_jobs, verbose=int(self.verbose), prefer="threads")(
             delayed(path_errors)(fold, n_outputs, *path, **options)
             for path in zip(alphas, l1_ratios, strict=True)
             for fold in folds.members
         )
         errors, converged = zip(*results, strict=True)
+        errors = np.reshape(errors, (len(l1_ratios), len(folds.members), -1))
+        return np.moveaxis(errors, 2, 1), converged
+
+    def _warn_of(self, converged):
+        """Tell how many paths ran out of iterations, if any did."""
         if not all(converged):
             warnings.warn(
                 f"{len(converged) - sum(converged)} of {len(converged)} paths stopped at "
-                f"max_iter={self.max_iter} short of tol={tol:g}. Increase max_iter or "
-                "tol, or leave out the smallest alphas.",
+                f"max_iter={self.max_iter} short of tol={float(self.tol):g}. Increase max_iter "
+                "or tol, or leave out the smallest alphas.",
                 ConvergenceWarning,
                 stacklevel=4,
             )
-        errors = np.reshape(errors, (len(l1_ratios), len(folds.members), -1))
-        return np.moveaxis(errors, 2, 1)
 
     def get_metadata_routing(self):
         """Return what metadata `fit` takes, and which of it goes to the splitter.

@@ -201,13 +201,20 @@ class Folds:
     """
 
     def __init__(self, data, splits, *, centred, n_penalties):
+        self.weight = np.ones(data.n_rows)
+        if data.weight is not None:
+            # A power of two changes no choice, and keeps sums of huge weights floats.
+            self.weight = np.ldexp(data.weight, -np.frexp(data.weight.max())[1])
+            data = replace(data, weight=self.weight)
         self.data, self.centred = data, centred
-        self.weight = np.ones(data.n_rows) if data.weight is None else data.weight
         n_steps = STEPS_OF_A_PENALTY * n_penalties
         rows = rows_of(data.X, data.Y, data.weight, centred=centred)
         self.by_moments = moments_are_cheaper(rows, n_steps)
         self.whole = Part.of(rows, self.weight, moments=self.by_moments)
-        self.members = [self._fold(k, *split) for k, split in enumerate(splits)]
+        folds = [self._fold(k, *split) for k, split in enumerate(splits)]
+        self.members = [fold for fold in folds if fold is not None]
+        if not self.members:
+            raise ValueError("No fold of cv has rows with a weight to test on.")
 
     def _fold(self, k, train, test):
         rows = np.arange(self.data.n_rows)
@@ -215,6 +222,9 @@ class Folds:
         train, test = rows[train], rows[test]
         times = np.bincount(train, minlength=len(rows))
         weight, test_weight = self.weight * times, self.weight[test]
+        if len(test) == 1 and test_weight[0] == 0.0:
+            # A row without a weight counts as absent: it is not left out, either.
+            return None
         for part, name in ((weight, "learn from"), (test_weight, "test on")):
             if not part.any():
                 raise ValueError(f"Fold {k} of cv has no rows with a weight to {name}.")
@@ -240,6 +250,12 @@ class Folds:
             learnt = part(np.flatnonzero(weight), weight[weight > 0])
         own = self.data, weight, test, test_weight, self.centred
         return MomentsFold(*own, learn=learnt, test=tested)
+
+    @property
+    def mean_variance(self):
+        """The mean variance of the features; of their squares without an intercept."""
+        M = self.data.X.shape[1]
+        return float(np.mean(self.whole.variance[:M] / self.whole.rows.unit[:M] ** 2))
 
     def largest_alpha(self, l1_ratio, *, positive):
         """Return the least alpha for which all coefficients are zero."""

@@ -170,14 +170,17 @@ class History:
             line += f"  validation loss {self.validation.losses[-1]:.9e}"
         print(line)
 
-    def end(self):
-        """Show the last iteration, and warn if it fell short of what was asked."""
+    def end(self, *, stacklevel=3):
+        """Show the last iteration, and warn if it fell short of what was asked.
+
+        The warning points so many callers up, to the line of the user.
+        """
         if self.verbose and self._n_shown < len(self.losses):
             self._show()
         shortfall = self._shortfall()
         told = self.faults if shortfall is None else [shortfall, *self.faults]
         if told:
-            warnings.warn(" ".join(told), ConvergenceWarning, stacklevel=3)
+            warnings.warn(" ".join(told), ConvergenceWarning, stacklevel=stacklevel)
 
     def _shortfall(self):
         """Say why the descent ended short of tol, and what to change; None if it did not."""

@@ -68,7 +68,7 @@ def test_the_path_of_elastic_net_cv(problem, supplier, cv, weighted):
     [
         {"fit_intercept": False},
         {"positive": True},
-        {"l1_ratio": 1.0, "eps": 0.1, "alphas": 7},
+        {"l1_ratio": 1.0, "eps": 1e-4, "alphas": 7},
         {"alphas": [0.1, 3.0, 0.01]},
         {"alphas": [0.1, 3.0, 0.01], "l1_ratio": [0.2, 0.8]},
         {"alphas": np.array([0.5])},
@@ -77,7 +77,9 @@ def test_the_path_of_elastic_net_cv(problem, supplier, cv, weighted):
 )
 def test_the_options_of_elastic_net_cv(problem, supplier, options):
     X, y = problem[0], problem[1][:, 1]
-    model = GDLinearRegressionCV(**options).fit(X, y)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The best alpha is the smallest given")
+        model = GDLinearRegressionCV(**options).fit(X, y)
     other = ElasticNetCV(**options, tol=1e-12, max_iter=10**6).fit(X, y)
     assert np.shape(model.alphas_) == np.shape(other.alphas_)
     np.testing.assert_allclose(model.alphas_, other.alphas_, rtol=1e-9)
@@ -123,9 +125,82 @@ def test_ridge_cv(problem):
 
 def test_a_path_of_ridges_has_alphas(problem):
     X, Y = problem
-    model = GDLinearRegressionCV(l1_ratio=0.0, alphas=5).fit(X, Y)
-    expected = GDLinearRegressionCV(l1_ratio=1e-3, alphas=5).fit(X, Y).alphas_
-    np.testing.assert_allclose(model.alphas_, expected)
+    variance = X.var(axis=0).mean()
+    for unit in (1.0, 1e-9, 1e9):
+        model = GDLinearRegressionCV(l1_ratio=0.0, alphas=6).fit(X, Y * unit)
+        expected = np.geomspace(1e4 * variance, 1e-6 * variance, 6)
+        np.testing.assert_allclose(model.alphas_[:6], expected)
+        assert len(model.alphas_) % 6 == 0
+
+
+@pytest.mark.parametrize(("unit", "y_unit"), [(1e-8, 1e-8), (5e-7, 1e-10), (1e8, 1e8), (1, 1e9)])
+@pytest.mark.parametrize("l1_ratio", [0.0, 1.0, [0.0, 0.5, 1.0]])
+def test_units_change_no_choice(rng, unit, y_unit, l1_ratio):
+    Z = rng.standard_normal((300, 3))
+    t = Z @ [1.0, 2.0, 3.0] + 0.1 * rng.standard_normal(300)
+    plain = GDLinearRegressionCV(l1_ratio=l1_ratio, alphas=20).fit(Z, t)
+    model = GDLinearRegressionCV(l1_ratio=l1_ratio, alphas=20).fit(Z * unit, t * y_unit)
+    assert plain.score(Z, t) > 0.99
+    assert model.score(Z * unit, t * y_unit) == pytest.approx(plain.score(Z, t), abs=1e-4)
+    for factor in (1e-300, 1e308):
+        weighted = GDLinearRegressionCV(l1_ratio=l1_ratio, alphas=20)
+        weighted.fit(Z, t, np.full(300, factor))
+        assert weighted.alpha_ == pytest.approx(plain.alpha_, rel=1e-9)
+
+
+def test_a_path_goes_on_while_the_smallest_alpha_is_the_best(rng):
+    X = rng.standard_normal((200, 5))
+    y = X.sum(axis=1) + 1e-3 * rng.standard_normal(200)
+    model = GDLinearRegressionCV(l1_ratio=[0.5, 1.0], eps=0.1, alphas=5).fit(X, y)
+    n_alphas = model.alphas_.shape[1]
+    assert n_alphas > 5
+    assert n_alphas % 5 == 0
+    assert model.mse_path_.shape == (2, n_alphas, 5)
+    np.testing.assert_allclose(model.alphas_[:, 1:] / model.alphas_[:, :-1], 0.1**0.25)
+    assert model.score(X, y) > 0.999
+
+
+def test_alphas_that_may_end_too_soon_are_told(rng):
+    X = rng.standard_normal((200, 5))
+    y = X.sum(axis=1) + 1e-3 * rng.standard_normal(200)
+    with pytest.warns(UserWarning, match="The best alpha is the smallest given, 0.1") as told:
+        GDLinearRegressionCV(alphas=[1.0, 0.1]).fit(X, y)
+    assert told[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        GDLinearRegressionCV(alphas=[0.1]).fit(X, y)
+        GDLinearRegressionCV(alphas=[0.1, 0.0]).fit(X, y)
+        GDLinearRegressionCV(alphas=[1e4, 1e3]).fit(X, y)
+
+
+def test_the_warning_of_the_last_fit_points_to_the_user(rng):
+    X = rng.standard_normal((60, 20)) @ rng.standard_normal((20, 20))
+    y = X[:, 0] + rng.standard_normal(60)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        GDLinearRegressionCV(alphas=[1e-3], max_iter=2).fit(X, y)
+    assert any("Stopped at max_iter=2" in str(warning.message) for warning in told)
+    assert {warning.filename for warning in told} == {__file__}
+
+
+def test_splits_that_are_none(problem):
+    X, Y = problem
+    used_up = KFold(3).split(X)
+    list(used_up)
+    for cv in ([], used_up):
+        with pytest.raises(ValueError, match="cv gives no splits"):
+            GDLinearRegressionCV(cv=cv).fit(X, Y)
+
+
+def test_a_row_without_a_weight_is_absent_from_leave_one_out(rng):
+    X = rng.standard_normal((20, 2))
+    y, weight = X.sum(axis=1) + rng.standard_normal(20), np.ones(20)
+    weight[7] = 0.0
+    model = GDLinearRegressionCV(cv=LeaveOneOut(), alphas=6).fit(X, y, weight)
+    kept = np.arange(20) != 7
+    removed = GDLinearRegressionCV(cv=LeaveOneOut(), alphas=6).fit(X[kept], y[kept])
+    np.testing.assert_allclose(model.mse_path_, removed.mse_path_, rtol=1e-6)
+    assert model.alpha_ == pytest.approx(removed.alpha_)
 
 
 @pytest.mark.parametrize(("N", "M"), [(30, 80), (40, 3)])
@@ -250,7 +325,7 @@ def test_parameters(problem, name, value):
 @pytest.mark.parametrize("kind", [Fraction, np.longdouble])
 def test_real_parameters_of_other_types(problem, name, kind):
     # A list of alphas, too.
-    alphas = [1.0, 0.5] if name == "tol" else 5
+    alphas = [1e4, 1e3] if name == "tol" else 5
     model = GDLinearRegressionCV(alphas=alphas, **{name: kind(0.25)}).fit(*problem)
     if name == "tol":
         model.set_params(alphas=list(map(kind, alphas))).fit(*problem)
