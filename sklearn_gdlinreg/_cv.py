@@ -221,7 +221,7 @@ class GDLinearRegressionCV(LinearModel, RegressorMixin, BaseEstimator):
         self._warn_of(converged)
         if isinstance(self.alphas, Integral) and self.alphas > 1:
             alphas, errors = self._extended(folds, alphas, errors, l1_ratios)
-        best = np.unravel_index(np.argmin(errors.mean(axis=2)), errors.shape[:2])
+        best = self._best(folds, errors)
         self.alpha_, self.l1_ratio_ = float(alphas[best]), float(l1_ratios[best[0]])
         one_row = len(l1_ratios) == 1 or not isinstance(self.alphas, Integral)
         self.alphas_ = alphas[0] if one_row else alphas
@@ -260,6 +260,11 @@ class GDLinearRegressionCV(LinearModel, RegressorMixin, BaseEstimator):
             return np.full(self.alphas, NO_ALPHA)
         return np.geomspace(largest, smallest, self.alphas)
 
+    def _best(self, folds, errors):
+        """Return the row and column of the least error; of those that are exact, the first."""
+        mean = np.maximum(errors.mean(axis=2), float(self.tol) ** 2 * folds.null_error)
+        return np.unravel_index(np.argmin(mean), mean.shape)
+
     def _extended(self, folds, alphas, errors, l1_ratios):
         """Return alphas and errors, going on while the smallest alpha is the best.
 
@@ -267,13 +272,12 @@ class GDLinearRegressionCV(LinearModel, RegressorMixin, BaseEstimator):
         converge.
         """
         for _ in range(MOST_EXTENSIONS):
-            mean = errors.mean(axis=2)
-            row, last = np.unravel_index(np.argmin(mean), mean.shape)
-            ratios = alphas[:, -1:] / alphas[:, -2:-1]
-            if last < mean.shape[1] - 1 or ratios[row] == 1.0:
+            row, last = self._best(folds, errors)
+            ratios, error = alphas[:, -1:] / alphas[:, -2:-1], errors[row, last].mean()
+            if last < alphas.shape[1] - 1 or ratios[row] == 1.0:
                 break
             alone, _ = self._errors(folds, np.zeros((1, 1)), l1_ratios[row : row + 1])
-            if abs(alone.mean() - mean[row, last]) <= NO_PENALTY_LEFT * mean[row, last]:
+            if abs(alone.mean() - error) <= NO_PENALTY_LEFT * error:
                 break
             more = alphas[:, -1:] * ratios ** np.arange(1, self.alphas + 1)
             found, converged = self._errors(folds, more, l1_ratios)

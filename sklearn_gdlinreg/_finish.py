@@ -50,7 +50,8 @@ def finish(W, b, known, groups, dtype, history, *, automatic):
         )
     if automatic or history.tol > 0:
         _report_bad(found.r2, history)
-    history.certified(xp.sum(found.objective), xp.max(found.optimality))
+    roundoff = float(xp.finfo(dtype).eps) / 2.0
+    history.certified(xp.sum(found.objective), xp.max(found.optimality), roundoff)
     return W, b
 
 

@@ -257,6 +257,12 @@ class Folds:
         M = self.data.X.shape[1]
         return float(np.mean(self.whole.variance[:M] / self.whole.rows.unit[:M] ** 2))
 
+    @property
+    def null_error(self):
+        """The mean square of y about its mean, or zero, averaged over the outputs."""
+        M = self.data.X.shape[1]
+        return float(np.mean(self.whole.variance[M:] / self.whole.rows.unit[M:] ** 2))
+
     def largest_alpha(self, l1_ratio, *, positive):
         """Return the least alpha for which all coefficients are zero."""
         whole, M = self.whole, self.data.X.shape[1]

@@ -113,7 +113,7 @@ class History:
         self.verbose, self.kind, self.validation, self.told = verbose, kind, validation, told
         self.losses, self.optimality, self.faults = [], math.inf, []
         self.stop_reason, self._stopped, self._n_shown = "max_iter", False, 0
-        self._rounded = False
+        self._rounded, self._least = False, LEAST_TOL
 
     @property
     def n_left(self):
@@ -125,8 +125,12 @@ class History:
         if not self._stopped:
             self.stop_reason, self._stopped = reason, True
 
-    def certified(self, objective, optimality):
-        """Take in the certificate of the model that is returned: a reason must be true of it."""
+    def certified(self, objective, optimality, roundoff):
+        """Take in the certificate of the model that is returned: a reason must be true of it.
+
+        The roundoff is that of its type.
+        """
+        self._least = 128.0 * roundoff
         self.losses[-1:] = [float(objective)] * bool(self.losses)
         self.optimality = float(optimality)
         converged = self.optimality <= max(self.tol, LEAST_TOL)
@@ -195,8 +199,8 @@ class History:
             )
         if self.stop_reason == "max_iter":
             return f"Stopped at max_iter={self.max_iter}: {reached}. {ADVICE[self.kind]}"
-        asked = self.tol >= LEAST_TOL or self.optimality > GOOD
-        if self.stop_reason == "precision" and asked and not self._rounded:
+        enough = self._least if self.tol >= LEAST_TOL else GOOD
+        if self.stop_reason == "precision" and self.optimality > enough and not self._rounded:
             return (
                 f"Rounding errors stopped the descent: {reached}. The features are "
                 "too collinear for it; set a larger tol, or alpha > 0."
