@@ -284,7 +284,8 @@ def test_collinear_features_reach_the_optimum_by_passes(rng):
     assert model.loss_curve_[-1] <= best * (1 + 1e-6)
     assert len(model.loss_curve_) == model.n_iter_
     assert all(np.diff(model.loss_curve_) <= 1e-8 * best)
-    assert LinearRegression().fit(X, y).score(X, y) < model.score(X, y)
+    # Before 1.9 the peer drops no direction, and is level but for rounding.
+    assert LinearRegression().fit(X, y).score(X, y) < model.score(X, y) + 1e-12
 
 
 def test_cheaper_engine_runs(make_data):
