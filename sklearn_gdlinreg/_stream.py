@@ -113,11 +113,12 @@ class Stream:
         return self.W.shape[0]
 
     def restart(self, W, b):
-        """Go on from another model; what is known of the features stays."""
+        """Go on from another model, which counts as a few updates; features stay known."""
         if self.walk is not None:
             self.seen, self.walk = self.walk.seen, None
         if self.tail is not None:
             self.tail = Tail()
+            self.tail.add(W * FEW_ROWS, b * FEW_ROWS, FEW_ROWS)
         self.W, self.b, self.fresh = W, b, False
         self.last_loss, self.n_growths = math.inf, 0
 
