@@ -6,7 +6,7 @@ of them. Arrays that a step changes are made anew, so that copies of a walk may 
 
 import math
 
-from ._arrays import dot, is_numpy, moved, namespace, zeros
+from ._arrays import dot, inverse_of, is_numpy, moved, namespace, zeros
 from ._dense_walk import DenseWalk
 from ._penalty import Proximal
 from ._visits import Frame
@@ -27,7 +27,7 @@ class ArrayWalk(DenseWalk):
         """Keep no rows."""
         self.X = self.Y = None
 
-    def visit(self, rows, weight, steps, n_before):
+    def visit(self, rows, weight, steps):
         """Make the steps of these visits, one a batch."""
         B, rule, xp = self.rule.batch_size, self.rule, namespace(self.W)
         rows, weight = moved(rows, self.W), moved(weight, self.W)
@@ -36,13 +36,13 @@ class ArrayWalk(DenseWalk):
             x, y = (
                 xp.astype(xp.take(A, rows[batch], axis=0), xp.float64) for A in (self.X, self.Y)
             )
-            self._learn(x, y, weight[batch], step)
-            if rule.period > 0 and (n_before + t + 1) % rule.period == 0:
-                self._shrink(step * rule.period)
+            step = self._learn(x, y, weight[batch], step)
+            if rule.proximal:
+                self._shrink(step, x, weight[batch])
         self.n_summed += len(steps)
 
     def _learn(self, x, y, weight, step):
-        """Make the step of a batch: x (m, M), y (m, D), weight (m,)."""
+        """Make the step of a batch, x (m, M), y (m, D), weight (m,); return its length."""
         xp, rule = namespace(x), self.rule
         if rule.adaptive:
             self._adapt(self._observe(x, weight))
@@ -63,6 +63,7 @@ class ArrayWalk(DenseWalk):
             change = (rule.momentum if rule.nesterov else 1.0) * self.velocity + own
         self.W = self.W + change
         self.total = self.total + self.W
+        return step
 
     @staticmethod
     def _cautious(step, gradient, images, share):
@@ -71,12 +72,17 @@ class ArrayWalk(DenseWalk):
         xp, longer = namespace(square), step * curvature > 2 * square
         return xp.where(longer, square / xp.where(longer, curvature, 1.0), step)
 
-    def _shrink(self, step):
-        """Make a proximal step of every coefficient, in the sum of iterates as well."""
+    def _shrink(self, step, x, weight):
+        """Shrink the coefficients after a batch, in the sum of iterates as well; see `_rule`."""
         xp, W, gain = namespace(self.W), self.W[:-1, :], self.gain[:, None]
+        if self.density.shape[0]:
+            filled = weight @ xp.astype(x != 0, xp.float64) / self.rule.divisor
+            share = xp.where(self.density > 0, filled * inverse_of(self.density), 1.0)
+            step = step * share[:, None]
         threshold = step * self.penalty[1, :] * gain
         kept = Proximal(threshold, self.rule.positive).map(W, 1.0)
         kept = kept / (1.0 + step * self.penalty[2, :] * gain**2)
+        kept = xp.where(step > 0, kept, W) if self.density.shape[0] else kept
         moves = xp.concat([kept - W, 0.0 * self.W[-1:, :]])
         self.W, self.total = self.W + moves, self.total + moves
 
@@ -116,7 +122,8 @@ class ArrayWalk(DenseWalk):
         """Centre and scale anew the features of the batch; the model and its sum stay."""
         xp, inverse, penalty = namespace(some), self.inverse[:-1], math.sqrt(self.rule.penalty)
         mean, square, density = self._spread()
-        frame = Frame.of(mean, xp.sqrt(square), density, penalty, self.centred)
+        rare = self.density if self.density.shape[0] else None
+        frame = Frame.of(mean, xp.sqrt(square), density, penalty, self.centred, rare)
         centre = xp.where(some, frame.centre, self.centre)
         gain = xp.where(some, frame.inverse, self.gain)
         unit = xp.where(some, xp.where(gain > 0, gain, 1.0), inverse)
@@ -127,6 +134,8 @@ class ArrayWalk(DenseWalk):
             for A in (self.W, self.total)
         )
         self.centre, self.gain = centre, gain
+        if rare is not None:
+            self.density = xp.where(some & (rare > 0), density, rare)
         self.inverse = xp.concat([unit, self.inverse[-1:]])
 
     def mean_length(self):

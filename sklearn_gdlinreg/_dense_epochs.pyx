@@ -53,20 +53,47 @@ cdef inline void move_with_momentum(
             total[i] += W[i]
 
 
-cdef inline void proximal_step(
-    bint positive, double step,
-    const double[::1] gain, const double[:, ::1] penalty,
+cdef inline void shrink(
+    Rule rule, const floating[:, :] X, const Py_ssize_t[::1] rows, const double[::1] weight,
+    const double* step, const double[::1] gain, const double[:, ::1] penalty,
+    const double[::1] density, double[::1] filled,
     double[:, ::1] W, double[:, ::1] total,
 ) noexcept nogil:
-    """Shrink every coefficient, in the sum of iterates as well."""
-    cdef Py_ssize_t j, d
-    cdef double w, g
-    for j in range(gain.shape[0]):
-        g = gain[j]
-        for d in range(W.shape[1]):
-            w = shrunk(W[j, d], step * penalty[1, d] * g, step * penalty[2, d] * g * g, positive)
+    """Shrink the coefficients after a batch, in the sum of iterates as well; see `_rule`."""
+    cdef Py_ssize_t j, d, M = gain.shape[0], D = W.shape[1]
+    cdef double w, g, share
+    if density.shape[0]:
+        count(X, rows, weight, filled)
+    for j in range(M):
+        g, share = gain[j], 1
+        if density.shape[0] and density[j] > 0:
+            if filled[j] == 0:
+                continue
+            share = filled[j] / rule.divisor / density[j]
+        for d in range(D):
+            w = shrunk(W[j, d], share * step[d] * penalty[1, d] * g,
+                       share * step[d] * penalty[2, d] * g * g, rule.positive)
             total[j, d] += w - W[j, d]
             W[j, d] = w
+
+
+cdef inline void count(
+    const floating[:, :] X, const Py_ssize_t[::1] rows, const double[::1] weight,
+    double[::1] filled,                                              # OUT  (M,)
+) noexcept nogil:
+    """Sum up the weight of a batch in which each feature is not zero."""
+    cdef Py_ssize_t k, j, M = X.shape[1]
+    cdef Py_ssize_t stride = X.strides[1] // <Py_ssize_t> sizeof(floating)
+    cdef const floating* x
+    filled[:] = 0
+    for k in range(rows.shape[0]):
+        x = &X[rows[k], 0]
+        if stride == 1:
+            for j in range(M):
+                filled[j] += weight[k] if x[j] != 0 else 0
+        else:
+            for j in range(M):
+                filled[j] += weight[k] if x[j * stride] != 0 else 0
 
 
 cdef inline void add_row(
@@ -116,7 +143,7 @@ cdef inline void observe(
 
 cdef inline void adapt(
     double penalty, const double[:, ::1] sums, const double[:, ::1] seen,
-    double[::1] centre, double[::1] inverse, double[::1] gain,
+    double[::1] centre, double[::1] inverse, double[::1] gain, double[::1] density,
     double[:, ::1] W, double[:, ::1] total,
 ) noexcept nogil:
     """Centre and scale anew the features of the batch; the model and its sum stay.
@@ -129,6 +156,8 @@ cdef inline void adapt(
         if sums[1, j] == 0:
             continue
         p = settle(&seen[j, 0], seen[M, 0], penalty, inverse[M] != 0, &c)
+        if density.shape[0] and density[j] > 0:
+            c, density[j] = 0, seen[j, 0] / seen[M, 0]
         scale = inverse[j] / sqrt(p) if p > 0 else inverse[j]
         for d in range(W.shape[1]):
             W[M, d] += (c - centre[j]) * W[j, d] * inverse[j]
@@ -150,16 +179,18 @@ def descend_dense(
     double[::1] centre,            # I/O  (M,)
     double[::1] inverse,           # I/O  (M + 1,), last 1, or 0 for no intercept
     double[::1] gain,              # I/O  (M,), inverse, or 0 for no proximal step
+    double[::1] density,           # I/O  (M,), the share of weight in which a rare feature is
+                                   #      not zero, 0 of a common one; or (0,) if all are
     const double[:, ::1] penalty,  # IN   (3, D), [shrink, l1, l2]
     double[:, ::1] block,          # TMP  (B, M + 1)
     double[:, ::1] residual,       # TMP  (2 B, D)
     double[:, ::1] gradient,       # TMP  (M + 4, D)
     double[:, ::1] sums,           # TMP  (4, M), if adaptive
+    double[::1] filled,            # TMP  (M,), if features are rare
     double[:, ::1] W,              # I/O  (M + 1, D)
     double[:, ::1] velocity,       # I/O  (M + 1, D), or (0, D) without momentum
     double[:, ::1] total,          # I/O  (M + 1, D), the sum of the iterates
     double[::1] loss,              # I/O  (D,), the sum of weight * error ** 2
-    Py_ssize_t n_before,           # IN   how many batches went before, for the period
 ):
     """Visit rows in mini-batches."""
     cdef Py_ssize_t M = X.shape[1], D = Y.shape[1], n_visits = rows.shape[0]
@@ -181,7 +212,7 @@ def descend_dense(
             divisor = rule.divisor if rule.divisor > 0 else m
             if rule.adaptive:
                 observe(X, rows[i:i + m], weight[i:i + m], sums, seen)
-                adapt(rule.penalty, sums, seen, centre, inverse, gain, W, total)
+                adapt(rule.penalty, sums, seen, centre, inverse, gain, density, W, total)
             for k in range(m):
                 x, z = &X[rows[i + k], 0], &block[k, 0]
                 if i + k + AHEAD < n_visits and stride == 1:
@@ -231,8 +262,9 @@ def descend_dense(
             else:
                 move(M, D, step, &penalty[0, 0], &gradient[0, 0], &W[0, 0], &total[0, 0])
                 move(1, D, step, no_shrink, &gradient[M, 0], &W[M, 0], &total[M, 0])
-            if rule.period > 0 and (n_before + t + 1) % rule.period == 0:
-                proximal_step(rule.positive, steps[t] * rule.period, gain, penalty, W, total)
+            if rule.proximal:
+                shrink(rule, X, rows[i:i + m], weight[i:i + m], step, gain, penalty, density,
+                       filled, W, total)
 
 
 cdef inline void predict(

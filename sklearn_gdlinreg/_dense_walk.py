@@ -7,7 +7,7 @@ from ._dense_epochs import descend_dense
 from ._epochs import span_of
 from ._rule import mean_length
 from ._threads import LARGE_PRODUCT, blas_of_one_thread
-from ._visits import Frame
+from ._visits import Frame, kept_density
 
 
 class DenseWalk:
@@ -20,6 +20,7 @@ class DenseWalk:
         self.gain = zeros((M,), W) if rule.adaptive else copied(frame.inverse)
         self.inverse = zeros((M + 1,), W) + float(frame.centred)
         self.inverse[:M] = frame.inverse
+        self.tell_rare(frame.density)
         self.W = zeros((M + 1, D), W)
         self.W[:M, :] = W * inverse_of(frame.inverse)[:, None]
         self.W[M, :] = b + frame.centre @ W
@@ -28,25 +29,28 @@ class DenseWalk:
         self.span = span_of(rule, M, D)
         self.enter(rows)
 
-    def visit(self, rows, weight, steps, n_before):
+    def visit(self, rows, weight, steps):
         """Make the steps of these visits, one a batch."""
         product = self.rule.batch_size * self.W.size
         with blas_of_one_thread(product if product < LARGE_PRODUCT else 0):
             descend_dense(
                 self.rule, self.X, self.Y, rows, weight, steps, self.seen, self.centre,
-                self.inverse, self.gain, self.penalty, *self._scratch, self.W, self.velocity,
-                self.total, self.loss, n_before,
+                self.inverse, self.gain, self.density, self.penalty, *self._scratch,
+                self._filled, self.W, self.velocity, self.total, self.loss,
             )  # fmt: skip
         self.n_summed += len(steps)
 
     def frame(self, columns):
         """Return the frame of these features, as it is now."""
         centre = take(self.centre, columns, axis=0)
-        return Frame(centre, take(self.inverse[:-1], columns, axis=0), self.centred)
+        inverse = take(self.inverse[:-1], columns, axis=0)
+        density = take(self.density, columns, axis=0) if self.density.shape[0] else None
+        return Frame(centre, inverse, self.centred, density)
 
     def mean_length(self):
         """Return the mean squared length of the rows seen so far."""
-        return mean_length(self.seen[:-1], self.inverse, self.seen[-1, 0], self.centred)
+        total = self.seen[-1, 0]
+        return mean_length(self.seen[:-1], self.inverse, total, self.centred, self.density)
 
     def takes(self, rows):
         """Whether these rows are of the kind that this walk visits."""
@@ -75,10 +79,16 @@ class DenseWalk:
         """Return the sum of weight * error ** 2 that was added up in ``loss``, (D,)."""
         return self.loss
 
-    def centre_on(self, y_mean):
-        """Predict this at the centre, if there is an intercept."""
+    def centre_on(self, mean, y_mean):
+        """Predict the mean of Y at the mean of X, (M,), if there is an intercept."""
         if self.centred:
-            self.W[-1, :] = y_mean
+            off = (mean - self.centre) * self.inverse[:-1]
+            self.W[-1, :] = y_mean - off @ self.W[:-1, :]
+
+    def tell_rare(self, density):
+        """Penalise the features of this density, as that of a Frame, by rows from now on."""
+        self.density = kept_density(density, self.inverse)
+        self._filled = np.empty(self.density.shape[0])
 
     def _in_units(self, V):
         W = V[:-1, :] * self.inverse[:-1, None]

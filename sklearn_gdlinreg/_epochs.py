@@ -94,7 +94,7 @@ class Descent:
         for start in range(first, last, self.walk.span):
             stop = min(start + self.walk.span, last)
             rows, weight = self.visits.span(start * B, stop * B)
-            self.walk.visit(rows, weight, self.rates(self.t, stop - start), self.t)
+            self.walk.visit(rows, weight, self.rates(self.t, stop - start))
             self.t += stop - start
 
     def result(self):

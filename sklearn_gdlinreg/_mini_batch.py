@@ -20,9 +20,6 @@ from ._textbook import EpochWatch, Problems
 from ._visits import Frame, Visits, automatic
 from ._walks import penalty_of_steps, walk_of
 
-# Entries visited for each coefficient that a proximal step of all of them moves.
-PENALTY_WAIT = 4
-
 
 class _Result:
     """The model of each output as it was when that ceased to improve.
@@ -185,20 +182,16 @@ def _descent_of(groups, begin, rng, *arrays):
 def _automatic_descent(W, group, *, rng, average, batch_size, shuffle):
     """Return the Descent of a group by automatic steps from W."""
     rows, penalty = group.passes.rows, group.penalty
-    frame, y_mean = Frame.balanced(rows, group.coordinates, penalty.least_l2)
+    frame, mean = Frame.balanced(rows, group.coordinates, penalty, batch_size)
     visits, step = automatic(rows, frame, batch_size, rng)
-    period = 0
-    if penalty.some:
-        period = penalty_period(rows.n_features, rows.entries_of_a_row * batch_size)
-        # At least once an epoch.
-        period = min(period, math.ceil(len(visits.rows) / batch_size))
     rule = Rule(
         batch_size=batch_size, divisor=batch_size, cautious=not shuffle,
-        period=period, positive=penalty.positive,
+        proximal=penalty.some, positive=penalty.positive,
     )  # fmt: skip
     numbers = penalty_of_steps(penalty, raw=False)
     walk = walk_of(rule, numbers, rows, frame, W, zeros(W.shape[1:], W))
-    walk.centre_on(y_mean)
+    M = rows.n_features
+    walk.centre_on(mean[:M], mean[M:])
 
     def rates(t, n):
         # Iterates that bounce off a bend wander about a point beside it, the further the
@@ -268,23 +261,11 @@ def _better(V, G, losses, other, passes, coordinates):
     )
 
 
-def penalty_period(n_features, n_visited):
-    """Return every how many batches to take a proximal step, given the entries that one visits.
-
-    It moves every coefficient, so it waits until a few times as many entries of X have been
-    visited.
-    """
-    if n_visited >= n_features:
-        return 1
-    # Rounding must not decide.
-    return max(math.ceil(PENALTY_WAIT * n_features / max(n_visited, 1) - 1e-6), 1)
-
-
 def textbook_rule(penalty, batch_size, *, average, momentum, nesterov):
     """Return the Rule of the textbook's update, a proximal step after each if one is due."""
     lazy = not (penalty.smooth or average or momentum)
     return Rule(
-        batch_size=batch_size, period=not penalty.smooth, positive=penalty.positive,
+        batch_size=batch_size, proximal=not penalty.smooth, positive=penalty.positive,
         lazy=lazy, momentum=momentum, nesterov=nesterov,
     )  # fmt: skip
 

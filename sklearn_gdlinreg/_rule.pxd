@@ -23,9 +23,9 @@ ctypedef fused index_t:
 
 
 cdef class Rule:
-    cdef readonly Py_ssize_t batch_size, divisor, period
+    cdef readonly Py_ssize_t batch_size, divisor
     cdef readonly double momentum, penalty
-    cdef readonly bint cautious, nesterov, adaptive, positive, lazy
+    cdef readonly bint cautious, nesterov, adaptive, proximal, positive, lazy
 
 
 cdef inline double cautious_step(double step, double square, double curvature) noexcept nogil:

@@ -3,7 +3,7 @@ from numpy.typing import NDArray
 class Rule:
     batch_size: int
     divisor: int
-    period: int
+    proximal: bool
     positive: bool
     lazy: bool
     momentum: float
@@ -15,7 +15,7 @@ class Rule:
         self,
         batch_size: int,
         divisor: int = 0,
-        period: int = 0,
+        proximal: bool = False,
         positive: bool = False,
         lazy: bool = False,
         cautious: bool = False,
@@ -25,4 +25,6 @@ class Rule:
         nesterov: bool = False,
     ) -> None: ...
 
-def mean_length(seen: NDArray, inverse: NDArray, total: float, centred: bool) -> float: ...
+def mean_length(
+    seen: NDArray, inverse: NDArray, total: float, centred: bool, density: NDArray
+) -> float: ...

@@ -10,10 +10,20 @@ visit, batch by batch, and ``weight``, what each visit counts. A batch moves the
     r = weight * (prediction - y)
     W <- W - step * (z' r / divisor + shrink * W)
 
-and then by a proximal step of the penalty, if any is due. The penalty comes as three numbers
-an output, (3, D): ``shrink``, in the units of X; and, in those of the coefficients, what is
-left to the proximal step, ``l1`` and ``l2``. The steps are one a batch and already hold the
-factor 2 of the gradient. Kernels take all buffers from the caller, allocate nothing and
+and then by a proximal step of the penalty, if it has one. The penalty comes as three numbers
+for each output, (3, D): ``shrink``, in the units of X; and, in those of the coefficients, what
+is left to the proximal step, ``l1`` and ``l2``. There is one step size for each batch, which
+already holds the factor 2 of the gradient.
+
+To shrink all coefficients after each batch would take O(M) even where a batch holds few
+features. Automatic steps therefore penalise the coefficient of a rare feature by rows. With
+``density_j`` the share of the weight of all rows in which feature j is not zero,
+``l2 * W_j ** 2`` is the mean over rows of ``l2 / density_j * W_j ** 2`` where x_j is not zero,
+and of 0 elsewhere: like the squared error it is a sum over rows, of which a batch takes its
+own. Such a feature is not centred, so that only the batches that hold it move its coefficient,
+and the mean of the iterates is where it would be if every batch were penalised. Features are
+common if a batch holds them often enough; there are at most a few times as many as a batch
+has entries. Kernels take all buffers from the caller, allocate nothing and
 raise nothing.
 """
 
@@ -26,13 +36,13 @@ cdef class Rule:
     batch_size : int, B
     divisor : int
         What sums over a batch are divided by; 0 for the number of its rows.
-    period : int
-        Every so many batches, a proximal step of the caller's penalty is taken; 0: never.
+    proximal : bool
+        Whether each batch ends with a proximal step of the caller's penalty.
     positive : bool
         Whether that step also ends at no negative coefficient.
     lazy : bool
-        Whether CSR takes it after each batch coefficient by coefficient, when next needed,
-        and not all at once; the sum of iterates is not kept then.
+        Whether CSR takes the step of the textbook's update coefficient by coefficient, when
+        next needed, and not all at once; the sum of iterates is not kept then.
     cautious : bool
         Whether a step that would overshoot the batch's own minimum by more than it gains
         is replaced by the one that ends there, output by output.
@@ -47,19 +57,19 @@ cdef class Rule:
     """
 
     def __init__(
-        self, batch_size, divisor=0, period=0, positive=False, lazy=False,
+        self, batch_size, divisor=0, proximal=False, positive=False, lazy=False,
         cautious=False, adaptive=False, penalty=0.0, momentum=0.0, nesterov=False,
     ):
-        self.batch_size, self.divisor, self.period = batch_size, divisor, period
-        self.positive, self.lazy, self.cautious = positive, lazy, cautious
-        self.adaptive, self.penalty = adaptive, penalty
+        self.batch_size, self.divisor, self.penalty = batch_size, divisor, penalty
+        self.proximal, self.positive, self.lazy = proximal, positive, lazy
+        self.cautious, self.adaptive = cautious, adaptive
         self.momentum, self.nesterov = momentum, nesterov
 
     def __reduce__(self):
         """Return how to make it again: skops knows no other way into a compiled object."""
         return Rule, (
-            self.batch_size, self.divisor, self.period, self.positive, self.lazy, self.cautious,
-            self.adaptive, self.penalty, self.momentum, self.nesterov,
+            self.batch_size, self.divisor, self.proximal, self.positive, self.lazy,
+            self.cautious, self.adaptive, self.penalty, self.momentum, self.nesterov,
         )
 
 
@@ -68,12 +78,15 @@ def mean_length(
     const double[::1] inverse,     # IN   (M,)
     double total,                  # IN
     bint centred,                  # IN
+    const double[::1] density,     # IN   (M,), not 0 of features that are not centred; or (0,)
 ):
     """Return the mean squared length of the rows seen, in the frame of these scales."""
     cdef double length = 0
     cdef Py_ssize_t j
+    cdef bint own
     with nogil:
         for j in range(seen.shape[0]):
             if seen[j, 0] > 0:
-                length += spread(&seen[j, 0], total, centred) * inverse[j] ** 2
+                own = centred and not (density.shape[0] and density[j] > 0)
+                length += spread(&seen[j, 0], total, own) * inverse[j] ** 2
     return length

@@ -7,8 +7,8 @@ and q = centre * p, a column of the table [V, U, p] and an array,
 
     W = scale * V - q s',   prediction = x W + b.
 
-Centring adds to s and b only, an L2 penalty in the units of X is one number ``scale`` an
-output, and the sum of all iterates is ``mass * V + U - q S'`` with U changed where V is. An
+Centring adds to s and b only, an L2 penalty in the units of X is one number ``scale`` for
+each output, and the sum of all iterates is ``mass * V + U - q S'`` with U changed where V is. An
 L1 penalty in the units of X takes the same off every |V|, but for its sign at zero: a sum,
 ``due``, of what each coefficient pays when next needed (Langford, Li & Zhang, 2009). What a
 row needs of q is its product x q. Conventions are those of `_rule`.
@@ -40,26 +40,47 @@ cdef inline void multiply_out(
     debts[:, :] = 0
 
 
-cdef inline void proximal_step(
-    bint positive, double step, double[:, ::1] table, Py_ssize_t D,
-    const double[::1] q, const double[::1] held, const double[:, ::1] penalty,
-    const double[:, ::1] factors, double[:, ::1] shared,
+cdef inline void shrink(
+    double share, const double* step, bint positive,    # IN
+    Py_ssize_t D, double q, double held, const double[:, ::1] penalty,    # IN
+    const double[:, ::1] factors,                                     # IN
+    double* record, double[:, ::1] shared,                            # I/O
 ) noexcept nogil:
-    """Shrink every coefficient; the prediction at the centre stays."""
-    cdef Py_ssize_t j, d
-    cdef double w, taken, p, l1, l2
-    for j in range(table.shape[0]):
-        p = table[j, 2 * D]
-        if p == 0:
-            continue
-        for d in range(D):
-            w = factors[0, d] * table[j, d] - q[j] * shared[0, d]
-            l1, l2 = penalty[1, d] * held[j] * p, penalty[2, d] * held[j] ** 2 * p
-            taken = w - shrunk(w, step * l1, step * l2, positive)
-            table[j, d] -= taken / factors[0, d]
-            table[j, D + d] += (factors[1, d] / factors[0, d] - 1) * taken
-            shared[1, d] += taken * q[j] / p
-            shared[3, d] += taken * q[j] / p
+    """Shrink the coefficients of a feature; the prediction at the centre stays."""
+    cdef Py_ssize_t d
+    cdef double w, taken, l1, l2, p = record[2 * D]
+    if p == 0:
+        return
+    for d in range(D):
+        w = factors[0, d] * record[d] - q * shared[0, d]
+        l1, l2 = penalty[1, d] * held * p, penalty[2, d] * held ** 2 * p
+        taken = w - shrunk(w, share * step[d] * l1, share * step[d] * l2, positive)
+        record[d] -= taken / factors[0, d]
+        record[D + d] += (factors[1, d] / factors[0, d] - 1) * taken
+        shared[1, d] += taken * q / p
+        shared[3, d] += taken * q / p
+
+
+cdef inline void shrink_by_rows(
+    Rule rule, const floating[::1] data, const index_t[::1] indices, const index_t[::1] indptr,
+    const Py_ssize_t[::1] rows, const double[::1] weight, Py_ssize_t i, Py_ssize_t m,
+    const double* step, const double[::1] q, const double[::1] held,
+    const double[:, ::1] penalty, const double[:, ::1] factors, const double[::1] density,
+    double[::1] filled, double[:, ::1] table, double[:, ::1] shared,
+) noexcept nogil:
+    """Shrink the coefficients of the rare features that a batch holds; see `_rule`."""
+    cdef Py_ssize_t k, a, j, D = penalty.shape[1]
+    for k in range(m):
+        for a in range(indptr[rows[i + k]], indptr[rows[i + k] + 1]):
+            if data[a] != 0 and density[indices[a]] > 0:
+                filled[indices[a]] += weight[i + k] / rule.divisor
+    for k in range(m):
+        for a in range(indptr[rows[i + k]], indptr[rows[i + k] + 1]):
+            j = indices[a]
+            if filled[j] > 0:
+                shrink(filled[j] / density[j], step, rule.positive, D, q[j], held[j], penalty,
+                       factors, &table[j, 0], shared)
+                filled[j] = 0
 
 
 cdef inline void move_all(
@@ -102,7 +123,7 @@ cdef inline void adapt(
     const floating* x, const index_t* indices, Py_ssize_t nnz, Py_ssize_t D,  # IN   one row
     double penalty, double intercept, const double[:, ::1] seen,              # IN
     const double[:, ::1] shared, const double[:, ::1] factors,                # IN
-    double[::1] q, double[:, ::1] table, double* kappa,                       # I/O
+    double[::1] q, double[::1] density, double[:, ::1] table, double* kappa,  # I/O
 ) noexcept nogil:
     """Centre and scale anew the features of a row; the model and its sum stay."""
     cdef Py_ssize_t a, j, d
@@ -112,6 +133,8 @@ cdef inline void adapt(
         if seen[j, 0] == 0:
             continue
         p = settle(&seen[j, 0], total, penalty, intercept != 0, &c)
+        if density.shape[0] and density[j] > 0:
+            c, density[j] = 0, seen[j, 0] / total
         change = c * p - q[j]
         if q[j] != 0:
             kappa[0] -= q[j] * q[j] / table[j, 2 * D]
@@ -140,17 +163,21 @@ def descend_sparse(
     double[::1] kappa,             # I/O  (1,), the sum of p * centre ** 2
     const double[::1] held,        # IN   (M,), what x was multiplied by where it is kept
     const double[:, ::1] penalty,  # IN   (3, D), [shrink, l1, l2]
+    const Py_ssize_t[::1] common,  # IN   (n_common,), the features that every batch shrinks
+    double[::1] density,           # I/O  (M,), the share of weight in which a rare feature is
+                                   #      not zero, 0 of a common one; or (0,) if all are
     double[:, ::1] debts,          # I/O  (M + 1, D), what is paid, last what is due; or
                                    #      (1, D) if not lazy
     double[:, ::1] residual,       # TMP  (B, D)
     double[:, ::1] gradient,       # TMP  (M, D) of zeros, if cautious or with momentum
     double[:, ::1] sums,           # TMP  (3, D)
+    double[::1] filled,            # TMP  (M,) of zeros, if features are rare
     double[:, ::1] table,          # I/O  (M, 2 D + 1), [V, U, p]
     double[:, ::1] shared,         # I/O  (4, D), [s, b, sum of s, sum of b]
     double[:, ::1] factors,        # I/O  (2, D), [scale, mass]
     double[:, ::1] velocity,       # I/O  (M + 1, D), or (0, D) without momentum
     double[::1] loss,              # I/O  (D,), the sum of weight * error ** 2
-    Py_ssize_t n_before,           # IN   how many batches went before, for the period
+    Py_ssize_t n_before,           # IN   how many batches went before
 ):
     """Visit rows in mini-batches."""
     cdef Py_ssize_t D = Y.shape[1], n_visits = rows.shape[0]
@@ -175,7 +202,7 @@ def descend_sparse(
                 for k in range(m):
                     a, nnz = indptr[rows[i + k]], indptr[rows[i + k] + 1] - indptr[rows[i + k]]
                     adapt(&data[0] + a, &indices[0] + a, nnz, D, rule.penalty, intercept, seen,
-                          shared, factors, q, table, &kappa[0])
+                          shared, factors, q, density, table, &kappa[0])
                 for k in range(m):
                     xq = 0
                     for a in range(indptr[rows[i + k]], indptr[rows[i + k] + 1]):
@@ -244,9 +271,14 @@ def descend_sparse(
             if rule.lazy:
                 for d in range(D):
                     debts[debts.shape[0] - 1, d] += steps[t] * penalty[1, d] / factors[0, d]
-            elif rule.period > 0 and (n_before + t + 1) % rule.period == 0:
-                proximal_step(rule.positive, steps[t] * rule.period, table, D, q, held, penalty,
-                              factors, shared)
+            elif rule.proximal:
+                for k in range(common.shape[0]):
+                    a = common[k]
+                    shrink(1, step, rule.positive, D, q[a], held[a], penalty, factors,
+                           &table[a, 0], shared)
+                if density.shape[0]:
+                    shrink_by_rows(rule, data, indices, indptr, rows, weight, i, m, step, q,
+                                   held, penalty, factors, density, filled, table, shared)
 
 
 cdef inline void scatter(

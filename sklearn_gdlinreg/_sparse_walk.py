@@ -8,7 +8,7 @@ from ._epochs import span_of
 from ._penalty import Proximal
 from ._rule import mean_length
 from ._sparse_epochs import descend_sparse
-from ._visits import Frame
+from ._visits import Frame, kept_density
 
 # A feature that is never zero, this many standard deviations off zero, is shifted.
 FAR = 1e3
@@ -33,6 +33,7 @@ class SparseWalk:
         self.gain = self.held[:, None] / self.y_unit
         # The penalty of coefficients as they are kept.
         self.penalty = penalty * np.stack([np.ones(D), self.y_unit, np.ones(D)])
+        self.tell_rare(frame.density)
         self.debts = np.zeros((M + 1 if rule.lazy else 1, D))
         self.table = np.zeros((M, 2 * D + 1))
         self.table[:, :D], self.table[:, -1] = W / self.gain, p
@@ -40,29 +41,32 @@ class SparseWalk:
         self.shared[1] = b * self.y_unit + self.shift @ self.table[:, :D]
         self.factors = np.stack([np.ones(D), np.zeros(D)])
         self.velocity = np.zeros((M + 1 if rule.momentum else 1, D))
-        self.loss, self.n_summed = np.zeros(D), 0
+        self.loss, self.n_summed, self.n_steps = np.zeros(D), 0, 0
         self.span = span_of(rule, rows.X.nnz / rows.X.shape[0], D)
         self.enter(rows)
 
-    def visit(self, rows, weight, steps, n_before):
+    def visit(self, rows, weight, steps):
         """Make the steps of these visits, one a batch."""
         descend_sparse(
             self.rule, *self.csr, self.Y, rows, weight, steps, float(self.centred), self.seen,
-            self.q, self.products, self.kappa, self.held, self.penalty, self.debts,
-            *self._scratch, self.table,
-            self.shared, self.factors, self.velocity, self.loss, n_before,
+            self.q, self.products, self.kappa, self.held, self.penalty,
+            self.common, self.density, self.debts, *self._scratch, self._filled, self.table,
+            self.shared, self.factors, self.velocity, self.loss, self.n_steps,
         )  # fmt: skip
         self.n_summed += len(steps)
+        self.n_steps += len(steps)
 
     def frame(self, columns):
         """Return the frame of these features, as it is now."""
         p = self.table[columns, -1]
-        return Frame(self.q[columns] * inverse_of(p), np.sqrt(p), self.centred)
+        density = self.density[columns] if len(self.density) else None
+        return Frame(self.q[columns] * inverse_of(p), np.sqrt(p), self.centred, density)
 
     def mean_length(self):
         """Return the mean squared length of the rows seen so far."""
         inverse = np.sqrt(self.table[:, -1])
-        return mean_length(self.seen[:-1], inverse, self.seen[-1, 0], self.centred)
+        total = self.seen[-1, 0]
+        return mean_length(self.seen[:-1], inverse, total, self.centred, self.density)
 
     def takes(self, rows):
         """Whether these rows are of the kind that this walk visits."""
@@ -102,10 +106,17 @@ class SparseWalk:
         """Return the sum of weight * error ** 2 that was added up in ``loss``, (D,)."""
         return self.loss / self.y_unit**2
 
-    def centre_on(self, y_mean):
-        """Predict this at the centre, if there is an intercept."""
+    def centre_on(self, mean, y_mean):
+        """Predict the mean of Y at the mean of X, (M,), if there is an intercept."""
         if self.centred:
-            self.shared[1] = y_mean - self.centre @ self.table[:, : self.n_outputs]
+            self.shared[1] = y_mean - (mean - self.shift) @ self.table[:, : self.n_outputs]
+
+    def tell_rare(self, density):
+        """Penalise the features of this density, as that of a Frame, by rows from now on."""
+        M = len(self.q)
+        self.density = kept_density(density, self.q)
+        self.common = np.arange(M) if density is None else np.flatnonzero(density == 0.0)
+        self._filled = np.zeros(len(self.density))
 
     def _parts(self):
         D = self.n_outputs

@@ -16,20 +16,17 @@ import math
 import numpy as np
 from scipy import sparse
 
-from ._arrays import moved, namespace, take, to_host, zeros
+from ._arrays import inverse_of, moved, namespace, take, to_host, zeros
 from ._epochs import Tail
-from ._mini_batch import penalty_period, textbook_rule
+from ._mini_batch import textbook_rule
 from ._reading import rows_of
 from ._rule import Rule
-from ._textbook import GROWTHS
-from ._visits import CURVATURE_MARGIN, Frame, power_iteration
+from ._textbook import ChunkWatch
+from ._visits import CURVATURE_MARGIN, Frame, power_iteration, rare_density
 from ._walks import penalty_of_steps, walk_of
 
 # Steps are worked out anew when the batches seen have grown by this.
 GROWTH = 1.1
-# A chunk that makes the loss so many times what it was has thrown the model away; so have
-# chunks in a row that make it grow by the second factor.
-HOPELESS, GROWN = 1e6, 4.0
 # Rows that are looked at before one is learnt from.
 FEW_ROWS = 8
 # The most updates that a model to begin with counts as.
@@ -81,7 +78,7 @@ class Stream:
         self.W, self.b, self.fresh = W, b, fresh and schedule is None
         self.penalty, self.centred, self.schedule, self.seed = penalty, centred, schedule, seed
         if schedule is None:
-            self.rule = self._automatic(batch_size, int(penalty.some))
+            self.rule = self._automatic(batch_size)
         else:
             self.rule = textbook_rule(penalty, batch_size, average=average, **momentum)
         self.tail = Tail() if average else None
@@ -97,14 +94,13 @@ class Stream:
             if average:
                 self.n_before = min(MOST_BEFORE, math.ceil(float(seen[-1, 0]) / batch_size))
                 self.tail.add(W * self.n_before, b * self.n_before, self.n_before)
-        self.n_rows, self.total = 0, 0.0
-        # Of the losses of chunks: the worst of predicting zero, the last, and where it rose.
-        self.null_loss, self.last_loss, self.least_loss, self.n_growths = 0.0, math.inf, 0.0, 0
+        self.n_rows, self.total, self.watch = 0, 0.0, ChunkWatch()
 
-    def _automatic(self, batch_size, period):
+    def _automatic(self, batch_size):
         return Rule(
             batch_size=batch_size, divisor=batch_size, cautious=True, adaptive=True,
-            penalty=self.penalty.least_l2, period=period, positive=self.penalty.positive,
+            penalty=self.penalty.least_l2, proximal=self.penalty.some,
+            positive=self.penalty.positive,
         )  # fmt: skip
 
     @property
@@ -120,12 +116,12 @@ class Stream:
             self.tail = Tail()
             self.tail.add(W * FEW_ROWS, b * FEW_ROWS, FEW_ROWS)
         self.W, self.b, self.fresh = W, b, False
-        self.last_loss, self.n_growths = math.inf, 0
+        self.watch.begin()
 
     def snapshot(self):
         """Return a copy that learns on its own; what never changes is shared."""
         other = copy.copy(self)
-        for name in ("tail", "walk", "schedule"):
+        for name in ("tail", "walk", "schedule", "watch"):
             setattr(other, name, _with_own_arrays(getattr(self, name)))
         return other
 
@@ -151,7 +147,9 @@ class Stream:
             0.0,
         )
         share = self._shares(weight, n_batches)
-        bound = 0.0 if self.schedule is None else self._bound(X, Y, rows, weight)
+        bound = 0.0
+        if self.schedule is not None:
+            bound = self.watch.bound(X, Y, rows, weight, B, *self.last())
         first = 0
         while first < n_batches:
             last = self._end_of_span(share, first, len(rows))
@@ -162,7 +160,7 @@ class Stream:
             first = last
         self.walk.leave()
         loss /= weight.sum()
-        lost = self._vanishes() if self.schedule is None else self._diverges(loss, bound)
+        lost = self._vanishes() if self.schedule is None else self.watch.diverges(loss, bound)
         return math.inf if lost else loss
 
     def _vanishes(self):
@@ -170,37 +168,6 @@ class Stream:
         mean = self.walk.seen[:-1, 1]
         xp = namespace(mean)
         return bool(xp.any((mean != 0) & (xp.abs(mean) < SMALLEST)))
-
-    def _bound(self, X, Y, rows, weight):
-        """Return the loss beyond which a chunk has thrown the model away.
-
-        It is far above both that of predicting zero, for the worst chunk so far, and that
-        of the model before the chunk, on its first batch.
-        """
-        xp, B = namespace(Y), min(self.rule.batch_size, len(rows))
-        share = moved(weight / weight.sum(), Y)
-        Y, X = xp.astype(take(Y, rows, axis=0), xp.float64), take(X, rows[:B], axis=0)
-        self.null_loss = max(self.null_loss, float(share @ xp.sum(Y**2, axis=1)))
-        W, b = self.last()
-        X = X if sparse.issparse(X) else xp.astype(X, xp.float64)
-        error = Y[:B, :] - (X @ W + b)
-        start = float(xp.sum(share[:B] @ error**2) / xp.sum(share[:B]))
-        return HOPELESS * max(self.null_loss, start)
-
-    def _diverges(self, loss, bound):
-        """Whether a chunk's loss is beyond the bound, or has grown from call to call.
-
-        Growth counts where it is more than noise makes, and the loss worse than that of
-        predicting zero.
-        """
-        if loss > self.last_loss:
-            self.n_growths += 1
-        else:
-            self.n_growths, self.least_loss = 0, loss
-        self.last_loss = loss
-        limit = max(2.0 * self.null_loss, GROWN * self.least_loss)
-        grows = self.n_growths >= GROWTHS and loss > limit
-        return self.null_loss > 0.0 and (grows or loss > bound)
 
     def _enter(self, chunk, rows, weight):
         """See that there is a walk over this chunk, Rows."""
@@ -224,7 +191,7 @@ class Stream:
             self.b = xp.sum(share[:, None] * Y, axis=0)
             self.fresh = False
         none = zeros((M,), self.W)
-        frame = Frame(none, none + 1.0, self.centred)
+        frame = Frame(none, none + 1.0, self.centred, self._rare(seen))
         numbers = penalty_of_steps(self.penalty, raw=self.schedule is not None)
         self.walk = walk_of(self.rule, numbers, chunk, frame, self.W, self.b, seen)
         if velocity is not None:
@@ -243,7 +210,7 @@ class Stream:
         """Return the Rule of batches of so many rows together."""
         if self.schedule is not None or n_rows >= self.rule.batch_size:
             return self.rule
-        return self._automatic(n_rows, self.rule.period)
+        return self._automatic(n_rows)
 
     def _end_of_span(self, share, first, n_rows):
         """Return up to where batches can be visited in one go."""
@@ -270,7 +237,7 @@ class Stream:
             steps[float(self.walk.seen[-1, 0]) + ends < FEW_ROWS] = 0.0
         else:
             steps = 2.0 * self.schedule.updates(self.t, n_batches)
-        self.walk.visit(rows, weight * share, steps, self.t)
+        self.walk.visit(rows, weight * share, steps)
         self.walk.rule = self.rule
         self.t += n_batches
         n_updates = self.t + self.n_before
@@ -281,26 +248,26 @@ class Stream:
         return float(namespace(self.b).sum(self.walk.losses())) / share
 
     def _renew(self, X):
-        """Work out the length of a step from the last batch, and the moments of all.
-
-        Also how often the penalty is taken.
-        """
+        """Work out the length of a step from the last batch, and the moments of all."""
         # What the batch does not touch has next to no part in its curvature.
         if sparse.issparse(X):
             columns = np.unique(X.indices[X.data != 0])
         else:
             columns = np.flatnonzero(to_host(namespace(X).any(X != 0, axis=0)))
         X = take(X, columns, axis=1)
-        B = self.rule.batch_size
         rng, weight = np.random.RandomState(0), np.full(X.shape[0], 1.0 / X.shape[0])
         curvature = power_iteration(X, weight, self.walk.frame(columns), rng)
         self.curvature = max(CURVATURE_MARGIN * curvature, self.centred)
         self.length = LENGTH_MARGIN * (self.walk.mean_length() + self.centred)
         self.renew_at = math.ceil(GROWTH * self.t)
-        if self.penalty.some:
-            seen = to_host(self.walk.seen[:, 0])
-            period = penalty_period(len(seen) - 1, B * seen[:-1].sum() / seen[-1])
-            self.rule = self.walk.rule = self._automatic(B, period)
+        self.walk.tell_rare(self._rare(self.walk.seen))
+
+    def _rare(self, seen):
+        """Return the density of rare features, as that of a Frame, or None."""
+        total = seen[-1, 0]
+        if self.schedule is not None or not total > 0:
+            return None
+        return rare_density(seen[:-1, 0] / total, self.penalty, self.rule.batch_size)
 
     def _known_length(self, seen):
         """Return the mean squared length of rows in the frame of what is known of them."""
@@ -321,10 +288,11 @@ class Stream:
 
     def centre(self):
         """Return the means of X so far, (M, D), or zeros where they are not known."""
-        xp, shape = namespace(self.W), self.W.shape
-        if self.walk is None:
+        xp, shape, seen = namespace(self.W), self.W.shape, self.seen
+        seen = seen if self.walk is None else self.walk.seen
+        if not (self.centred and seen is not None and seen.shape[0] and seen[-1, 0] > 0):
             return zeros(shape, self.W)
-        return xp.broadcast_to(self.walk.frame(slice(None)).centre[:, None], shape)
+        return xp.broadcast_to((seen[:-1, 0] * seen[:-1, 1] / seen[-1, 0])[:, None], shape)
 
     def last(self):
         """Return the last W and b."""
@@ -341,10 +309,14 @@ class Stream:
 
     def _with_zeros(self, W, b):
         """Return a mean of iterates with zeros where the last iterate settles at zero."""
-        frame = self.walk.frame(slice(None))
+        frame, xp = self.walk.frame(slice(None)), namespace(W)
         proximal = self.penalty.proximal(frame.inverse**2, zeros(b.shape, b) + 1.0)
         step = self.step_of(self.rule.batch_size)
-        settled = proximal.map(self.last()[0], step * self.rule.period)
-        kept = namespace(W).where(settled == 0, 0.0, proximal.map(W, 0.0))
+        if frame.density is not None:
+            # A batch that holds a rare feature shrinks its coefficient for those that do not.
+            share = xp.where(frame.density > 0, frame.density * self.rule.batch_size, 1.0)
+            step = step * inverse_of(share)[:, None]
+        settled = proximal.map(self.last()[0], step)
+        kept = xp.where(settled == 0, 0.0, proximal.map(W, 0.0))
         # The prediction at the centre stays.
         return kept, b + frame.centre @ (W - kept)

@@ -10,14 +10,18 @@ Conventions: M features, D outputs; W (M, D), b (D,).
 import math
 
 import numpy as np
+from scipy import sparse
 
-from ._arrays import namespace, numbers
+from ._arrays import moved, namespace, numbers, take
 from ._certificate import optimality
 from ._quadratic import START_OVERFLOWS
 from ._steps import largest_stable_step
 
 # A loss that grows this many times in a row, by a step above the limit, will not recover.
 GROWTHS = 3
+# A chunk that makes the loss so many times what it was has thrown the model away; so have
+# chunks in a row that make it grow by the second factor.
+HOPELESS, GROWN = 1e6, 4.0
 
 
 class Problem:
@@ -189,6 +193,54 @@ class EpochWatch(_GrowthWatch):
         """Look back: a descent that ended far above where it began was none."""
         if self.last > self.bound:
             self._raise(epoch)
+
+
+class ChunkWatch:
+    """The same for the chunks of a stream.
+
+    Attributes
+    ----------
+    null_loss : float
+        That of predicting zero, for the worst chunk so far.
+    """
+
+    def __init__(self):
+        self.null_loss = self.least = 0.0
+        self.begin()
+
+    def begin(self):
+        """Forget the losses of chunks, of another model."""
+        self.last, self.n_growths = math.inf, 0
+
+    def bound(self, X, Y, rows, weight, batch_size, W, b):
+        """Return the loss beyond which a chunk has thrown the model away.
+
+        It is far above both that of predicting zero and that of (W, b), the model before the
+        chunk, on its first batch.
+        """
+        xp, B = namespace(Y), min(batch_size, len(rows))
+        share = moved(weight / weight.sum(), Y)
+        Y, X = xp.astype(take(Y, rows, axis=0), xp.float64), take(X, rows[:B], axis=0)
+        self.null_loss = max(self.null_loss, float(share @ xp.sum(Y**2, axis=1)))
+        X = X if sparse.issparse(X) else xp.astype(X, xp.float64)
+        error = Y[:B, :] - (X @ W + b)
+        start = float(xp.sum(share[:B] @ error**2) / xp.sum(share[:B]))
+        return HOPELESS * max(self.null_loss, start)
+
+    def diverges(self, loss, bound):
+        """Whether a chunk's loss is beyond the bound, or has grown from call to call.
+
+        Growth counts where it is more than noise makes, and the loss worse than that of
+        predicting zero.
+        """
+        if loss > self.last:
+            self.n_growths += 1
+        else:
+            self.n_growths, self.least = 0, loss
+        self.last = loss
+        limit = max(2.0 * self.null_loss, GROWN * self.least)
+        grows = self.n_growths >= GROWTHS and loss > limit
+        return self.null_loss > 0.0 and (grows or loss > bound)
 
 
 def textbook_steps(W, b, groups, schedule, history, **momentum):

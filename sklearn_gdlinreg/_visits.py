@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from ._arrays import inverse_of, moved, namespace, take, to_host, zeros
+from ._arrays import copied, inverse_of, moved, namespace, take, to_host, zeros
 from ._rows import constant
 
 # Rows that stand for all when the largest curvature is worked out, and how often they do.
@@ -26,6 +26,8 @@ POWER_STEPS = 12
 # The power iteration comes from below, and the sample is one.
 CURVATURE_MARGIN = 1.15
 LENGTH_MARGIN = 1.1
+# A feature is common if this many values of it in a batch, in the mean, are not zero.
+OFTEN_HELD = 0.25
 
 
 @dataclass(frozen=True)
@@ -37,11 +39,15 @@ class Frame:
     centre, inverse : array of shape (M,)
         A row is ``(x - centre) * inverse``; the inverse is 0 where a feature says nothing.
     centred : bool, whether there is an intercept
+    density : array of shape (M,) or None
+        The share of weight in which a rare feature is not zero, and 0 of the common ones, which
+        None says of all; see `_rule`.
     """
 
     centre: np.ndarray
     inverse: np.ndarray
     centred: bool
+    density: np.ndarray | None = None
 
     @classmethod
     def raw(cls, rows):
@@ -50,21 +56,20 @@ class Frame:
         return cls(zeros(inverse.shape, inverse), inverse, rows.centred)
 
     @classmethod
-    def balanced(cls, rows, coordinates, l2):
-        """Return those of automatic steps, and the mean of Y, (D,), as the rows keep them.
-
-        l2 is the least L2 penalty of an output.
-        """
+    def balanced(cls, rows, coordinates, penalty, batch_size):
+        """Return those of automatic steps, and the means of X and Y, (P,), as rows keep them."""
         M, rest = rows.n_features, coordinates.unit / rows.held_unit
         xp = namespace(rest)
         centre = xp.concat([coordinates.centre, coordinates.y_centre]) / rest
         mean = coordinates.shift + centre
         deviation = coordinates.deviation / rest[:M]
-        penalty = math.sqrt(l2) * rows.held_unit[:M]
-        return cls.of(mean[:M], deviation, rows.density(), penalty, rows.centred), mean[M:]
+        root = math.sqrt(penalty.least_l2) * rows.held_unit[:M]
+        density = rows.density()
+        rare = rare_density(density, penalty, batch_size)
+        return cls.of(mean[:M], deviation, density, root, rows.centred, rare), mean
 
     @classmethod
-    def of(cls, mean, deviation, density, root_penalty, centred):
+    def of(cls, mean, deviation, density, root_penalty, centred, rare=None):
         """Return the frame of features with these moments, (M,) each, and root of the penalty.
 
         Of roots, as squares of extreme units are no floats.
@@ -72,7 +77,32 @@ class Frame:
         xp = namespace(deviation)
         root = deviation * inverse_of(density) ** 0.25
         scale = xp.where(deviation > 0, xp.hypot(root, root_penalty + 0.0 * root), 0.0)
-        return cls(mean * float(centred), inverse_of(scale), centred)
+        centre = mean * float(centred)
+        if rare is not None:
+            centre = xp.where(rare > 0, 0.0, centre)
+        return cls(centre, inverse_of(scale), centred, rare)
+
+
+def rare_density(density, penalty, batch_size):
+    """Return the density of a Frame: of the features that few batches hold, and else 0, or None.
+
+    Parameters
+    ----------
+    density : array of shape (M,), the share of weight in which each feature is not zero
+    penalty : Penalty
+    batch_size : int
+    """
+    xp = namespace(density)
+    rare = density * batch_size < OFTEN_HELD
+    if not (penalty.some and xp.any(rare)):
+        return None
+    # One that has not been held so far is rare, too.
+    return xp.where(rare, xp.clip(density, 1e-300, 1.0), 0.0)
+
+
+def kept_density(density, like):
+    """Return the density of a Frame as walks keep it, (M,), or (0,) where no feature is rare."""
+    return zeros((0,), like) if density is None else copied(density)
 
 
 def seen_of(known):

@@ -222,6 +222,54 @@ def test_mini_batches_do_not_depend_on_the_container(rng, options, shuffle):
     np.testing.assert_allclose(models[0].intercept_, models[1].intercept_, rtol=1e-8)
 
 
+def one_hot(n_rows, n_levels, rng):
+    """Return a factor, one column for each level, as CSR."""
+    level = rng.integers(0, n_levels, n_rows)
+    return sparse.csr_array((np.ones(n_rows), level, np.arange(n_rows + 1)), (n_rows, n_levels))
+
+
+def zeros_and_ones(n_rows, n_features, rng):
+    return sparse.csr_array((rng.random((n_rows, n_features)) < 0.5).astype(float))
+
+
+def rare_and_dense(n_rows, n_features, rng):
+    """Return five dense features, which are in every batch, beside a factor."""
+    dense = sparse.csr_array(rng.standard_normal((n_rows, 5)))
+    return sparse.hstack([dense, one_hot(n_rows, n_features - 5, rng)]).tocsr()
+
+
+@pytest.mark.parametrize("container", [sparse.csr_array.toarray, sparse.csr_array])
+@pytest.mark.parametrize("batch_size", [1, 8])
+@pytest.mark.parametrize("design", [one_hot, zeros_and_ones, rare_and_dense])
+@pytest.mark.parametrize(("alpha", "l1_ratio"), [(0.03, 0.0), (1.0, 0.0), (1e-3, 0.5)])
+def test_mini_batches_of_rare_features_are_not_biased(
+    rng, container, batch_size, design, alpha, l1_ratio
+):
+    X = design(8_000, 40, rng)
+    weight = 1.0 + rng.integers(0, 2, X.shape[0])
+    y = X @ rng.standard_normal((40, 2)) + 0.3 * rng.standard_normal((X.shape[0], 2)) + 2.0
+    options = {"alpha": alpha, "l1_ratio": l1_ratio}
+    exact = GDLinearRegression(**options, tol=1e-10, max_iter=10_000).fit(X, y, weight)
+    options |= {"batch_size": batch_size, "random_state": 0}
+    fitted = GDLinearRegression(**options).fit(container(X), y, weight)
+    stream = GDLinearRegression(**options)
+    for _ in range(4):
+        stream.partial_fit(container(X), y, weight)
+    for model in (fitted, stream):
+        error = np.linalg.norm(model.coef_ - exact.coef_) / np.linalg.norm(exact.coef_)
+        assert error < 0.08
+
+
+def test_a_batch_of_rare_features_shrinks_only_what_it_holds(rng):
+    """A feature that no batch holds keeps its coefficient, in a stream of any width."""
+    X = one_hot(64, 1_000, rng)
+    y = rng.standard_normal(64)
+    model = GDLinearRegression(alpha=0.01, batch_size=1, random_state=0).partial_fit(X, y)
+    held = np.unique(X.indices)
+    assert np.array_equal(np.flatnonzero(model._stream.walk.common), [])
+    assert np.isin(np.flatnonzero(model.coef_), held).all()
+
+
 def test_early_stopping_leaves_zeros_too(make_data):
     X, Y = make_data(600, 12, 2)
     model = GDLinearRegression(
