@@ -29,12 +29,15 @@ class Data:
     Y : array of shape (N, D), of the type of X; zeros where it is not observed
     weight : array of shape (N,), float64, or None
     observed : array of shape (N, D), bool, or None where all of it is
+    gathered : tuple or None
+        What is known of all these rows, as `_reading.read` takes it.
     """
 
     X: object
     Y: np.ndarray
     weight: np.ndarray | None
     observed: np.ndarray | None
+    gathered: tuple | None = None
 
     @classmethod
     def of(cls, X, y, weight, *, missing_targets):
@@ -82,9 +85,11 @@ class Data:
         """
         members = []
         for outputs, weight in self.groups(penalty):
-            Y = self.Y if isinstance(outputs, slice) else take(self.Y, outputs, axis=1)
+            Y, gathered = self.Y, self.gathered
+            if not isinstance(outputs, slice):
+                Y, gathered = take(self.Y, outputs, axis=1), None
             own = penalty.of_outputs(outputs)
-            problem = read(self.X, Y, weight, penalty=own, **options)
+            problem = read(self.X, Y, weight, penalty=own, gathered=gathered, **options)
             members.append(Group(outputs, own, *problem))
         return Groups(members)
 

@@ -36,7 +36,7 @@ class Part:
 
     Attributes
     ----------
-    rows : Rows, whose shift and unit are used
+    rows : Rows, whose shift and unit are used; for all rows and those tested on, themselves
     total : float, the sum of weights
     mean, variance : ndarray of shape (P,), of z and about the centre, as rows give them
     second : ndarray of shape (P, P), the mean of z z'; None where passes are made
@@ -54,6 +54,11 @@ class Part:
         _, mean, variance, *second = rows.moments() if moments else rows.column_moments()
         # Rows keep weights in a unit of their own.
         return cls(rows, float(weight.sum()), mean, variance, second[0] if moments else None)
+
+    @property
+    def columns(self):
+        """What `column_moments` of the rows says, of rows that are this part."""
+        return self.rows.weight.sum(), self.mean, self.variance
 
     def without(self, other):
         """Return all rows but those of another part."""
@@ -266,8 +271,7 @@ class Folds:
     def largest_alpha(self, l1_ratio, *, positive):
         """Return the least alpha for which all coefficients are zero."""
         whole, M = self.whole, self.data.X.shape[1]
-        columns = whole.rows.weight.sum(), whole.mean, whole.variance
-        coordinates = Coordinates.of(whole.rows, *columns, penalty=NO_PENALTY, raw=True)
+        coordinates = Coordinates.of(whole.rows, *whole.columns, penalty=NO_PENALTY, raw=True)
         if self.by_moments:
             cross = whole.second[:M, M:] - np.outer(coordinates.centre, coordinates.y_centre)
         else:

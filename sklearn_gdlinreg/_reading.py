@@ -39,7 +39,7 @@ def _(X, Y, sample_weight, *, centred, scaled=True, like=None):
     return SparseRows(X, Y, sample_weight, centred=centred)
 
 
-def read(X, Y, sample_weight, *, penalty, fit_intercept, raw, n_steps):
+def read(X, Y, sample_weight, *, penalty, fit_intercept, raw, n_steps, gathered=None):
     """Look at the data once; return coordinates and suppliers, the cheapest first.
 
     Parameters
@@ -53,6 +53,9 @@ def read(X, Y, sample_weight, *, penalty, fit_intercept, raw, n_steps):
         Whether descent runs in the coordinates of X itself, as the textbook's does.
     n_steps : int
         How many iterations to expect, for the choice.
+    gathered : tuple or None
+        Rows of these data, and what `column_moments` and `moments` say of them, the second
+        moments or None, if they have been looked at before.
 
     Returns
     -------
@@ -60,11 +63,13 @@ def read(X, Y, sample_weight, *, penalty, fit_intercept, raw, n_steps):
     moments : Moments or None, where passes are cheaper
     passes : Passes
     """
-    rows = rows_of(X, Y, sample_weight, centred=fit_intercept, scaled=not raw)
-    second = None
-    if moments_are_cheaper(rows, n_steps):
+    if gathered is None:
+        rows = rows_of(X, Y, sample_weight, centred=fit_intercept, scaled=not raw)
+        gathered = rows, None, None
+    rows, columns, second = gathered
+    if second is None and moments_are_cheaper(rows, n_steps):
         *columns, second = rows.moments()
-    else:
+    elif columns is None:
         columns = rows.column_moments()
     coordinates = Coordinates.of(rows, *columns, penalty=penalty, raw=raw)
     moments = None if second is None else moments_of(second, coordinates)

@@ -1,5 +1,7 @@
 """GDLinearRegression: parameters, checks, fit and partial_fit."""
 
+from dataclasses import replace
+
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import check_random_state
 
@@ -264,8 +266,11 @@ class GDLinearRegression(CallbackSupportMixin, LinearModel, RegressorMixin, Base
         return self
 
     @with_callbacks
-    def _fit(self, X, y, sample_weight, start_from, validation):
-        """Fit, and return the History; `restored_on_error` sees what callbacks raise, too."""
+    def _fit(self, X, y, sample_weight, start_from, validation, gathered=None):
+        """Fit, and return the History; `restored_on_error` sees what callbacks raise, too.
+
+        ``gathered`` is what is known of these rows already, as Data takes it.
+        """
         check_parameters(self)
         fitted = fitted_coef(self) if self.warm_start else None
         given = X, y, sample_weight
@@ -273,6 +278,7 @@ class GDLinearRegression(CallbackSupportMixin, LinearModel, RegressorMixin, Base
         sample_weight = check_sample_weight(sample_weight, X)
         data = Data.of(X, y, sample_weight, missing_targets=self.missing_targets)
         rng = check_random_state(self.random_state)
+        data = replace(data, gathered=gathered)
         data, held_out = hold_out(self, data, check_validation_data(self, *validation, y), rng)
         W, b = start(self, fitted, *start_from, X.shape[1], y)
 

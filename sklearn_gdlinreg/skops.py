@@ -16,5 +16,6 @@ TRUSTED_TYPES = (
     "sklearn_gdlinreg._steps.Schedule",
     "sklearn_gdlinreg._stream.Stream",
     "sklearn_gdlinreg._streams.Streams",
+    "sklearn_gdlinreg._textbook.ChunkWatch",
     "sklearn_gdlinreg.dask.DaskGDLinearRegression",
 )

@@ -22,6 +22,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_gdlinreg import GDLinearRegression, GDLinearRegressionCV, _folds
+from sklearn_gdlinreg._dense_rows import DenseRows
+from sklearn_gdlinreg._sparse_rows import SparseRows
 
 SPLITTERS = {
     "default": None,
@@ -367,3 +369,23 @@ def test_no_penalty_on_a_path_is_what_it_is_alone(shape, seed, l1_ratio):
         alone = GDLinearRegression().fit(X[train], y[train]).predict(X[test])
         expected = ((alone - y[test]) ** 2).mean()
         assert model.mse_path_[-1, fold] == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
+def test_the_last_fit_uses_the_moments_that_are_there(make_data, container, monkeypatch):
+    """Rows are looked at once for all of them, and once for each fold's test."""
+    X, Y = make_data()
+    kind, read = (DenseRows if container is np.asarray else SparseRows), []
+    for name in ("moments", "column_moments"):
+        looked = getattr(kind, name)
+
+        def count(rows, looked=looked):
+            read.append(rows.n_rows)
+            return looked(rows)
+
+        monkeypatch.setattr(kind, name, count)
+    model = GDLinearRegressionCV(l1_ratio=[0.5, 1.0], alphas=[0.01], cv=4).fit(container(X), Y)
+    # The moments of sparse rows begin with those of their columns.
+    assert sum(rows == len(X) for rows in read) == (1 if container is np.asarray else 2)
+    alone = GDLinearRegression(alpha=model.alpha_, l1_ratio=model.l1_ratio_).fit(container(X), Y)
+    np.testing.assert_array_equal(model.coef_, alone.coef_)
