@@ -4,12 +4,16 @@ Full-batch descent is written once, in functions that all of them have. What is 
 few for which there is no common name, or where NumPy has a faster one.
 """
 
+import math
+
 import numpy as np
 from scipy import sparse
 
 from ._compat import move_to
 
 NUMPYS = np.ndarray, np.generic
+# Entries that are copied between two looks at the keyboard.
+ENTRIES_OF_A_SPAN = 2**22
 
 
 def is_numpy(A):
@@ -115,6 +119,15 @@ def inverse_of(values, where=None):
     return xp.where(some, 1.0 / xp.where(some, values, 1.0), 0.0)
 
 
+def _rows_of(A, indices):
+    """Return a copy of some rows, a span at a time: an interrupt is heard between two."""
+    rows = np.empty((len(indices), *A.shape[1:]), A.dtype)
+    n = max(1, ENTRIES_OF_A_SPAN // max(1, math.prod(A.shape[1:])))
+    for start in range(0, len(indices), n):
+        rows[start : start + n] = A[indices[start : start + n]]
+    return rows
+
+
 def take(A, indices, axis):
     """Return a copy of some rows or columns, given by an ndarray, or a slice of them.
 
@@ -124,6 +137,8 @@ def take(A, indices, axis):
         return A[indices] if axis == 0 else A[:, indices]
     xp = namespace(A)
     if not isinstance(indices, slice):
+        if is_numpy(A) and axis == 0:
+            return _rows_of(A, indices)
         return xp.take(A, moved(indices, A), axis=axis)
     part = A[indices, ...] if axis == 0 else A[..., indices]
     return np.ascontiguousarray(part) if is_numpy(A) else part

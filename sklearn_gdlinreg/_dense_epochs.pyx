@@ -10,7 +10,7 @@ from cython cimport floating
 from libc.math cimport sqrt
 from scipy.linalg.cython_blas cimport daxpy, ddot, dgemm
 
-from ._rule cimport AHEAD, FETCH_AHEAD, Rule, cautious_step, settle, shrunk
+from ._rule cimport AHEAD, FETCH_AHEAD, Rule, cautious_step, pause, settle, shrunk
 
 
 cdef inline void move(
@@ -53,17 +53,17 @@ cdef inline void move_with_momentum(
             total[i] += W[i]
 
 
-cdef inline void shrink(
+cdef inline int shrink(
     Rule rule, const floating[:, :] X, const Py_ssize_t[::1] rows, const double[::1] weight,
     const double* step, const double[::1] gain, const double[:, ::1] penalty,
     const double[::1] density, double[::1] filled,
-    double[:, ::1] W, double[:, ::1] total,
-) noexcept nogil:
+    double[:, ::1] W, double[:, ::1] total, Py_ssize_t* work,
+) except -1 nogil:
     """Shrink the coefficients after a batch, in the sum of iterates as well; see `_rule`."""
     cdef Py_ssize_t j, d, M = gain.shape[0], D = W.shape[1]
     cdef double w, g, share
     if density.shape[0]:
-        count(X, rows, weight, filled)
+        count(X, rows, weight, filled, work)
     for j in range(M):
         g, share = gain[j], 1
         if density.shape[0] and density[j] > 0:
@@ -75,12 +75,14 @@ cdef inline void shrink(
                        share * step[d] * penalty[2, d] * g * g, rule.positive)
             total[j, d] += w - W[j, d]
             W[j, d] = w
+    return 0
 
 
-cdef inline void count(
+cdef inline int count(
     const floating[:, :] X, const Py_ssize_t[::1] rows, const double[::1] weight,
     double[::1] filled,                                              # OUT  (M,)
-) noexcept nogil:
+    Py_ssize_t* work,
+) except -1 nogil:
     """Sum up the weight of a batch in which each feature is not zero."""
     cdef Py_ssize_t k, j, M = X.shape[1]
     cdef Py_ssize_t stride = X.strides[1] // <Py_ssize_t> sizeof(floating)
@@ -94,6 +96,8 @@ cdef inline void count(
         else:
             for j in range(M):
                 filled[j] += weight[k] if x[j * stride] != 0 else 0
+        pause(work, M)
+    return 0
 
 
 cdef inline void add_row(
@@ -111,10 +115,10 @@ cdef inline void add_row(
         second[j] += own * d * d
 
 
-cdef inline void observe(
+cdef inline int observe(
     const floating[:, :] X, const Py_ssize_t[::1] rows, const double[::1] weight,
-    double[:, ::1] sums, double[:, ::1] seen,
-) noexcept nogil:
+    double[:, ::1] sums, double[:, ::1] seen, Py_ssize_t* work,
+) except -1 nogil:
     """Add a batch to the running moments (Chan, Golub & LeVeque, 1983).
 
     Values are taken about the mean so far, or the first ones, so that an offset costs no
@@ -134,11 +138,13 @@ cdef inline void observe(
             add_row(x, 1, M, weight[k], &sums[0, 0], &sums[1, 0], &sums[2, 0], &sums[3, 0])
         else:
             add_row(x, stride, M, weight[k], &sums[0, 0], &sums[1, 0], &sums[2, 0], &sums[3, 0])
+        pause(work, M)
     for j in range(M):
         if sums[1, j] > 0:
             seen[j, 0] += sums[1, j]
             seen[j, 1] = sums[0, j] + sums[2, j] / seen[j, 0]
             seen[j, 2] += sums[3, j] - sums[2, j] ** 2 / seen[j, 0]
+    return 0
 
 
 cdef inline void adapt(
@@ -167,6 +173,102 @@ cdef inline void adapt(
         centre[j], inverse[j], gain[j] = c, sqrt(p) if p > 0 else 1, sqrt(p)
 
 
+cdef inline void fill(
+    const floating[:, :] X, const Py_ssize_t[::1] rows, Py_ssize_t first, Py_ssize_t n,
+    const double[::1] centre, const double[::1] inverse,
+    double[:, ::1] block,                                            # OUT  first n rows
+) noexcept nogil:
+    """Write what n visits see into the block, and ask for the rows of later ones."""
+    cdef Py_ssize_t k, j, M = X.shape[1]
+    cdef Py_ssize_t stride = X.strides[1] // <Py_ssize_t> sizeof(floating)
+    cdef const floating* x
+    cdef const char* ahead
+    cdef double* z
+    for k in range(first, first + n):
+        x, z = &X[rows[k], 0], &block[k - first, 0]
+        if k + AHEAD < rows.shape[0] and stride == 1:
+            ahead = <const char*> &X[rows[k + AHEAD], 0]
+            for j in range(0, M * <Py_ssize_t> sizeof(floating), 64):
+                FETCH_AHEAD(ahead + j)
+        if stride == 1:
+            for j in range(M):
+                z[j] = (x[j] - centre[j]) * inverse[j]
+        else:
+            for j in range(M):
+                z[j] = (x[j * stride] - centre[j]) * inverse[j]
+        z[M] = inverse[M]
+
+
+cdef inline void predict(
+    const double[:, ::1] block, int n, int D,
+    const double* W,               # IN   (P, D)
+    double* out,                   # OUT  (n, D)
+) noexcept nogil:
+    """The first n rows of the block times W."""
+    cdef double one = 1, zero = 0
+    cdef char no = b"N"
+    cdef int k, one_step = 1, P = <int> block.shape[1]
+    if D == 1:
+        for k in range(n):
+            out[k] = ddot(&P, <double*> &block[k, 0], &one_step, <double*> W, &one_step)
+    else:
+        dgemm(&no, &no, &D, &n, &P, &one, <double*> W, &D, <double*> &block[0, 0], &P, &zero,
+              out, &D)
+
+
+cdef inline void add_products(
+    const double[:, ::1] block, int n, int D,
+    const double[:, ::1] residual, # IN   (n, D)
+    double* gradient,              # I/O  (P, D)
+) noexcept nogil:
+    """Add the transpose of the first n rows of the block times the residuals."""
+    cdef double one = 1
+    cdef char no = b"N", yes = b"T"
+    cdef int k, one_step = 1, P = <int> block.shape[1]
+    if D == 1:
+        for k in range(n):
+            daxpy(&P, <double*> &residual[k, 0], <double*> &block[k, 0], &one_step, gradient,
+                  &one_step)
+    else:
+        dgemm(&no, &yes, &D, &P, &n, &one, <double*> &residual[0, 0], &D,
+              <double*> &block[0, 0], &P, &one, gradient, &D)
+
+
+cdef inline int cautious_steps(
+    const floating[:, :] X, const Py_ssize_t[::1] rows, const double[::1] weight,
+    Py_ssize_t i, Py_ssize_t m, double divisor, double longest,
+    const double[::1] centre, const double[::1] inverse, double[:, ::1] block,
+    double[:, ::1] images,         # TMP  (S, D)
+    double[:, ::1] gradient,       # I/O  (M + 4, D), see `descend_dense`
+    Py_ssize_t* work,
+) except -1 nogil:
+    """Work out the step of each output from the gradient of a batch; see `cautious_step`."""
+    cdef Py_ssize_t M = X.shape[1], D = images.shape[1], S = block.shape[0], k, q, n, d, j
+    cdef double* step = &gradient[M + 1, 0]
+    cdef double* curvature = &gradient[M + 2, 0]
+    cdef double square
+    for d in range(D):
+        curvature[d] = 0
+    k = 0
+    while k < m:
+        n = min(S, m - k)
+        # A batch of one block is there already.
+        if m > S:
+            fill(X, rows, i + k, n, centre, inverse, block)
+        predict(block, <int> n, <int> D, &gradient[0, 0], &images[0, 0])
+        for q in range(n):
+            for d in range(D):
+                curvature[d] += weight[i + k + q] / divisor * images[q, d] ** 2
+        pause(work, n * (M + 1) * D)
+        k += n
+    for d in range(D):
+        square = 0
+        for j in range(M + 1):
+            square += gradient[j, d] * gradient[j, d]
+        step[d] = cautious_step(longest, square, curvature[d])
+    return 0
+
+
 def descend_dense(
     Rule rule,
     const floating[:, :] X,        # IN   (N, M)
@@ -182,9 +284,9 @@ def descend_dense(
     double[::1] density,           # I/O  (M,), the share of weight in which a rare feature is
                                    #      not zero, 0 of a common one; or (0,) if all are
     const double[:, ::1] penalty,  # IN   (3, D), [shrink, l1, l2]
-    double[:, ::1] block,          # TMP  (B, M + 1)
-    double[:, ::1] residual,       # TMP  (2 B, D)
-    double[:, ::1] gradient,       # TMP  (M + 4, D)
+    double[:, ::1] block,          # TMP  (S, M + 1), rows of a batch, S at a time
+    double[:, ::1] residual,       # TMP  (S, D)
+    double[:, ::1] gradient,       # TMP  (M + 4, D), last [steps, curvatures, zeros]
     double[:, ::1] sums,           # TMP  (4, M), if adaptive
     double[::1] filled,            # TMP  (M,), if features are rare
     double[:, ::1] W,              # I/O  (M + 1, D)
@@ -194,65 +296,39 @@ def descend_dense(
 ):
     """Visit rows in mini-batches."""
     cdef Py_ssize_t M = X.shape[1], D = Y.shape[1], n_visits = rows.shape[0]
-    cdef Py_ssize_t stride = X.strides[1] // <Py_ssize_t> sizeof(floating)
-    cdef Py_ssize_t B = rule.batch_size, t, i, k, j, d, row
-    cdef int P = <int> (M + 1), m, one_step = 1, outputs = <int> D
-    cdef double one = 1, zero = 0, r, w, divisor
-    cdef char no = b"N", yes = b"T"
-    cdef const floating* x
-    cdef const char* ahead
-    cdef double* z
+    cdef Py_ssize_t B = rule.batch_size, S = block.shape[0]
+    cdef Py_ssize_t t, i, k, q, d, m, n, work = 0
+    cdef double r, w, divisor
     cdef double* step = &gradient[M + 1, 0]
-    cdef double* spare = &gradient[M + 2, 0]
     cdef double* no_shrink = &gradient[M + 3, 0]
     with nogil:
         for t in range(steps.shape[0]):
             i = t * B
-            m = <int> min(B, n_visits - i)
+            m = min(B, n_visits - i)
             divisor = rule.divisor if rule.divisor > 0 else m
             if rule.adaptive:
-                observe(X, rows[i:i + m], weight[i:i + m], sums, seen)
+                observe(X, rows[i:i + m], weight[i:i + m], sums, seen, &work)
                 adapt(rule.penalty, sums, seen, centre, inverse, gain, density, W, total)
-            for k in range(m):
-                x, z = &X[rows[i + k], 0], &block[k, 0]
-                if i + k + AHEAD < n_visits and stride == 1:
-                    ahead = <const char*> &X[rows[i + k + AHEAD], 0]
-                    for j in range(0, M * <Py_ssize_t> sizeof(floating), 64):
-                        FETCH_AHEAD(ahead + j)
-                if stride == 1:
-                    for j in range(M):
-                        z[j] = (x[j] - centre[j]) * inverse[j]
-                else:
-                    for j in range(M):
-                        z[j] = (x[j * stride] - centre[j]) * inverse[j]
-                z[M] = inverse[M]
-            predict(block, m, P, outputs, &W[0, 0], &residual[0, 0])
-            for k in range(m):
-                row, w = rows[i + k], weight[i + k]
-                for d in range(D):
-                    r = residual[k, d] - Y[row, d]
-                    loss[d] += w * r * r
-                    residual[k, d] = w * r / divisor
-            if D == 1:
-                for j in range(P):
-                    gradient[j, 0] = 0
-                for k in range(m):
-                    daxpy(&P, &residual[k, 0], &block[k, 0], &one_step, &gradient[0, 0],
-                          &one_step)
-            else:
-                dgemm(&no, &yes, &outputs, &P, &m, &one, &residual[0, 0], &outputs,
-                      &block[0, 0], &P, &zero, &gradient[0, 0], &outputs)
+            gradient[:M + 1, :] = 0
+            k = i
+            while k < i + m:
+                n = min(S, i + m - k)
+                fill(X, rows, k, n, centre, inverse, block)
+                predict(block, <int> n, <int> D, &W[0, 0], &residual[0, 0])
+                for q in range(n):
+                    w = weight[k + q]
+                    for d in range(D):
+                        r = residual[q, d] - Y[rows[k + q], d]
+                        loss[d] += w * r * r
+                        residual[q, d] = w * r / divisor
+                add_products(block, <int> n, <int> D, residual, &gradient[0, 0])
+                pause(&work, n * (M + 1) * D)
+                k += n
             for d in range(D):
                 step[d], no_shrink[d] = steps[t], 0
             if rule.cautious:
-                predict(block, m, P, outputs, &gradient[0, 0], &residual[B, 0])
-                for d in range(D):
-                    spare[d] = r = 0
-                    for j in range(P):
-                        r += gradient[j, d] * gradient[j, d]
-                    for k in range(m):
-                        spare[d] += weight[i + k] / divisor * residual[B + k, d] ** 2
-                    step[d] = cautious_step(steps[t], r, spare[d])
+                cautious_steps(X, rows, weight, i, m, divisor, steps[t], centre, inverse, block,
+                               residual, gradient, &work)
             # The intercept, the last row, is not penalised.
             if rule.momentum > 0:
                 move_with_momentum(rule, M, D, step, &penalty[0, 0], &gradient[0, 0], &W[0, 0],
@@ -264,21 +340,5 @@ def descend_dense(
                 move(1, D, step, no_shrink, &gradient[M, 0], &W[M, 0], &total[M, 0])
             if rule.proximal:
                 shrink(rule, X, rows[i:i + m], weight[i:i + m], step, gain, penalty, density,
-                       filled, W, total)
+                       filled, W, total, &work)
 
-
-cdef inline void predict(
-    const double[:, ::1] block, int m, int P, int D,
-    const double* W,               # IN   (P, D)
-    double* out,                   # OUT  (m, D)
-) noexcept nogil:
-    """The first m rows of the block times W."""
-    cdef double one = 1, zero = 0
-    cdef char no = b"N"
-    cdef int k, one_step = 1
-    if D == 1:
-        for k in range(m):
-            out[k] = ddot(&P, <double*> &block[k, 0], &one_step, <double*> W, &one_step)
-    else:
-        dgemm(&no, &no, &D, &m, &P, &one, <double*> W, &D, <double*> &block[0, 0], &P, &zero,
-              out, &D)

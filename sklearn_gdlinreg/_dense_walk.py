@@ -6,8 +6,11 @@ from ._arrays import copied, inverse_of, moved, take, zeros
 from ._dense_epochs import descend_dense
 from ._epochs import span_of
 from ._rule import mean_length
-from ._threads import LARGE_PRODUCT, blas_of_one_thread
+from ._threads import blas_of_one_thread
 from ._visits import Frame, kept_density
+
+# Entries of a batch that are seen at once.
+ENTRIES_AT_ONCE = 2**17
 
 
 class DenseWalk:
@@ -31,8 +34,8 @@ class DenseWalk:
 
     def visit(self, rows, weight, steps):
         """Make the steps of these visits, one a batch."""
-        product = self.rule.batch_size * self.W.size
-        with blas_of_one_thread(product if product < LARGE_PRODUCT else 0):
+        block, *_ = self._scratch
+        with blas_of_one_thread(len(block) * self.W.size):
             descend_dense(
                 self.rule, self.X, self.Y, rows, weight, steps, self.seen, self.centre,
                 self.inverse, self.gain, self.density, self.penalty, *self._scratch,
@@ -59,10 +62,12 @@ class DenseWalk:
     def enter(self, rows):
         """Go on over these rows."""
         self.X, self.Y = rows.X, rows.Y
-        B, P, D = self.rule.batch_size, *self.W.shape
+        P, D = self.W.shape
+        # Rows that are seen at once: at least a few, at most what the cache holds.
+        S = min(self.rule.batch_size, max(ENTRIES_AT_ONCE // P, 32))
         self._scratch = (
-            np.empty((B, P)),
-            np.empty((2 * B, D)),
+            np.empty((S, P)),
+            np.empty((S, D)),
             np.empty((P + 3, D)),
             np.empty((4, P - 1 if self.rule.adaptive else 0)),
         )

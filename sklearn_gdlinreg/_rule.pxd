@@ -1,6 +1,7 @@
 # cython: language_level=3
 """What the compiled epochs of dense and of CSR rows share; see `_rule.pyx`."""
 
+from cpython.exc cimport PyErr_CheckSignals
 from libc.math cimport sqrt
 
 cdef extern from *:
@@ -26,6 +27,26 @@ cdef class Rule:
     cdef readonly Py_ssize_t batch_size, divisor
     cdef readonly double momentum, penalty
     cdef readonly bint cautious, nesterov, adaptive, proximal, positive, lazy
+
+
+# Multiply-adds between two looks at whether the user has interrupted: some 50 ms.
+cdef enum:
+    WORK_UNHEARD = 1 << 24
+
+
+cdef inline int hear() except -1 with gil:
+    """Raise KeyboardInterrupt if there has been one; a thread other than the main one cannot."""
+    PyErr_CheckSignals()
+    return 0
+
+
+cdef inline int pause(Py_ssize_t* work, Py_ssize_t more) except -1 nogil:
+    """Add to the multiply-adds made since the last look, and look if there are enough."""
+    work[0] += more
+    if work[0] > WORK_UNHEARD:
+        work[0] = 0
+        hear()
+    return 0
 
 
 cdef inline double cautious_step(double step, double square, double curvature) noexcept nogil:

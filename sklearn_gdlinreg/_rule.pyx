@@ -24,7 +24,7 @@ own. Such a feature is not centred, so that only the batches that hold it move i
 and the mean of the iterates is where it would be if every batch were penalised. Features are
 common if a batch holds them often enough; there are at most a few times as many as a batch
 has entries. Kernels take all buffers from the caller, allocate nothing and
-raise nothing.
+raise nothing but KeyboardInterrupt, in the middle of a batch: the model is then lost.
 """
 
 

@@ -16,7 +16,7 @@ row needs of q is its product x q. Conventions are those of `_rule`.
 
 from cython cimport floating
 
-from ._rule cimport AHEAD, Rule, cautious_step, index_t, settle, shrunk
+from ._rule cimport AHEAD, Rule, cautious_step, index_t, pause, settle, shrunk
 from ._sparse_row cimport fetch, length_of_row, move_row, pay, read_row
 
 # Below this the one number of a penalty in the units of X is multiplied out.
@@ -61,19 +61,20 @@ cdef inline void shrink(
         shared[3, d] += taken * q / p
 
 
-cdef inline void shrink_by_rows(
+cdef inline int shrink_by_rows(
     Rule rule, const floating[::1] data, const index_t[::1] indices, const index_t[::1] indptr,
     const Py_ssize_t[::1] rows, const double[::1] weight, Py_ssize_t i, Py_ssize_t m,
     const double* step, const double[::1] q, const double[::1] held,
     const double[:, ::1] penalty, const double[:, ::1] factors, const double[::1] density,
-    double[::1] filled, double[:, ::1] table, double[:, ::1] shared,
-) noexcept nogil:
+    double[::1] filled, double[:, ::1] table, double[:, ::1] shared, Py_ssize_t* work,
+) except -1 nogil:
     """Shrink the coefficients of the rare features that a batch holds; see `_rule`."""
     cdef Py_ssize_t k, a, j, D = penalty.shape[1]
     for k in range(m):
         for a in range(indptr[rows[i + k]], indptr[rows[i + k] + 1]):
             if data[a] != 0 and density[indices[a]] > 0:
                 filled[indices[a]] += weight[i + k] / rule.divisor
+        pause(work, indptr[rows[i + k] + 1] - indptr[rows[i + k]])
     for k in range(m):
         for a in range(indptr[rows[i + k]], indptr[rows[i + k] + 1]):
             j = indices[a]
@@ -81,6 +82,8 @@ cdef inline void shrink_by_rows(
                 shrink(filled[j] / density[j], step, rule.positive, D, q[j], held[j], penalty,
                        factors, &table[j, 0], shared)
                 filled[j] = 0
+        pause(work, (indptr[rows[i + k] + 1] - indptr[rows[i + k]]) * D)
+    return 0
 
 
 cdef inline void move_all(
@@ -182,7 +185,7 @@ def descend_sparse(
     """Visit rows in mini-batches."""
     cdef Py_ssize_t D = Y.shape[1], n_visits = rows.shape[0]
     cdef Py_ssize_t B = rule.batch_size, t, i, k, a, d, row, m
-    cdef Py_ssize_t nnz
+    cdef Py_ssize_t nnz, work = 0
     cdef bint small
     cdef double divisor, r, w, norm, xq
     cdef double* s = &shared[0, 0]
@@ -199,10 +202,12 @@ def descend_sparse(
                 for k in range(m):
                     a, nnz = indptr[rows[i + k]], indptr[rows[i + k] + 1] - indptr[rows[i + k]]
                     observe(&data[0] + a, &indices[0] + a, nnz, weight[i + k], seen)
+                    pause(&work, nnz)
                 for k in range(m):
                     a, nnz = indptr[rows[i + k]], indptr[rows[i + k] + 1] - indptr[rows[i + k]]
                     adapt(&data[0] + a, &indices[0] + a, nnz, D, rule.penalty, intercept, seen,
                           shared, factors, q, density, table, &kappa[0])
+                    pause(&work, nnz * D)
                 for k in range(m):
                     xq = 0
                     for a in range(indptr[rows[i + k]], indptr[rows[i + k] + 1]):
@@ -227,6 +232,7 @@ def descend_sparse(
                     r = factors[0, d] * residual[k, d] - products[row] * s[d] + b[d] - Y[row, d]
                     loss[d] += w * r * r
                     residual[k, d] = w * r / divisor
+                pause(&work, nnz * D)
                 if rule.cautious and m == 1:
                     norm = length_of_row(&data[0] + a, &indices[0] + a, nnz, &table[0, 0], D)
                     norm = w / divisor * (norm - 2 * products[row] + kappa[0] + intercept)
@@ -234,9 +240,10 @@ def descend_sparse(
                         step[d] = cautious_step(steps[t], 1, norm)
             if rule.cautious and m > 1:
                 cautious_steps(data, indices, indptr, rows, weight, residual, products, table,
-                               gradient, i, m, divisor, steps[t], intercept, kappa[0], sums)
+                               gradient, i, m, divisor, steps[t], intercept, kappa[0], sums,
+                               &work)
             if rule.momentum > 0:
-                scatter(data, indices, indptr, rows, residual, gradient, i, m)
+                scatter(data, indices, indptr, rows, residual, gradient, i, m, &work)
                 for k in range(m):
                     for d in range(D):
                         sum_r[d] += residual[k, d] * intercept
@@ -261,6 +268,7 @@ def descend_sparse(
                     a, nnz = indptr[row], indptr[row + 1] - indptr[row]
                     move_row(&data[0] + a, &indices[0] + a, nnz, &residual[k, 0], D,
                              &factors[1, 0], &table[0, 0])
+                    pause(&work, nnz * D)
                 for d in range(D):
                     s[d] -= sum_r[d]
                     b[d] -= intercept * sum_r[d] - sum_rq[d]
@@ -278,14 +286,15 @@ def descend_sparse(
                            &table[a, 0], shared)
                 if density.shape[0]:
                     shrink_by_rows(rule, data, indices, indptr, rows, weight, i, m, step, q,
-                                   held, penalty, factors, density, filled, table, shared)
+                                   held, penalty, factors, density, filled, table, shared,
+                                   &work)
 
 
-cdef inline void scatter(
+cdef inline int scatter(
     const floating[::1] data, const index_t[::1] indices, const index_t[::1] indptr,
     const Py_ssize_t[::1] rows, const double[:, ::1] residual, double[:, ::1] gradient,
-    Py_ssize_t i, Py_ssize_t m,
-) noexcept nogil:
+    Py_ssize_t i, Py_ssize_t m, Py_ssize_t* work,
+) except -1 nogil:
     """Add x' residual of the rows of a batch to the gradient."""
     cdef Py_ssize_t k, a, d, row
     for k in range(m):
@@ -293,22 +302,24 @@ cdef inline void scatter(
         for a in range(indptr[row], indptr[row + 1]):
             for d in range(gradient.shape[1]):
                 gradient[indices[a], d] += data[a] * residual[k, d]
+        pause(work, (indptr[row + 1] - indptr[row]) * gradient.shape[1])
+    return 0
 
 
-cdef inline void cautious_steps(
+cdef inline int cautious_steps(
     const floating[::1] data, const index_t[::1] indices, const index_t[::1] indptr,
     const Py_ssize_t[::1] rows, const double[::1] weight, const double[:, ::1] residual,
     const double[::1] products, const double[:, ::1] table, double[:, ::1] gradient,
     Py_ssize_t i, Py_ssize_t m, double divisor, double longest, double intercept,
-    double kappa, double[:, ::1] sums,
-) noexcept nogil:
+    double kappa, double[:, ::1] sums, Py_ssize_t* work,
+) except -1 nogil:
     """Work out sums[0], the step of each output; see `cautious_step`.
 
     With G = x' r, the centred gradient is G - centre R, where R is the sum of r.
     """
     cdef Py_ssize_t k, a, d, j, row, D = gradient.shape[1]
     cdef double R, Rq, square, curvature, u
-    scatter(data, indices, indptr, rows, residual, gradient, i, m)
+    scatter(data, indices, indptr, rows, residual, gradient, i, m, work)
     for d in range(D):
         R = Rq = square = curvature = 0
         for k in range(m):
@@ -322,6 +333,7 @@ cdef inline void cautious_steps(
             square += residual[k, d] * u
             u += (intercept + kappa - products[row]) * R - Rq
             curvature += weight[i + k] / divisor * u * u
+            pause(work, indptr[row + 1] - indptr[row])
         square += R * ((intercept + kappa) * R - 2 * Rq)
         sums[0, d] = cautious_step(longest, square, curvature)
     for k in range(m):
@@ -329,3 +341,4 @@ cdef inline void cautious_steps(
         for a in range(indptr[row], indptr[row + 1]):
             for d in range(D):
                 gradient[indices[a], d] = 0
+    return 0

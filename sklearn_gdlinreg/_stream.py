@@ -22,7 +22,7 @@ from ._mini_batch import textbook_rule
 from ._reading import rows_of
 from ._rule import Rule
 from ._textbook import ChunkWatch
-from ._visits import CURVATURE_MARGIN, Frame, power_iteration, rare_density
+from ._visits import CURVATURE_MARGIN, SAMPLE_ENTRIES, Frame, power_iteration, rare_density
 from ._walks import penalty_of_steps, walk_of
 
 # Steps are worked out anew when the batches seen have grown by this.
@@ -156,7 +156,7 @@ class Stream:
             visits = slice(first * B, last * B)
             loss += self._visit(rows[visits], weight[visits], share[first], last - first)
             if self.t >= self.renew_at and self.schedule is None:
-                self._renew(take(X, rows[(last - 1) * B : last * B], axis=0))
+                self._renew(X, rows[(last - 1) * B : last * B])
             first = last
         self.walk.leave()
         loss /= weight.sum()
@@ -247,8 +247,12 @@ class Stream:
             self.tail.restart()
         return float(namespace(self.b).sum(self.walk.losses())) / share
 
-    def _renew(self, X):
-        """Work out the length of a step from the last batch, and the moments of all."""
+    def _renew(self, X, rows):
+        """Work out the length of a step from the rows of a batch, and the moments of all."""
+        entries = X.nnz / X.shape[0] if sparse.issparse(X) else X.shape[1]
+        # Of a large batch, some rows stand for all.
+        n_rows = max(256, SAMPLE_ENTRIES // math.ceil(entries + 1))
+        X = take(X, rows[:: math.ceil(len(rows) / n_rows)], axis=0)
         # What the batch does not touch has next to no part in its curvature.
         if sparse.issparse(X):
             columns = np.unique(X.indices[X.data != 0])
