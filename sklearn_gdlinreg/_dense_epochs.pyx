@@ -218,7 +218,7 @@ cdef inline void predict(
 
 cdef inline void add_products(
     const double[:, ::1] block, int n, int D,
-    const double[:, ::1] residual, # IN   (n, D)
+    const double[:, ::1] residual,    # IN   (n, D)
     double* gradient,              # I/O  (P, D)
 ) noexcept nogil:
     """Add the transpose of the first n rows of the block times the residuals."""
@@ -341,4 +341,3 @@ def descend_dense(
             if rule.proximal:
                 shrink(rule, X, rows[i:i + m], weight[i:i + m], step, gain, penalty, density,
                        filled, W, total, &work)
-
