@@ -84,7 +84,8 @@ class GDLinearRegression(CallbackSupportMixin, LinearModel, RegressorMixin, Base
     shuffle : bool, default=True
         Whether each epoch visits the rows in another order.
     random_state : int, RandomState instance or None, default=None
-        What shuffles and holds out rows. An int gives the same bits again.
+        What shuffles and holds out rows. An int gives the same bits again, with as many
+        threads.
     warm_start : bool, default=False
         Whether to start from the solution of the last fit.
     verbose : int, default=0

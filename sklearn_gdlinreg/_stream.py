@@ -249,9 +249,11 @@ class Stream:
 
     def _renew(self, X, rows):
         """Work out the length of a step from the rows of a batch, and the moments of all."""
-        entries = X.nnz / X.shape[0] if sparse.issparse(X) else X.shape[1]
+        entries = X.shape[1]
+        if sparse.issparse(X):
+            entries = math.ceil((X.indptr[rows + 1] - X.indptr[rows]).mean())
         # Of a large batch, some rows stand for all.
-        n_rows = max(256, SAMPLE_ENTRIES // math.ceil(entries + 1))
+        n_rows = max(256, SAMPLE_ENTRIES // max(entries, 1))
         X = take(X, rows[:: math.ceil(len(rows) / n_rows)], axis=0)
         # What the batch does not touch has next to no part in its curvature.
         if sparse.issparse(X):

@@ -320,9 +320,13 @@ def interruptible():
     signal.signal(signal.SIGINT, before)
 
 
-def test_an_interrupt_is_heard(interruptible, rng):
-    X, y = rng.standard_normal((200_000, 20)), rng.standard_normal(200_000)
-    model = GDLinearRegression(batch_size=1, max_iter=10_000, tol=0)
+@pytest.mark.parametrize(
+    ("n_rows", "batch_size"), [(200_000, 1), (200_000, 199_999), (4_000_000, 3_999_999)]
+)
+def test_an_interrupt_is_heard(interruptible, rng, n_rows, batch_size):
+    X = np.tile(rng.standard_normal((1000, 20)), (n_rows // 1000, 1))
+    y = rng.standard_normal(n_rows)
+    model = GDLinearRegression(batch_size=batch_size, max_iter=10_000, tol=0)
     heard = []
     threading.Timer(
         1.0, lambda: (heard.append(time.time()), signal.raise_signal(signal.SIGINT))
