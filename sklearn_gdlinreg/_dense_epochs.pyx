@@ -173,65 +173,54 @@ cdef inline void adapt(
         centre[j], inverse[j], gain[j] = c, sqrt(p) if p > 0 else 1, sqrt(p)
 
 
-cdef inline void fill(
-    const floating[:, :] X, const Py_ssize_t[::1] rows, Py_ssize_t first, Py_ssize_t n,
-    const double[::1] centre, const double[::1] inverse,
-    double[:, ::1] block,                                            # OUT  first n rows
+cdef inline void see_row(
+    const floating* x, Py_ssize_t stride, Py_ssize_t M,     # IN   one row
+    const double* centre, const double* inverse,            # IN   (M,), (M + 1,)
+    double* z,                                              # OUT  (M + 1,)
 ) noexcept nogil:
-    """Write what n visits see into the block, and ask for the rows of later ones."""
-    cdef Py_ssize_t k, j, M = X.shape[1]
-    cdef Py_ssize_t stride = X.strides[1] // <Py_ssize_t> sizeof(floating)
-    cdef const floating* x
-    cdef const char* ahead
-    cdef double* z
-    for k in range(first, first + n):
-        x, z = &X[rows[k], 0], &block[k - first, 0]
-        if k + AHEAD < rows.shape[0] and stride == 1:
-            ahead = <const char*> &X[rows[k + AHEAD], 0]
-            for j in range(0, M * <Py_ssize_t> sizeof(floating), 64):
-                FETCH_AHEAD(ahead + j)
-        if stride == 1:
-            for j in range(M):
-                z[j] = (x[j] - centre[j]) * inverse[j]
-        else:
-            for j in range(M):
-                z[j] = (x[j * stride] - centre[j]) * inverse[j]
-        z[M] = inverse[M]
+    cdef Py_ssize_t j
+    if stride == 1:
+        for j in range(M):
+            z[j] = (x[j] - centre[j]) * inverse[j]
+    else:
+        for j in range(M):
+            z[j] = (x[j * stride] - centre[j]) * inverse[j]
+    z[M] = inverse[M]
 
 
 cdef inline void predict(
-    const double[:, ::1] block, int n, int D,
+    const double* block, int n, int P, int D,    # IN   (n, P)
     const double* W,               # IN   (P, D)
     double* out,                   # OUT  (n, D)
 ) noexcept nogil:
-    """The first n rows of the block times W."""
+    """The rows of a block times W."""
     cdef double one = 1, zero = 0
     cdef char no = b"N"
-    cdef int k, one_step = 1, P = <int> block.shape[1]
+    cdef int k, one_step = 1
     if D == 1:
         for k in range(n):
-            out[k] = ddot(&P, <double*> &block[k, 0], &one_step, <double*> W, &one_step)
+            out[k] = ddot(&P, <double*> block + k * <Py_ssize_t> P, &one_step, <double*> W,
+                          &one_step)
     else:
-        dgemm(&no, &no, &D, &n, &P, &one, <double*> W, &D, <double*> &block[0, 0], &P, &zero,
-              out, &D)
+        dgemm(&no, &no, &D, &n, &P, &one, <double*> W, &D, <double*> block, &P, &zero, out, &D)
 
 
 cdef inline void add_products(
-    const double[:, ::1] block, int n, int D,
-    const double[:, ::1] residual,    # IN   (n, D)
+    const double* block, int n, int P, int D,    # IN   (n, P)
+    const double* residual,        # IN   (n, D)
     double* gradient,              # I/O  (P, D)
 ) noexcept nogil:
-    """Add the transpose of the first n rows of the block times the residuals."""
+    """Add the transpose of a block times the residuals."""
     cdef double one = 1
     cdef char no = b"N", yes = b"T"
-    cdef int k, one_step = 1, P = <int> block.shape[1]
+    cdef int k, one_step = 1
     if D == 1:
         for k in range(n):
-            daxpy(&P, <double*> &residual[k, 0], <double*> &block[k, 0], &one_step, gradient,
-                  &one_step)
+            daxpy(&P, <double*> residual + k, <double*> block + k * <Py_ssize_t> P, &one_step,
+                  gradient, &one_step)
     else:
-        dgemm(&no, &yes, &D, &P, &n, &one, <double*> &residual[0, 0], &D,
-              <double*> &block[0, 0], &P, &one, gradient, &D)
+        dgemm(&no, &yes, &D, &P, &n, &one, <double*> residual, &D, <double*> block, &P, &one,
+              gradient, &D)
 
 
 cdef inline int cautious_steps(
@@ -244,6 +233,7 @@ cdef inline int cautious_steps(
 ) except -1 nogil:
     """Work out the step of each output from the gradient of a batch; see `cautious_step`."""
     cdef Py_ssize_t M = X.shape[1], D = images.shape[1], S = block.shape[0], k, q, n, d, j
+    cdef Py_ssize_t stride = X.strides[1] // <Py_ssize_t> sizeof(floating)
     cdef double* step = &gradient[M + 1, 0]
     cdef double* curvature = &gradient[M + 2, 0]
     cdef double square
@@ -254,8 +244,9 @@ cdef inline int cautious_steps(
         n = min(S, m - k)
         # A batch of one block is there already.
         if m > S:
-            fill(X, rows, i + k, n, centre, inverse, block)
-        predict(block, <int> n, <int> D, &gradient[0, 0], &images[0, 0])
+            for q in range(n):
+                see_row(&X[rows[i + k + q], 0], stride, M, &centre[0], &inverse[0], &block[q, 0])
+        predict(&block[0, 0], <int> n, <int> (M + 1), <int> D, &gradient[0, 0], &images[0, 0])
         for q in range(n):
             for d in range(D):
                 curvature[d] += weight[i + k + q] / divisor * images[q, d] ** 2
@@ -297,8 +288,10 @@ def descend_dense(
     """Visit rows in mini-batches."""
     cdef Py_ssize_t M = X.shape[1], D = Y.shape[1], n_visits = rows.shape[0]
     cdef Py_ssize_t B = rule.batch_size, S = block.shape[0]
-    cdef Py_ssize_t t, i, k, q, d, m, n, work = 0
+    cdef Py_ssize_t stride = X.strides[1] // <Py_ssize_t> sizeof(floating)
+    cdef Py_ssize_t t, i, k, q, d, j, m, n, work = 0
     cdef double r, w, divisor
+    cdef const char* ahead
     cdef double* step = &gradient[M + 1, 0]
     cdef double* no_shrink = &gradient[M + 3, 0]
     with nogil:
@@ -309,19 +302,27 @@ def descend_dense(
             if rule.adaptive:
                 observe(X, rows[i:i + m], weight[i:i + m], sums, seen, &work)
                 adapt(rule.penalty, sums, seen, centre, inverse, gain, density, W, total)
-            gradient[:M + 1, :] = 0
+            for k in range(M + 1):
+                for d in range(D):
+                    gradient[k, d] = 0
             k = i
             while k < i + m:
                 n = min(S, i + m - k)
-                fill(X, rows, k, n, centre, inverse, block)
-                predict(block, <int> n, <int> D, &W[0, 0], &residual[0, 0])
+                for q in range(n):
+                    if k + q + AHEAD < n_visits and stride == 1:
+                        ahead = <const char*> &X[rows[k + q + AHEAD], 0]
+                        for j in range(0, M * <Py_ssize_t> sizeof(floating), 64):
+                            FETCH_AHEAD(ahead + j)
+                    see_row(&X[rows[k + q], 0], stride, M, &centre[0], &inverse[0], &block[q, 0])
+                predict(&block[0, 0], <int> n, <int> (M + 1), <int> D, &W[0, 0], &residual[0, 0])
                 for q in range(n):
                     w = weight[k + q]
                     for d in range(D):
                         r = residual[q, d] - Y[rows[k + q], d]
                         loss[d] += w * r * r
                         residual[q, d] = w * r / divisor
-                add_products(block, <int> n, <int> D, residual, &gradient[0, 0])
+                add_products(&block[0, 0], <int> n, <int> (M + 1), <int> D, &residual[0, 0],
+                             &gradient[0, 0])
                 pause(&work, n * (M + 1) * D)
                 k += n
             for d in range(D):

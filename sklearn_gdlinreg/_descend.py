@@ -223,7 +223,7 @@ def learn_chunk(stream, data, estimator):
         W, b = stream.result()
     xp = namespace(W)
     if not (math.isfinite(mean) and xp.all(xp.isfinite(W)) and xp.all(xp.isfinite(b))):
-        raise ValueError(_why_not_finite(estimator, len(estimator.loss_curve_) + 1, stream))
+        raise ValueError(_why_not_finite(len(estimator.loss_curve_) + 1, stream))
     stream.shown = cast_model(W, b, data.dtype, stream.centre())
     return *stream.shown, mean
 
@@ -246,15 +246,16 @@ def _take_over(stream, estimator):
         stream.restart(*model)
 
 
-def _why_not_finite(estimator, call, stream):
-    if estimator.learning_rate == "auto":
+def _why_not_finite(call, stream):
+    """Say why a stream is lost, by the parameters that it began with."""
+    schedules = [member.schedule for member in getattr(stream, "members", [stream])]
+    if schedules[0] is None:
         return (
             "Input X or y spans too many orders of magnitude: squares of its values overflow or "
             "vanish. Scale the features or the outputs to a smaller range."
         )
-    members = getattr(stream, "members", [stream])
-    factor = max(member.schedule.largest_factor for member in members)
-    step, which = f"learning_rate={float(estimator.learning_rate):g}", "one"
+    factor = max(schedule.largest_factor for schedule in schedules)
+    step, which = f"learning_rate={schedules[0].learning_rate:g}", "one"
     if factor > 1.0:
         step, which = f"{step} times the factor {factor:g} of the 'schedule' callable", "factor"
     return (

@@ -355,3 +355,15 @@ def test_what_fit_knew_of_the_features_goes_with_the_model(make_data):
     model.partial_fit(X[:1], Y[:1])
     centre = model._stream.walk.frame(slice(None)).centre
     np.testing.assert_allclose(centre, X.mean(axis=0), rtol=0.02)
+
+
+def test_a_step_that_is_too_long_is_named_as_the_stream_began(make_data):
+    """Parameters that are set later change nothing, not even what an error says."""
+    X, Y = make_data(decades=0.0)
+    model = GDLinearRegression(learning_rate=1e3, batch_size=4)
+    with pytest.raises(ValueError, match="learning_rate=1000 makes the loss grow"):
+        model.partial_fit(X, Y)
+    model = GDLinearRegression(learning_rate=1e-9, batch_size=4).partial_fit(X, Y)
+    model.set_params(learning_rate="auto")
+    with pytest.raises(ValueError, match="learning_rate=1e-09 makes the loss grow"):
+        model.partial_fit(1e9 * X, Y)
