@@ -140,6 +140,9 @@ class ArrayWalk(DenseWalk):
 
     def mean_length(self):
         """Return the mean squared length of the rows seen so far."""
-        xp, (_, square, _) = namespace(self.seen), self._spread()
+        xp, (mean, square, _) = namespace(self.seen), self._spread()
+        if self.centred and self.density.shape[0]:
+            # Rare features are not centred.
+            square = xp.where(self.density > 0, square + mean**2, square)
         lengths = xp.where(self.seen[:-1, 0] > 0, square * self.inverse[:-1] ** 2, 0.0)
         return float(xp.sum(lengths))

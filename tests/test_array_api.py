@@ -266,6 +266,21 @@ def test_other_libraries_are_told(library, problem):
 
 @needs_dispatch
 @each_library
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize("options", [{"alpha": 0.1}, {"alpha": 1e-3, "positive": True}])
+def test_rare_features_are_penalised_alike(library, method, options, rng):
+    X = np.eye(40)[rng.integers(0, 40, 800)]
+    Y = X @ rng.standard_normal((40, 2)) + 0.3 * rng.standard_normal((800, 2))
+    options = {"batch_size": 4, "max_iter": 3, "tol": 0, "random_state": 0, **options}
+    model, expected = GDLinearRegression(**options), GDLinearRegression(**options)
+    library.fit(model, X, Y, method=method)
+    getattr(expected, method)(X.astype(library.dtype), Y.astype(library.dtype))
+    tolerance = 1e-10 if library.dtype == "float64" else 1e-5
+    np.testing.assert_allclose(_arrays.to_host(model.coef_), expected.coef_, atol=tolerance)
+
+
+@needs_dispatch
+@each_library
 def test_a_moved_model_predicts_but_its_stream_stays(library, problem):
     X, y, _ = problem("vector")
     model = library.fit(GDLinearRegression(), X, y, method="partial_fit")
