@@ -119,6 +119,19 @@ def inverse_of(values, where=None):
     return xp.where(some, 1.0 / xp.where(some, values, 1.0), 0.0)
 
 
+def _rows_of_csr(A, indices):
+    """Return a copy of some rows of a CSR matrix; an interrupt is heard between two spans."""
+    if isinstance(indices, slice) or A.nnz <= ENTRIES_OF_A_SPAN:
+        return A[indices]
+    ends = np.append(0, np.cumsum(np.diff(A.indptr)[indices], dtype=A.indptr.dtype))
+    data, columns = np.empty(ends[-1], A.dtype), np.empty(ends[-1], A.indices.dtype)
+    n = max(1, ENTRIES_OF_A_SPAN * A.shape[0] // A.nnz)
+    for i in range(0, len(indices), n):
+        part, here = A[indices[i : i + n]], slice(ends[i], ends[min(i + n, len(indices))])
+        data[here], columns[here] = part.data, part.indices
+    return type(A)((data, columns, ends), shape=(len(indices), A.shape[1]))
+
+
 def _rows_of(A, indices):
     """Return a copy of some rows, a span at a time: an interrupt is heard between two."""
     rows = np.empty((len(indices), *A.shape[1:]), A.dtype)
@@ -134,7 +147,7 @@ def take(A, indices, axis):
     The array may be a CSR matrix. NumPy's are contiguous.
     """
     if sparse.issparse(A):
-        return A[indices] if axis == 0 else A[:, indices]
+        return A[:, indices] if axis else _rows_of_csr(A, indices)
     xp = namespace(A)
     if not isinstance(indices, slice):
         if is_numpy(A) and axis == 0:

@@ -10,7 +10,7 @@ from scipy import sparse
 from sklearn.utils import assert_all_finite, check_random_state
 
 from ._arrays import moved, namespace, same_place, stored, to_host, zeros
-from ._finish import cast_model, finish
+from ._finish import cast_model, check_vanished, finish
 from ._full_batch import side_by_side
 from ._history import History, Patience, Validation
 from ._inputs import assert_finite_targets
@@ -225,6 +225,7 @@ def learn_chunk(stream, data, estimator):
     if not (math.isfinite(mean) and xp.all(xp.isfinite(W)) and xp.all(xp.isfinite(b))):
         raise ValueError(_why_not_finite(len(estimator.loss_curve_) + 1, stream))
     stream.shown = cast_model(W, b, data.dtype, stream.centre())
+    check_vanished(stream.shown[0], data.X, data.Y)
     return *stream.shown, mean
 
 

@@ -4,6 +4,7 @@ Conventions: M features, D outputs; W (M, D), b (D,).
 """
 
 import numpy as np
+from scipy import sparse
 
 from ._arrays import moved, namespace, to_host
 
@@ -32,7 +33,7 @@ def finish(W, b, known, groups, dtype, history, *, automatic):
     """
     xp, found = namespace(W), None if known is None else groups.certify(W, b, known)
     if found is not None:
-        _check_underflow(W, dtype, found.r2)
+        _check_underflow(W, dtype, found, groups, history.tol)
     if W.dtype != dtype or found is None:
         W, b = cast_model(W, b, dtype, groups.mean)
         if found is not None and automatic:
@@ -105,12 +106,36 @@ def _take_up(W, b, objective, groups):
     return moved(cast, W)
 
 
-def _check_underflow(W, dtype, r2):
-    """Raise if a model says something of an output, and the type has no such small numbers."""
+def _check_underflow(W, dtype, found, groups, tol):
+    """Raise if the type has no numbers as small as the coefficients that an output needs.
+
+    Either they are there in float64, and explain the output, or float64 has lost them, too.
+    """
     xp = namespace(W)
-    vanish = xp.max(xp.abs(W), axis=0) < xp.finfo(dtype).smallest_normal
-    if xp.any(vanish & (r2 > BAD)):
+    smallest = xp.finfo(dtype).smallest_normal
+    vanish = xp.max(xp.abs(W), axis=0) < smallest
+    lost = (groups.coefficient_unit < smallest) & (found.optimality > tol)
+    if xp.any(vanish & ((found.r2 > BAD) | lost)):
         raise ValueError(_overflows(dtype).replace("overflow", "underflow"))
+
+
+def check_vanished(W, X, Y):
+    """Raise if a stream's model has vanished since its type has no numbers as small.
+
+    Parameters
+    ----------
+    W : array of shape (M, D), in its type
+    X, Y : the rows learnt from last, (N, M) and (N, D)
+    """
+    xp = namespace(W)
+    smallest = xp.finfo(W.dtype).smallest_normal
+    vanish = xp.max(xp.abs(W), axis=0) < smallest
+    if not xp.any(vanish):
+        return
+    largest = abs(X).max() if sparse.issparse(X) else xp.max(xp.abs(X))
+    spread = xp.max(xp.abs(Y - Y[:1, :]), axis=0)
+    if xp.any(vanish & (spread > 0) & (spread < smallest * largest)):
+        raise ValueError(_overflows(W.dtype).replace("overflow", "underflow"))
 
 
 def _overflows(dtype):

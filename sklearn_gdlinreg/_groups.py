@@ -98,6 +98,13 @@ class Groups:
             [c.deviation / c.unit[: c.deviation.shape[0]] for c in coordinates]
         )
 
+    @property
+    def coefficient_unit(self):
+        """The deviation of each output over the least one of X, that is not 0, (D,)."""
+        xp = namespace(self.null_loss)
+        least = xp.min(xp.where(self.deviation > 0, self.deviation, xp.inf), axis=0)
+        return xp.sqrt(self.null_loss) / least
+
     def _for_each_output(self, columns):
         """Return an array (M, D) of the column, (M,), that each group has."""
         xp = namespace(columns[0])

@@ -17,7 +17,7 @@ row needs of q is its product x q. Conventions are those of `_rule`.
 from cython cimport floating
 
 from ._rule cimport AHEAD, Rule, cautious_step, index_t, pause, settle, shrunk
-from ._sparse_row cimport fetch, length_of_row, move_row, pay, read_row
+from ._sparse_row cimport fetch, length_of_row, move_row, pay, read_row, shrink_by_rows
 
 # Below this the one number of a penalty in the units of X is multiplied out.
 cdef double SMALLEST_SCALE = 1e-9
@@ -59,31 +59,6 @@ cdef inline void shrink(
         record[D + d] += (factors[1, d] / factors[0, d] - 1) * taken
         shared[1, d] += taken * q / p
         shared[3, d] += taken * q / p
-
-
-cdef inline int shrink_by_rows(
-    Rule rule, const floating[::1] data, const index_t[::1] indices, const index_t[::1] indptr,
-    const Py_ssize_t[::1] rows, const double[::1] weight, Py_ssize_t i, Py_ssize_t m,
-    const double* step, const double[::1] q, const double[::1] held,
-    const double[:, ::1] penalty, const double[:, ::1] factors, const double[::1] density,
-    double[::1] filled, double[:, ::1] table, double[:, ::1] shared, Py_ssize_t* work,
-) except -1 nogil:
-    """Shrink the coefficients of the rare features that a batch holds; see `_rule`."""
-    cdef Py_ssize_t k, a, j, D = penalty.shape[1]
-    for k in range(m):
-        for a in range(indptr[rows[i + k]], indptr[rows[i + k] + 1]):
-            if data[a] != 0 and density[indices[a]] > 0:
-                filled[indices[a]] += weight[i + k] / rule.divisor
-        pause(work, indptr[rows[i + k] + 1] - indptr[rows[i + k]])
-    for k in range(m):
-        for a in range(indptr[rows[i + k]], indptr[rows[i + k] + 1]):
-            j = indices[a]
-            if filled[j] > 0:
-                shrink(filled[j] / density[j], step, rule.positive, D, q[j], held[j], penalty,
-                       factors, &table[j, 0], shared)
-                filled[j] = 0
-        pause(work, (indptr[rows[i + k] + 1] - indptr[rows[i + k]]) * D)
-    return 0
 
 
 cdef inline void move_all(
@@ -285,9 +260,9 @@ def descend_sparse(
                     shrink(1, step, rule.positive, D, q[a], held[a], penalty, factors,
                            &table[a, 0], shared)
                 if density.shape[0]:
-                    shrink_by_rows(rule, data, indices, indptr, rows, weight, i, m, step, q,
-                                   held, penalty, factors, density, filled, table, shared,
-                                   &work)
+                    shrink_by_rows(&data[0], &indices[0], &indptr[0], &rows[i], &weight[i], m, D,
+                                   divisor, step, rule.positive, &held[0], &penalty[0, 0],
+                                   &factors[1, 0], &density[0], &filled[0], &table[0, 0], &work)
 
 
 cdef inline int scatter(

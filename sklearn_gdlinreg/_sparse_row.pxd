@@ -3,7 +3,7 @@
 
 from cython cimport floating
 
-from ._rule cimport FETCH_AHEAD, index_t, shrunk
+from ._rule cimport FETCH_AHEAD, index_t, pause, shrunk
 
 
 cdef inline void pay(
@@ -90,3 +90,51 @@ cdef inline void move_row(
             change = value * r[d]
             record[d] -= change
             record[D + d] += mass[d] * change
+
+
+cdef inline void shrink_rare(
+    double share, const double* step, bint positive, Py_ssize_t D, double held,    # IN
+    const double* penalty, const double* mass,                                    # IN
+    double* record,                                                               # I/O
+) noexcept nogil:
+    """Shrink the coefficients of a feature that is not centred, where scale is 1."""
+    cdef Py_ssize_t d
+    cdef double w, scale = share * record[2 * D] * held
+    for d in range(D):
+        w = shrunk(record[d], scale * step[d] * penalty[D + d],
+                   scale * step[d] * held * penalty[2 * D + d], positive)
+        record[D + d] += (mass[d] - 1) * (record[d] - w)
+        record[d] = w
+
+
+cdef inline int shrink_by_rows(
+    const floating* data, const index_t* indices, const index_t* indptr,    # IN
+    const Py_ssize_t* rows, const double* weight, Py_ssize_t m,             # IN   the batch
+    Py_ssize_t D, double divisor, const double* step, bint positive,        # IN
+    const double* held, const double* penalty, const double* mass,          # IN
+    const double* density,                                                  # IN
+    double* filled, double* table, Py_ssize_t* work,                        # I/O
+) except -1 nogil:
+    """Shrink the coefficients of the rare features that a batch holds; see `_rule`.
+
+    A feature shrinks once, for all rows of the batch that hold it, at the first of them.
+    """
+    cdef Py_ssize_t k, a, j
+    cdef double share
+    for k in range(m if m > 1 else 0):
+        for a in range(indptr[rows[k]], indptr[rows[k] + 1]):
+            if data[a] != 0:
+                filled[indices[a]] += weight[k] / divisor
+        pause(work, indptr[rows[k] + 1] - indptr[rows[k]])
+    for k in range(m):
+        share = weight[k] / divisor
+        for a in range(indptr[rows[k]], indptr[rows[k] + 1]):
+            if data[a] != 0:
+                j = indices[a]
+                if m > 1:
+                    share, filled[j] = filled[j], 0
+                if share > 0 and density[j] > 0:
+                    shrink_rare(share / density[j], step, positive, D, held[j], penalty, mass,
+                                table + j * (2 * D + 1))
+        pause(work, (indptr[rows[k] + 1] - indptr[rows[k]]) * D)
+    return 0
