@@ -2,10 +2,10 @@
 
 from importlib.metadata import version
 
-from ._coefficient_path import CoefficientPathDisplay
-from ._cv import GDLinearRegressionCV
-from ._display import LossCurveDisplay
 from ._regressor import GDLinearRegression
+from ._regressor_cv import GDLinearRegressionCV
+from ._report.coefficient_path import CoefficientPathDisplay
+from ._report.loss_curve import LossCurveDisplay
 
 __all__ = [
     "CoefficientPathDisplay",

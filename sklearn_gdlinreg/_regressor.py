@@ -1,15 +1,12 @@
-"""GDLinearRegression: parameters, checks, fit and partial_fit."""
-
-from dataclasses import replace
+"""GDLinearRegression: what users see of it."""
 
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.utils import check_random_state
 
-from ._compat import CallbackSupportMixin, FitTask, with_callbacks
-from ._data import Data, check_validation_data, hold_out
-from ._descend import begin_stream, descend, history_of, learn_chunk, start
-from ._model import LinearModel, fitted_coef, solution, store
-from ._validation import check_data, check_parameters, check_sample_weight, restored_on_error
+from ._base.compat import CallbackSupportMixin, with_callbacks
+from ._fit import fit
+from ._input.parameters import restored_on_error
+from ._linear_model import LinearModel
+from ._partial_fit import partial_fit
 
 
 class GDLinearRegression(CallbackSupportMixin, LinearModel, RegressorMixin, BaseEstimator):
@@ -268,33 +265,8 @@ class GDLinearRegression(CallbackSupportMixin, LinearModel, RegressorMixin, Base
 
     @with_callbacks
     def _fit(self, X, y, sample_weight, start_from, validation, gathered=None):
-        """Fit, and return the History; `restored_on_error` sees what callbacks raise, too.
-
-        ``gathered`` is what is known of these rows already, as Data takes it.
-        """
-        check_parameters(self)
-        fitted = fitted_coef(self) if self.warm_start else None
-        given = X, y, sample_weight
-        X, y = check_data(self, X, y)
-        sample_weight = check_sample_weight(sample_weight, X)
-        data = Data.of(X, y, sample_weight, missing_targets=self.missing_targets)
-        rng = check_random_state(self.random_state)
-        data = replace(data, gathered=gathered)
-        data, held_out = hold_out(self, data, check_validation_data(self, *validation, y), rng)
-        W, b = start(self, fitted, *start_from, X.shape[1], y)
-
-        def attributes(model):
-            return solution(*model, y.ndim, X.dtype)
-
-        task = FitTask.of(self, *given, attributes((W, b)))
-        told = task and (lambda model: task.end_iteration(lambda: attributes(model())))
-        history = history_of(self, data, held_out, told)
-        W, b, step, self.t_, self.engine_, groups = descend(self, W, b, data, history, rng)
-        store(self, attributes((W, b)), step, history)
-        self._features = groups.known_features()
-        if task is not None:
-            task.end()
-        return history
+        """Fit, and return the History; `restored_on_error` sees what callbacks raise, too."""
+        return fit(self, X, y, sample_weight, start_from, validation, gathered)
 
     def partial_fit(self, X, y, sample_weight=None):
         """Learn from a chunk of rows, once, in mini-batches.
@@ -328,23 +300,5 @@ class GDLinearRegression(CallbackSupportMixin, LinearModel, RegressorMixin, Base
             or the type of X cannot hold the coefficients. The estimator is left as it was.
         """
         with restored_on_error(self):
-            check_parameters(self)
-            first = "_stream" not in vars(self)
-            X, y = check_data(self, X, y, reset="coef_" not in vars(self))
-            sample_weight = check_sample_weight(sample_weight, X)
-            data = Data.of(X, y, sample_weight, missing_targets=self.missing_targets)
-            if first:
-                self._stream = begin_stream(self, X.shape[1], y)
-                self.loss_curve_, self.n_iter_ = [], 0
-                # A stream does not know where its data end.
-                for name in ("optimality_", "stop_reason_", "validation_loss_curve_"):
-                    vars(self).pop(name, None)
-            stream = self._stream.snapshot()
-            W, b, loss = learn_chunk(stream, data, self)
-            self._stream = stream
-            vars(self).update(solution(W, b, y.ndim, X.dtype))
-            step = stream.rates()
-            self.learning_rate_ = float(step[0]) if y.ndim == 1 else step
-            self.n_iter_, self.t_, self.engine_ = self.n_iter_ + 1, stream.t, "stream"
-            self.loss_curve_.append(loss)
+            partial_fit(self, X, y, sample_weight)
         return self

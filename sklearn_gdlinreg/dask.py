@@ -15,14 +15,14 @@ from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
-from ._dask_data import check_columns, check_features, data_of, in_floats, is_dask
-from ._dask_rows import check_chunk, naming
-from ._descend import descend, history_of, start
-from ._inputs import assert_finite_targets
-from ._model import fitted_coef, linear, solution, store
+from ._fit import descend, history_of, start
+from ._input.containers import assert_finite_targets
+from ._input.dask_dataset import check_columns, check_features, data_of, in_floats, is_dask
+from ._input.parameters import CONSTRAINTS, check_parameters, restored_on_error
+from ._linear_model import fitted_coef, linear, solution, store
 from ._regressor import GDLinearRegression
-from ._score import averaged, sums_of_squares
-from ._validation import CONSTRAINTS, check_parameters, restored_on_error
+from ._rows.dask import check_chunk, naming
+from ._scoring import averaged, sums_of_squares
 
 
 class DaskGDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
@@ -301,7 +301,7 @@ def _score(chunk, coef, intercept, missing):
 
 
 def _merge_scores(one, other):
-    """Merge two answers of `_score` (Chan, Golub & LeVeque, 1983)."""
+    """Merge two answers of `_scoring` (Chan, Golub & LeVeque, 1983)."""
     (count, n, mean, spread, error), (count_2, m, mean_2, spread_2, error_2) = one, other
     total, apart = n + m, mean_2 - mean
     share = m / np.where(total > 0, total, 1.0)

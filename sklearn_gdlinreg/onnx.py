@@ -14,10 +14,10 @@ from skl2onnx.common.data_types import guess_numpy_type, guess_proto_type
 from skl2onnx.common.shape_calculator import calculate_linear_regressor_output_shapes
 from sklearn.utils.validation import check_is_fitted
 
-from ._arrays import to_host
-from ._cv import GDLinearRegressionCV
-from ._model import fitted_coef
+from ._base.arrays import to_host
+from ._linear_model import fitted_coef
 from ._regressor import GDLinearRegression
+from ._regressor_cv import GDLinearRegressionCV
 
 
 def register_converters():

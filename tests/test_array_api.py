@@ -11,8 +11,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import estimator_checks
 
-from sklearn_gdlinreg import GDLinearRegression, GDLinearRegressionCV, _arrays, _descend
-from sklearn_gdlinreg._compat import ARRAY_API
+from sklearn_gdlinreg import GDLinearRegression, GDLinearRegressionCV, _fit
+from sklearn_gdlinreg._base import arrays
+from sklearn_gdlinreg._base.compat import ARRAY_API
 
 strict = pytest.importorskip("array_api_strict")
 try:
@@ -115,7 +116,7 @@ def problem(make_data, rng):
 
 
 def to_numpy(A):
-    return np.asarray(_arrays.to_host(A))
+    return np.asarray(arrays.to_host(A))
 
 
 def assert_same(library, model, expected):
@@ -276,7 +277,7 @@ def test_rare_features_are_penalised_alike(library, method, options, rng):
     library.fit(model, X, Y, method=method)
     getattr(expected, method)(X.astype(library.dtype), Y.astype(library.dtype))
     tolerance = 1e-10 if library.dtype == "float64" else 1e-5
-    np.testing.assert_allclose(_arrays.to_host(model.coef_), expected.coef_, atol=tolerance)
+    np.testing.assert_allclose(arrays.to_host(model.coef_), expected.coef_, atol=tolerance)
 
 
 @needs_dispatch
@@ -339,7 +340,7 @@ def test_bad_input_is_told(library, name, problem):
 @pytest.mark.parametrize("shape", [(300, 20), (30, 60)])
 def test_only_numbers_leave_the_device(monkeypatch, make_data, parameters, shape):
     sizes, descending = [], []
-    side_by_side, move_to = _descend.side_by_side, _arrays.move_to
+    side_by_side, move_to = _fit.side_by_side, arrays.move_to
 
     def watched_steps(*arguments):
         descending.append(True)
@@ -352,8 +353,8 @@ def test_only_numbers_leave_the_device(monkeypatch, make_data, parameters, shape
             sizes.append(A.size)
         return move_to(A, **options)
 
-    monkeypatch.setattr(_descend, "side_by_side", watched_steps)
-    monkeypatch.setattr(_arrays, "move_to", watched_move)
+    monkeypatch.setattr(_fit, "side_by_side", watched_steps)
+    monkeypatch.setattr(arrays, "move_to", watched_move)
     # Nothing else leaves this device: whatever tries to is an error of its library.
     library = STRICT[1]
     model = library.fit(GDLinearRegression(**parameters), *make_data(*shape, 2))
@@ -379,7 +380,7 @@ def test_float32_holds_five_digits(library, make_data, n_features):
 def test_blocks_of_rows_add_up(library, monkeypatch, make_data, rng):
     X, Y = make_data(1000, 5, 2)
     sample_weight = rng.uniform(size=1000)
-    monkeypatch.setattr("sklearn_gdlinreg._array_rows.CPU_ITEMS", 300)
+    monkeypatch.setattr("sklearn_gdlinreg._rows.array.CPU_ITEMS", 300)
     for parameters in ({}, {"batch_size": 50, "random_state": 0}):
         expected = GDLinearRegression(**parameters).fit(
             X.astype(library.dtype), Y.astype(library.dtype), sample_weight

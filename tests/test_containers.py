@@ -287,7 +287,7 @@ every_method = pytest.mark.parametrize("method", METHODS, ids=lambda method: met
 @pytest.mark.filterwarnings("ignore:X has feature names")
 @pytest.mark.parametrize(("kind", "name"), EVERY, ids=[name for _, name in EVERY])
 def test_every_container_gives_the_same_answer(values, kind, name, method):
-    # Planted: whole_strides returns what it is given, or repeated entries are not summed.
+    # Planted: with_whole_strides returns what it is given, or repeated entries are not summed.
     X, Y = values(kind)
     expected = method(np.ascontiguousarray, X, Y)
     got = method(CONTAINERS[kind][name], X, Y)
@@ -307,7 +307,7 @@ def test_float32_gives_float32_and_all_else_float64(values, kind, name):
 @pytest.mark.parametrize("container", [np.asarray, sparse.csr_array], ids=["dense", "csr"])
 @pytest.mark.parametrize("name", TARGETS)
 def test_every_container_of_y_gives_the_same_answer(values, container, name, method):
-    # Planted: whole_strides is not called for Y.
+    # Planted: with_whole_strides is not called for Y.
     X, Y = values("real")
     expected = method(container, X, Y)
     got = method(container, X, Y, CONTAINERS["real"][name])

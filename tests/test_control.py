@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_gdlinreg import GDLinearRegression
-from sklearn_gdlinreg._equations import loss
+from sklearn_gdlinreg._problem.loss import loss
 
 WAYS = {
     "exact": {},

@@ -21,9 +21,10 @@ from sklearn.model_selection import (
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_gdlinreg import GDLinearRegression, GDLinearRegressionCV, _folds
-from sklearn_gdlinreg._dense_rows import DenseRows
-from sklearn_gdlinreg._sparse_rows import SparseRows
+from sklearn_gdlinreg import GDLinearRegression, GDLinearRegressionCV
+from sklearn_gdlinreg._cross_validation import folds as cv_folds
+from sklearn_gdlinreg._rows.csr import CSRRows
+from sklearn_gdlinreg._rows.dense import DenseRows
 
 SPLITTERS = {
     "default": None,
@@ -40,7 +41,7 @@ SPLITTERS = {
 @pytest.fixture(params=["moments", "passes"])
 def supplier(request, monkeypatch):
     """Run by moments, and by passes."""
-    monkeypatch.setattr(_folds, "moments_are_cheaper", lambda *_: request.param == "moments")
+    monkeypatch.setattr(cv_folds, "moments_are_cheaper", lambda *_: request.param == "moments")
 
 
 @pytest.fixture
@@ -375,7 +376,7 @@ def test_no_penalty_on_a_path_is_what_it_is_alone(shape, seed, l1_ratio):
 def test_the_last_fit_uses_the_moments_that_are_there(make_data, container, monkeypatch):
     """Rows are looked at once for all of them, and once for each fold's test."""
     X, Y = make_data()
-    kind, read = (DenseRows if container is np.asarray else SparseRows), []
+    kind, read = (DenseRows if container is np.asarray else CSRRows), []
     for name in ("moments", "column_moments"):
         looked = getattr(kind, name)
 

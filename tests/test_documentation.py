@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 from sklearn.exceptions import ConvergenceWarning
-from test_house import LAYERS
 
 import sklearn_gdlinreg
 
@@ -88,12 +87,26 @@ def test_docstring(test):
     run(test)
 
 
-def test_contributing_has_every_module_in_its_layer():
-    layers = []
-    for number, modules in re.findall(r"^\| (\d*) ?\| (`.*?`) \|", CONTRIBUTING, re.MULTILINE):
-        layers += [set()] if number else []
-        layers[-1] |= set(re.findall(r"`(\w+)\.pyx?`", modules))
-    assert layers == LAYERS
+def test_contributing_has_every_module():
+    tree = re.search(
+        r"^sklearn_gdlinreg/\n  __init__.*?^```$", CONTRIBUTING, re.DOTALL | re.MULTILINE
+    )
+    found, room = set(), ""
+    for indent, names in re.findall(r"^( +)((?:\w+(?:/|\.\w+)(?:, )?)+)", tree[0], re.MULTILINE):
+        room = room if len(indent) > 2 else ""
+        for name in names.split(", "):
+            found.add(room + name) if not name.endswith("/") else None
+        room = names if names.endswith("/") else room
+    modules = {
+        path.relative_to(PACKAGE).as_posix()
+        for path in [
+            *PACKAGE.rglob("*.py"),
+            *PACKAGE.rglob("*.pyx"),
+            *PACKAGE.rglob("csr_row.pxd"),
+        ]
+    }
+    rooms = {f"{path.parent.name}/__init__.py" for path in PACKAGE.glob("*/__init__.py")}
+    assert found == modules - rooms
 
 
 def test_the_recipe_for_a_schedule(tmp_path):

@@ -143,7 +143,7 @@ def test_extreme_units_give_the_answer_or_an_error(unit, y_unit, method, contain
 
 @pytest.mark.parametrize("method", ["full batch", "mini-batch", "stream"])
 @pytest.mark.parametrize(
-    "dtype, unit, y_unit",
+    ("dtype", "unit", "y_unit"),
     [(np.float32, 1e30, 1e-30), (np.float64, 1e300, 1e-300), (np.float64, 1e300, 1e-155)],
 )
 def test_coefficients_too_small_for_the_type_are_told(rng, dtype, unit, y_unit, method):

@@ -7,11 +7,13 @@ from sklearn.datasets import make_classification
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LinearRegression, Ridge
 
-from sklearn_gdlinreg import GDLinearRegression, _equations, _moves
-from sklearn_gdlinreg._certificate import optimality
-from sklearn_gdlinreg._penalty import Penalty
-from sklearn_gdlinreg._quadratic import Passes
-from sklearn_gdlinreg._reading import read
+from sklearn_gdlinreg import GDLinearRegression
+from sklearn_gdlinreg._problem import loss as oracle
+from sklearn_gdlinreg._problem.certificate import optimality
+from sklearn_gdlinreg._problem.penalty import Penalty
+from sklearn_gdlinreg._problem.quadratic import Passes
+from sklearn_gdlinreg._problem.reading import read
+from sklearn_gdlinreg._solvers import conjugate_directions
 
 
 def standardised(X, Y, sample_weight=None, fit_intercept=True):
@@ -170,7 +172,7 @@ def test_sparse_with_an_offset_reaches_the_optimum(make_data, offset, shape):
     model = GDLinearRegression(alpha=0.01).fit(sparse.csr_array(X), Y)
     Xc, Yc = X - X.mean(axis=0), Y - Y.mean(axis=0)
     excess = np.divide(
-        *(_equations.loss(Xc, Yc, m.coef_.T, 0.0, alpha=0.01) for m in (model, dense))
+        *(oracle.loss(Xc, Yc, m.coef_.T, 0.0, alpha=0.01) for m in (model, dense))
     )
     scale = np.sqrt(X.var(axis=0) + 0.01)
     H = (Xc.T @ Xc / len(X) + 0.01 * np.eye(shape[1])) / np.outer(scale, scale)
@@ -220,7 +222,7 @@ def test_optimality_short_of_the_optimum(make_data, rng, container, shape, fit_i
     expected = np.linalg.norm(Z.T @ residual, axis=0) / np.linalg.norm(residual, axis=0)
     left = np.linalg.norm(residual, axis=0) / np.linalg.norm(yc, axis=0)
     assert model.optimality_ == pytest.approx(np.minimum(expected, left).max(), rel=1e-8)
-    loss = _equations.loss(X, Y, model.coef_.T, model.intercept_, weight)
+    loss = oracle.loss(X, Y, model.coef_.T, model.intercept_, weight)
     assert model.loss_curve_[-1] == pytest.approx(loss, rel=1e-8)
 
 
@@ -230,7 +232,7 @@ def test_loss_curve(make_data, container):
     model = GDLinearRegression(alpha=0.01).fit(container(X), Y)
     assert len(model.loss_curve_) == model.n_iter_ == model.t_
     assert all(np.diff(model.loss_curve_) <= 1e-12 * model.loss_curve_[0])
-    loss = _equations.loss(X, Y, model.coef_.T, model.intercept_, alpha=0.01)
+    loss = oracle.loss(X, Y, model.coef_.T, model.intercept_, alpha=0.01)
     assert model.loss_curve_[-1] == pytest.approx(loss, rel=1e-10)
 
 
@@ -324,7 +326,7 @@ def test_many_threads_agree_with_one(make_data, monkeypatch):
     models = []
     for n_threads in ("1", "3"):
         monkeypatch.setenv("OMP_NUM_THREADS", n_threads)
-        monkeypatch.setattr("sklearn_gdlinreg._threads.WORK_OF_A_THREAD", 1000)
+        monkeypatch.setattr("sklearn_gdlinreg._base.threads.WORK_OF_A_THREAD", 1000)
         models.append(GDLinearRegression().fit(X, Y))
     np.testing.assert_allclose(models[0].coef_, models[1].coef_, rtol=1e-9)
 
@@ -345,14 +347,14 @@ def test_long_descents_keep_only_the_last_move(make_data, monkeypatch, shape, en
     X, Y = make_data(*shape, decades=1.0)
     options = {"max_iter": 20_000, "tol": 1e-8, **options}
     kept = GDLinearRegression(**options).fit(X, Y)
-    met, direction = [], _moves.LastMove.direction
+    met, direction = [], conjugate_directions.LastDirection.direction
 
     def watched(move, *args, **kwargs):
         met.append(move)
         return direction(move, *args, **kwargs)
 
-    monkeypatch.setattr(_moves.LastMove, "direction", watched)
-    monkeypatch.setattr(_moves, "KEPT_ITEMS", 0)
+    monkeypatch.setattr(conjugate_directions.LastDirection, "direction", watched)
+    monkeypatch.setattr(conjugate_directions, "KEPT_ITEMS", 0)
     model = GDLinearRegression(**options).fit(X, Y)
     assert len(met) > 10
     assert model.engine_.startswith(engine)

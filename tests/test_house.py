@@ -1,6 +1,7 @@
 """How the package is laid out: layers, sizes, nothing private of scikit-learn's."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -8,30 +9,31 @@ import pytest
 import sklearn_gdlinreg
 
 PACKAGE = Path(sklearn_gdlinreg.__file__).parent
+# Each imports from itself and from those before it.
 LAYERS = [
-    {"_kernels", "_rule", "_dense_epochs", "_sparse_epochs", "_compat", "_display", "_history"}
-    | {"_inputs", "_threads", "skops"},
-    {"_arrays"},
-    {"_equations", "_validation", "_rows", "_penalty", "_moves", "_epochs", "_steps"},
-    {"_score"},
-    {"_certificate", "_model", "_coefficient_path", "_dense_rows", "_sparse_rows"},
-    {"_array_rows", "_finish", "_groups"},
-    {"_quadratic", "_visits"},
-    {"_reading"},
-    {"_dask_rows"},
-    {"_data", "_proximal", "_textbook", "_dense_walk", "_sparse_walk"},
-    {"_array_walk"},
-    {"_walks"},
-    {"_full_batch"},
-    {"_mini_batch", "_folds", "_dask_data"},
-    {"_stream", "_streams"},
-    {"_descend"},
-    {"_regressor"},
-    {"_cv", "dask"},
-    {"onnx"},
-    {"__init__"},
+    ["_base"],
+    ["_input.containers", "_input.checks"],
+    ["_rows"],
+    ["_problem"],
+    ["_input"],
+    ["_report", "skops"],
+    ["_solvers"],
+    ["_mini_batch", "_cross_validation"],
+    ["_scoring"],
+    ["_linear_model"],
+    ["_fit", "_partial_fit"],
+    ["_regressor"],
+    ["_regressor_cv", "dask"],
+    ["onnx"],
+    ["__init__"],
 ]
-MODULES = sorted(PACKAGE.glob("*.py"))
+MODULES = sorted(PACKAGE.rglob("*.py"))
+KERNELS = sorted(PACKAGE.rglob("*.p[yx][xd]"))
+
+
+def name_of(path):
+    """Return the name of a module within the package, with dots."""
+    return ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
 
 
 def imports(path):
@@ -45,26 +47,63 @@ def imports(path):
                 yield alias.name, "", 0
 
 
-def layer(name):
-    return next(i for i, modules in enumerate(LAYERS) if name in modules)
+def cimports(path):
+    """Yield the same of every cimport in a kernel, of a module of this package."""
+    for dots, module in re.findall(r"^from (\.+)(\S+) cimport", path.read_text("utf-8"), re.M):
+        yield module, "", len(dots)
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
-def test_leaves_never_import_upward(path):
-    for module, _, level in imports(path):
+def imported(path):
+    """Yield the names of the modules of this package that one imports."""
+    own = path.relative_to(PACKAGE).parts
+    for module, _, level in (imports if path.suffix == ".py" else cimports)(path):
         if level:
-            assert layer(module) < layer(path.stem)
+            yield ".".join([*own[: len(own) - level], module])
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def layer(name):
+    """Return the layer of a module: that of the longest name in LAYERS that it begins with."""
+    found = [
+        (len(known), i)
+        for i, layer in enumerate(LAYERS)
+        for known in layer
+        if name == known or name.startswith(f"{known}.")
+    ]
+    return max(found)[1]
+
+
+@pytest.mark.parametrize("path", [*MODULES, *KERNELS], ids=name_of)
+def test_imports_go_one_way(path):
+    for module in imported(path):
+        assert layer(module) <= layer(name_of(path)), module
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    graph = {name_of(path): set(imported(path)) for path in MODULES}
+
+    def visit(name, on_the_way):
+        assert name not in on_the_way, [*on_the_way, name]
+        for module in graph.get(name, ()):
+            if module in graph:
+                visit(module, [*on_the_way, name])
+
+    for name in graph:
+        visit(name, [])
+
+
+def test_the_top_of_the_package_is_short():
+    assert len([path for path in PACKAGE.glob("*.py*") if path.is_file()]) <= 12
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_nothing_private_of_scikit_learn(path):
     for module, name, level in imports(path):
         # What must differ between its versions is in one place.
-        if not level and module.startswith("sklearn") and path.stem != "_compat":
+        if not level and module.startswith("sklearn") and name_of(path) != "_base.compat":
             assert not any(part.startswith("_") for part in [*module.split("."), name])
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_modules_and_functions_are_short(path):
     text = path.read_text(encoding="utf-8")
     assert text.count("\n") <= 350
@@ -74,6 +113,6 @@ def test_modules_and_functions_are_short(path):
             assert not body or body[-1].end_lineno - body[0].lineno < 40, node.name
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.glob("*.p[yx][xd]")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", KERNELS, ids=name_of)
 def test_kernels_are_short(path):
     assert path.read_text(encoding="utf-8").count("\n") <= 350

@@ -10,7 +10,8 @@ from sklearn.exceptions import ConvergenceWarning, UndefinedMetricWarning
 from sklearn.metrics import r2_score
 from sklearn.model_selection import GridSearchCV, cross_val_score
 
-from sklearn_gdlinreg import GDLinearRegression, GDLinearRegressionCV, _data
+from sklearn_gdlinreg import GDLinearRegression, GDLinearRegressionCV
+from sklearn_gdlinreg._input import dataset
 
 WAYS = {
     "exact": {"tol": 0},
@@ -331,8 +332,8 @@ def test_the_cv_class_names_what_takes_nan(masked):
 
 def test_validation_groups_outputs_once(masked, monkeypatch):
     grouped = []
-    alike = _data.alike
-    monkeypatch.setattr(_data, "alike", lambda *marks: grouped.append(marks) or alike(*marks))
+    alike = dataset.alike
+    monkeypatch.setattr(dataset, "alike", lambda *marks: grouped.append(marks) or alike(*marks))
     n_grouped = []
     for max_iter in (2, 20):
         model = GDLinearRegression(

@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
 from sklearn_gdlinreg import GDLinearRegression, GDLinearRegressionCV
-from sklearn_gdlinreg._compat import ARRAY_API
+from sklearn_gdlinreg._base.compat import ARRAY_API
 
 onnxruntime = pytest.importorskip("onnxruntime")
 skl2onnx = pytest.importorskip("skl2onnx")

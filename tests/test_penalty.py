@@ -11,7 +11,9 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
-from sklearn_gdlinreg import GDLinearRegression, _equations, _reading
+from sklearn_gdlinreg import GDLinearRegression
+from sklearn_gdlinreg._problem import loss as oracle
+from sklearn_gdlinreg._problem import reading
 
 CONTAINERS = [np.asarray, np.asfortranarray, sparse.csr_array]
 PENALTIES = [
@@ -122,7 +124,7 @@ def test_objective_is_the_oracles(data):
     X, Y = data
     options = {"alpha": np.array([0.1, 0.2, 0.3]), "l1_ratio": 0.5}
     model = GDLinearRegression(**options).fit(X, Y)
-    loss = _equations.loss(X, Y, model.coef_.T, model.intercept_, **options)
+    loss = oracle.loss(X, Y, model.coef_.T, model.intercept_, **options)
     np.testing.assert_allclose(model.loss_curve_[-1], loss)
     assert (np.diff(model.loss_curve_) < 1e-9 * loss).mean() > 0.8
 
@@ -188,7 +190,7 @@ def test_mini_batches_come_near(make_data, container, batch_size, options):
         **options, batch_size=batch_size, max_iter=20, tol=0, random_state=0
     ).fit(container(X), Y)
     objectives = [
-        _equations.loss(
+        oracle.loss(
             X,
             Y,
             m.coef_.T,
@@ -266,7 +268,7 @@ def test_a_batch_of_rare_features_shrinks_only_what_it_holds(rng):
     y = rng.standard_normal(64)
     model = GDLinearRegression(alpha=0.01, batch_size=1, random_state=0).partial_fit(X, y)
     held = np.unique(X.indices)
-    assert np.array_equal(np.flatnonzero(model._stream.walk.common), [])
+    assert np.array_equal(np.flatnonzero(model._stream.sgd.common), [])
     assert np.isin(np.flatnonzero(model.coef_), held).all()
 
 
@@ -313,7 +315,7 @@ def test_textbook_on_wide_rare_features_is_lazy(rng):
 @pytest.mark.parametrize("engine", ["moments", "passes"])
 def test_weak_penalties_of_wide_data(N, M, alpha, engine, monkeypatch):
     # Faces of more coefficients than rows are flat: a path of penalties goes round them.
-    monkeypatch.setattr(_reading, "moments_are_cheaper", lambda *_: engine == "moments")
+    monkeypatch.setattr(reading, "moments_are_cheaper", lambda *_: engine == "moments")
     X, y = make_regression(N, M, n_informative=5, noise=1.0, random_state=0)
     model = GDLinearRegression(alpha=alpha, l1_ratio=1.0).fit(X, y)
     exact = Lasso(alpha, tol=1e-14, max_iter=10**6).fit(X, y)

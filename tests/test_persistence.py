@@ -10,7 +10,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_gdlinreg import GDLinearRegression, GDLinearRegressionCV
-from sklearn_gdlinreg._rule import Rule
+from sklearn_gdlinreg._mini_batch.update_rule import Rule
 from sklearn_gdlinreg.skops import TRUSTED_TYPES
 
 skops = pytest.importorskip("skops.io")

@@ -8,7 +8,8 @@ from reference import textbook_batches
 from scipy import sparse
 from sklearn.exceptions import NotFittedError
 
-from sklearn_gdlinreg import GDLinearRegression, _epochs, _walks
+from sklearn_gdlinreg import GDLinearRegression
+from sklearn_gdlinreg._mini_batch import epochs, sgd
 
 CONTAINERS = [np.asarray, sparse.csr_array]
 
@@ -171,12 +172,12 @@ def test_a_chunk_is_learnt_in_spans(make_data, container, monkeypatch):
     """So that an interrupt is heard soon; how long they are does not matter."""
     X, Y = make_data(2000, 5, 2)
     models = []
-    for work in (_epochs.WORK_OF_A_SPAN, 1000):
-        monkeypatch.setattr(_epochs, "WORK_OF_A_SPAN", work)
+    for work in (epochs.WORK_OF_A_SPAN, 1000):
+        monkeypatch.setattr(epochs, "WORK_OF_A_SPAN", work)
         models.append(GDLinearRegression(random_state=0).partial_fit(container(X), Y))
     np.testing.assert_array_equal(models[0].coef_, models[1].coef_)
 
-    kind = _walks.DenseWalk if container is np.asarray else _walks.SparseWalk
+    kind = sgd.DenseSGD if container is np.asarray else sgd.CSRSGD
     visit, left = kind.visit, [3]
 
     def interrupted(*args):
@@ -353,7 +354,7 @@ def test_what_fit_knew_of_the_features_goes_with_the_model(make_data):
     X, Y = make_data(500, 5, 2)
     model = pickle.loads(pickle.dumps(GDLinearRegression(batch_size=16).fit(X, Y)))
     model.partial_fit(X[:1], Y[:1])
-    centre = model._stream.walk.frame(slice(None)).centre
+    centre = model._stream.sgd.frame(slice(None)).centre
     np.testing.assert_allclose(centre, X.mean(axis=0), rtol=0.02)
 
 

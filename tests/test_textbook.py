@@ -12,8 +12,8 @@ from sklearn.base import clone
 from sklearn.neural_network import MLPRegressor
 
 from sklearn_gdlinreg import GDLinearRegression
-from sklearn_gdlinreg._penalty import Penalty
-from sklearn_gdlinreg._reading import read
+from sklearn_gdlinreg._problem.penalty import Penalty
+from sklearn_gdlinreg._problem.reading import read
 
 
 @pytest.fixture

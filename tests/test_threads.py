@@ -7,7 +7,11 @@ import pytest
 from scipy import sparse
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from sklearn_gdlinreg import GDLinearRegression, _dense_rows, _dense_walk, _rows, _threads
+from sklearn_gdlinreg import GDLinearRegression
+from sklearn_gdlinreg._base import threads as gd_threads
+from sklearn_gdlinreg._mini_batch import dense as dense_sgd
+from sklearn_gdlinreg._rows import base as all_rows
+from sklearn_gdlinreg._rows import dense as dense_rows
 
 
 def blas_threads():
@@ -15,9 +19,9 @@ def blas_threads():
 
 
 def set_blas_threads(n_threads):
-    for library in _threads._blas._libraries:
+    for library in gd_threads._blas._libraries:
         library.set_num_threads(n_threads)
-        _threads._release(library)
+        gd_threads._release(library)
 
 
 @pytest.fixture
@@ -33,16 +37,16 @@ def two_threads():
 @pytest.fixture
 def three_for_rows(monkeypatch):
     """Share rows among three threads, however few and however many cores there are."""
-    monkeypatch.setattr(_threads, "WORK_OF_A_THREAD", 1000)
+    monkeypatch.setattr(gd_threads, "WORK_OF_A_THREAD", 1000)
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
 
 
 @pytest.mark.parametrize(
     ("kernel", "n_threads", "parameters"),
     [
-        ((_dense_rows, "add_moments_dense"), 3, {}),
-        ((_dense_rows, "add_residual_dense"), 3, {}),
-        ((_dense_walk, "descend_dense"), 1, {"batch_size": 500, "max_iter": 2, "tol": 0}),
+        ((dense_rows, "add_moments_dense"), 3, {}),
+        ((dense_rows, "add_residual_dense"), 3, {}),
+        ((dense_sgd, "descend_dense"), 1, {"batch_size": 500, "max_iter": 2, "tol": 0}),
     ],
     ids=["moments", "passes", "mini-batch"],
 )
@@ -66,7 +70,7 @@ def test_blas_has_one_thread_for_blocks(
 
 
 def test_small_products_do_not_touch_blas(two_threads, monkeypatch, rng):
-    monkeypatch.setattr(_threads._BlasOfOneThread, "__enter__", None)
+    monkeypatch.setattr(gd_threads._BlasOfOneThread, "__enter__", None)
     X = rng.standard_normal((442, 10))
     GDLinearRegression().fit(X, X.sum(axis=1))
 
@@ -75,11 +79,11 @@ def test_the_last_to_leave_changes_it_back(two_threads):
     inside, leave, seen = threading.Barrier(3), threading.Event(), []
 
     def work(waits):
-        with _threads.one_thread():
+        with gd_threads.one_thread():
             inside.wait()
             if waits:
                 leave.wait()
-            assert _threads.count_threads(2**30) == 1
+            assert gd_threads.count_threads(2**30) == 1
 
     workers = [threading.Thread(target=work, args=(waits,)) for waits in (False, True)]
     for worker in workers:
@@ -94,14 +98,14 @@ def test_the_last_to_leave_changes_it_back(two_threads):
 
 
 def test_it_is_changed_back_after_an_error(two_threads):
-    with pytest.raises(ZeroDivisionError), _threads.one_thread():
+    with pytest.raises(ZeroDivisionError), gd_threads.one_thread():
         raise ZeroDivisionError
     assert blas_threads() == {2}
-    assert _threads._blas._n_inside == 0
+    assert gd_threads._blas._n_inside == 0
 
 
 def test_a_forked_process_begins_anew(two_threads):
-    blas = _threads._BlasOfOneThread()
+    blas = gd_threads._BlasOfOneThread()
     blas.__enter__()
     assert blas_threads() == {1}
     # What a process does that was forked in the middle of a fit.
@@ -122,8 +126,8 @@ def test_a_limit_of_the_user_stays(two_threads, three_for_rows, rng):
 
 def test_threads_are_counted_by_the_work(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    work = _threads.WORK_OF_A_THREAD
-    assert [_threads.count_threads(n * work) for n in (0, 1, 2, 3, 100)] == [1, 1, 2, 3, 3]
+    work = gd_threads.WORK_OF_A_THREAD
+    assert [gd_threads.count_threads(n * work) for n in (0, 1, 2, 3, 100)] == [1, 1, 2, 3, 3]
 
 
 @pytest.mark.parametrize(
@@ -143,14 +147,14 @@ def test_threads_add_up(monkeypatch, make_data, container, shape, parameters, ke
     X, Y = make_data(*shape)
     X, weight = container(X), np.linspace(0.5, 1.5, len(Y))
     model = GDLinearRegression(**parameters)
-    monkeypatch.setattr(_threads, "WORK_OF_A_THREAD", 1000)
-    n_parts, run = {}, _rows.Rows._sum
+    monkeypatch.setattr(gd_threads, "WORK_OF_A_THREAD", 1000)
+    n_parts, run = {}, all_rows.Rows._sum
 
     def watched(rows, add, parts, product=0):
         n_parts[add.__qualname__.split(".")[1]] = len(parts)
         return run(rows, add, parts, product)
 
-    monkeypatch.setattr(_rows.Rows, "_sum", watched)
+    monkeypatch.setattr(all_rows.Rows, "_sum", watched)
     # Products of sparse rows are added up by one.
     threaded = kernels - {"_gram", "_columns"} if container is sparse.csr_array else kernels
     answers = []

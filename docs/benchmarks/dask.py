@@ -33,8 +33,8 @@ from _common import (
 )
 from dask_ml.linear_model import LinearRegression
 
-from sklearn_gdlinreg._dask_data import data_of
-from sklearn_gdlinreg._dask_rows import DaskRows
+from sklearn_gdlinreg._input.dask_dataset import data_of
+from sklearn_gdlinreg._rows.dask import DaskRows
 from sklearn_gdlinreg.dask import DaskGDLinearRegression
 
 CASES = ("solvers", "chunks", "rates")

@@ -28,7 +28,7 @@ from sklearn.multioutput import MultiOutputRegressor
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_gdlinreg import GDLinearRegression, GDLinearRegressionCV
-from sklearn_gdlinreg._equations import loss
+from sklearn_gdlinreg._problem.loss import loss
 
 ROUNDS = 3
 

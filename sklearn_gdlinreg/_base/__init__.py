@@ -1,0 +1,1 @@
+"""What everything else stands on: arrays of any library, threads, rounding, compatibility."""

@@ -1,0 +1,172 @@
+"""Arrays of NumPy and of other libraries, by the names of the Array API standard.
+
+Full-batch descent is written once, in functions that all of them have. What is here are the
+few for which there is no common name, or where NumPy has a faster one.
+"""
+
+import math
+
+import numpy as np
+from scipy import sparse
+
+from .compat import move_to
+
+NUMPYS = np.ndarray, np.generic
+# Entries that are copied between two looks at the keyboard.
+ENTRIES_OF_A_SPAN = 2**22
+
+
+def is_numpy(A):
+    """Whether an array is one of NumPy's."""
+    return isinstance(A, NUMPYS)
+
+
+def namespace(A):
+    """Return the module whose functions work on an array.
+
+    It is NumPy also for arrays that NumPy's functions hand over to their own library, as
+    those of Dask; a function of `array_api_compat` where arrays lack the standard's names.
+    """
+    if is_numpy(A) or (
+        hasattr(A, "__array_function__") and not hasattr(A, "__array_namespace__")
+    ):
+        return np
+    # Arrays of other libraries have come through scikit-learn, which needs it too.
+    from array_api_compat import array_namespace
+
+    return array_namespace(A)
+
+
+def to_host(A):
+    """Return an array as one of NumPy's."""
+    return A if is_numpy(A) else move_to(A, xp=np, device="cpu")
+
+
+def device(A):
+    """Return the device that an array is on."""
+    from array_api_compat import device
+
+    return device(A)
+
+
+def same_place(A, B):
+    """Whether two arrays are of one library, on one device."""
+    if is_numpy(A) or is_numpy(B):
+        return is_numpy(A) and is_numpy(B)
+    return namespace(A) is namespace(B) and device(A) == device(B)
+
+
+def moved(values, like):
+    """Return an ndarray, or a number, as an array where another one is."""
+    if is_numpy(like):
+        return values
+    values = np.asarray(values)
+    if not values.flags.writeable or any(stride < 0 for stride in values.strides):
+        values = values.copy()  # PyTorch takes no others, or warns.
+    return namespace(like).asarray(values, device=device(like))
+
+
+def zeros(shape, like):
+    """Return zeros, float64, where an array is."""
+    if is_numpy(like):
+        return np.zeros(shape)
+    xp = namespace(like)
+    return xp.zeros(shape, dtype=xp.float64, device=device(like))
+
+
+def copied(A):
+    """Return a copy of an array."""
+    return A.copy() if is_numpy(A) else namespace(A).asarray(A, copy=True)
+
+
+def detached(A):
+    """Return an array without its history, where it has one.
+
+    Nobody asks for the derivatives of a fit; recording them would take all memory.
+    """
+    return A.detach() if hasattr(A, "detach") else A
+
+
+def stored(X):
+    """Return the values that X keeps: all, or those of a sparse matrix that are not zero."""
+    return X.data if sparse.issparse(X) else X
+
+
+def dot(A, B):
+    """Return the inner products of the columns of A and B, (D,)."""
+    if is_numpy(A):
+        # BLAS would wake threads that then spin.
+        return np.einsum("md,md->d", A, B)
+    return namespace(A).sum(A * B, axis=0)
+
+
+def weighted_square(weight, A):
+    """Return the sums of weight * A ** 2 over the columns of A, (D,)."""
+    if is_numpy(A):
+        return np.einsum("m,md,md->d", weight, A, A)
+    return namespace(A).sum(weight[:, None] * A * A, axis=0)
+
+
+def multiply(A, B, out):
+    """Return A * B; with NumPy in ``out``, as fresh memory costs more than the product."""
+    return np.multiply(A, B, out=out) if is_numpy(A) else A * B
+
+
+def inverse_of(values, where=None):
+    """Return 1 / values, 0 where a value is 0, or where it is not asked for."""
+    xp = namespace(values)
+    some = values > 0 if where is None else where
+    return xp.where(some, 1.0 / xp.where(some, values, 1.0), 0.0)
+
+
+def _rows_of_csr(A, indices):
+    """Return a copy of some rows of a CSR matrix; an interrupt is heard between two spans."""
+    if isinstance(indices, slice) or A.nnz <= ENTRIES_OF_A_SPAN:
+        return A[indices]
+    ends = np.append(0, np.cumsum(np.diff(A.indptr)[indices], dtype=A.indptr.dtype))
+    data, columns = np.empty(ends[-1], A.dtype), np.empty(ends[-1], A.indices.dtype)
+    n = max(1, ENTRIES_OF_A_SPAN * A.shape[0] // A.nnz)
+    for i in range(0, len(indices), n):
+        part, here = A[indices[i : i + n]], slice(ends[i], ends[min(i + n, len(indices))])
+        data[here], columns[here] = part.data, part.indices
+    return type(A)((data, columns, ends), shape=(len(indices), A.shape[1]))
+
+
+def _rows_of(A, indices):
+    """Return a copy of some rows, a span at a time: an interrupt is heard between two."""
+    rows = np.empty((len(indices), *A.shape[1:]), A.dtype)
+    n = max(1, ENTRIES_OF_A_SPAN // max(1, math.prod(A.shape[1:])))
+    for start in range(0, len(indices), n):
+        rows[start : start + n] = A[indices[start : start + n]]
+    return rows
+
+
+def take(A, indices, axis):
+    """Return a copy of some rows or columns, given by an ndarray, or a slice of them.
+
+    The array may be a CSR matrix. NumPy's are contiguous.
+    """
+    if sparse.issparse(A):
+        return A[:, indices] if axis else _rows_of_csr(A, indices)
+    xp = namespace(A)
+    if not isinstance(indices, slice):
+        if is_numpy(A) and axis == 0:
+            return _rows_of(A, indices)
+        return xp.take(A, moved(indices, A), axis=axis)
+    part = A[indices, ...] if axis == 0 else A[..., indices]
+    return np.ascontiguousarray(part) if is_numpy(A) else part
+
+
+def nth_smallest(A, n):
+    """Return the entry of each column that n others are not larger than, (D,)."""
+    if is_numpy(A):
+        return np.partition(A, n, axis=0)[n]
+    return namespace(A).sort(A, axis=0)[n, :]
+
+
+def numbers(*values):
+    """Return arrays of one value each as floats; all come from a device at once."""
+    if is_numpy(values[0]):
+        return map(float, values)
+    xp = namespace(values[0])
+    return to_host(xp.stack([xp.astype(value, xp.float64) for value in values])).tolist()

@@ -1,0 +1,1 @@
+"""Paths of penalties over the folds of a cross-validation."""

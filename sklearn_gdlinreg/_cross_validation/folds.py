@@ -1,0 +1,317 @@
+"""Paths of penalties over the folds of a cross-validation.
+
+Where moments serve, those of all rows are gathered once, fold by fold: what a fold learns
+from is all less what it is tested on, and its error on these rows follows from their moments
+as well. X is not read again, whatever the number of penalties.
+
+A path goes from the largest penalty to the smallest. Several penalties descend side by side,
+as outputs do, from the solution of the one before them.
+
+Conventions: M features, D outputs, A penalties side by side: columns are ``[all outputs of
+the first penalty, all of the second, ...]``; P = M + D as in `_rows.base`.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from .._base.rounding import EPS
+from .._problem.coordinates import Coordinates
+from .._problem.penalty import Penalty
+from .._problem.quadratic import Passes
+from .._problem.reading import moments_are_cheaper, moments_of
+from .._report.history import History
+from .._rows.containers import rows_of
+from .._solvers.conjugate import path_step, side_by_side
+
+# Coefficients that descend side by side: an iteration of as many costs little more than of
+# those of one penalty.
+COEFFICIENTS = 2**12
+# Iterations for each penalty, for the choice of moments or passes.
+STEPS_OF_A_PENALTY = 20
+NO_PENALTY = Penalty(np.zeros(1), np.zeros(1), False)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some of the rows, by their moments in the coordinates of `rows`.
+
+    Attributes
+    ----------
+    rows : Rows, whose shift and unit are used; for all rows and those tested on, themselves
+    total : float, the sum of weights
+    mean, variance : ndarray of shape (P,), of z and about the centre, as rows give them
+    second : ndarray of shape (P, P), the mean of z z'; None where passes are made
+    """
+
+    rows: object
+    total: float
+    mean: np.ndarray
+    variance: np.ndarray
+    second: np.ndarray | None
+
+    @classmethod
+    def of(cls, rows, weight, *, moments):
+        """Look at rows, whose weights are these."""
+        _, mean, variance, *second = rows.moments() if moments else rows.column_moments()
+        # Rows keep weights in a unit of their own.
+        return cls(rows, float(weight.sum()), mean, variance, second[0] if moments else None)
+
+    @property
+    def columns(self):
+        """What `column_moments` of the rows says, of rows that are this part."""
+        return self.rows.weight.sum(), self.mean, self.variance
+
+    def without(self, other):
+        """Return all rows but those of another part."""
+        rest = self.total - other.total
+
+        def subtract(ours, theirs):
+            return (self.total * ours - other.total * theirs) / rest
+
+        mean = subtract(self.mean, other.mean)
+        variance = subtract(self.variance, other.variance)
+        if self.rows.centred:
+            variance -= (other.total / self.total) * (mean - other.mean) ** 2
+        # A feature that only the other rows know of: its variance is rounding.
+        variance[variance <= 256 * EPS * self.variance] = 0.0
+        second = subtract(self.second, other.second)
+        return replace(self, total=rest, mean=mean, variance=variance, second=second)
+
+    def tiled(self, n):
+        """Return the same with every output n times, the second moments those of X."""
+        M = self.rows.n_features
+        columns = np.append(np.arange(M), M + np.tile(np.arange(self.rows.n_outputs), n))
+        return _Tiled(
+            self.rows.n_rows, M, self.rows.centred, self.rows.roundoff,
+            self.rows.shift[columns], self.rows.unit[columns],
+            (self.total, self.mean[columns], self.variance[columns]),
+            self.second[:M, columns],
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Tiled:
+    """What `Coordinates.of` asks of rows, and the moments to give it."""
+
+    n_rows: int
+    n_features: int
+    centred: bool
+    roundoff: float
+    shift: np.ndarray
+    unit: np.ndarray
+    columns: tuple
+    second: np.ndarray
+
+
+class Fold:
+    """Rows to learn from, by a weight of zero for the others, and rows to test on.
+
+    Parameters
+    ----------
+    data : Data, all rows
+    weight : ndarray of shape (N,)
+    test : ndarray of int, with the weights ``test_weight``
+    centred : bool, whether there is an intercept
+    """
+
+    def __init__(self, data, weight, test, test_weight, centred):
+        self.data, self.centred = replace(data, weight=weight), centred
+        self.n_features = data.X.shape[1]
+        self.X_test, self.Y_test, self.test_weight = data.X[test], data.Y[test], test_weight
+
+    def errors_of(self, W, b):
+        """Return the mean squared error of models on the rows of the test, one per column."""
+        Y = np.tile(self.Y_test, len(b) // self.Y_test.shape[1])
+        return np.average((self.X_test @ W + b - Y) ** 2, axis=0, weights=self.test_weight)
+
+    def errors_without_penalty(self, *, max_iter, tol):
+        """Return the mean squared error of each output without a penalty, and if it converged.
+
+        It is descended as `GDLinearRegression` does: to the end of directions that are so flat
+        that the moments of a fold cannot tell.
+        """
+        n_outputs, history = self.data.n_outputs, History(max_iter=max_iter, tol=tol)
+        penalty = NO_PENALTY.of_outputs(np.zeros(n_outputs, dtype=int))
+        groups = self.data.read(
+            penalty=penalty, fit_intercept=self.centred, raw=False, n_steps=max_iter
+        )
+        (solution,) = side_by_side(np.zeros((self.n_features, n_outputs)), groups, history)
+        W, b = groups.members[0].coordinates.to_model(solution.V)
+        return self.errors_of(W, b), history.n_left > 0
+
+
+class MomentsFold(Fold):
+    """A fold known by moments: those of the Parts that it learns from and is tested on."""
+
+    def __init__(self, *rows, learn, test):
+        super().__init__(*rows)
+        self.learn, self.test = learn, test
+
+    def problem(self, penalty, n_tiles):
+        """Return coordinates and supplier; the supplier is None if moments will not do."""
+        tiled = self.learn.tiled(n_tiles)
+        coordinates = Coordinates.of(tiled, *tiled.columns, penalty=penalty, raw=False)
+        return coordinates, moments_of(tiled.second, coordinates)
+
+    def in_one_unit(self):
+        """Whether the parts can be compared; sparse rows out of range have other units."""
+        return (self.learn.rows.unit == self.test.rows.unit).all()
+
+    def errors(self, coordinates, V):
+        """Return the mean squared error of each column of V on the rows of the test."""
+        M, D = self.n_features, self.learn.rows.n_outputs
+        W = V * coordinates.inverse_scale
+        mean, y = self.test.mean, M + np.arange(V.shape[1]) % D
+        covariance = self.test.second[:M] - np.outer(mean[:M], mean)
+        spread = self.test.variance[y]
+        if not coordinates.centred:
+            spread = spread - mean[y] ** 2
+        explained = W * (2.0 * covariance[:, y] - covariance[:, :M] @ W)
+        about_mean = spread - explained.sum(axis=0)
+        b = coordinates.y_centre - coordinates.centre @ W
+        bias = mean[y] - mean[:M] @ W - b
+        return (np.maximum(about_mean, 0.0) + bias**2) * coordinates.loss_unit
+
+
+class PassesFold(Fold):
+    """A fold that reads its rows in every iteration."""
+
+    def __init__(self, *rows):
+        super().__init__(*rows)
+        self._rows = {}
+
+    def problem(self, penalty, n_tiles):
+        """Return coordinates and supplier."""
+        if n_tiles not in self._rows:
+            Y = np.tile(self.data.Y, n_tiles)
+            rows = rows_of(self.data.X, Y, self.data.weight, centred=self.centred)
+            self._rows[n_tiles] = rows, rows.column_moments()
+        rows, columns = self._rows[n_tiles]
+        coordinates = Coordinates.of(rows, *columns, penalty=penalty, raw=False)
+        return coordinates, Passes(rows, coordinates)
+
+    def errors(self, coordinates, V):
+        """Return the mean squared error of each column of V on the rows of the test."""
+        return self.errors_of(*coordinates.to_model(V))
+
+
+class Folds:
+    """All rows, and the folds of a cross-validation.
+
+    Parameters
+    ----------
+    data : Data, without missing targets
+    splits : list of (train, test), arrays of int
+    centred : bool, whether there is an intercept
+    n_penalties : int, for the choice of moments or passes
+    """
+
+    def __init__(self, data, splits, *, centred, n_penalties):
+        self.weight = np.ones(data.n_rows)
+        if data.weight is not None:
+            # A power of two changes no choice, and keeps sums of huge weights floats.
+            self.weight = np.ldexp(data.weight, -np.frexp(data.weight.max())[1])
+            data = replace(data, weight=self.weight)
+        self.data, self.centred = data, centred
+        n_steps = STEPS_OF_A_PENALTY * n_penalties
+        rows = rows_of(data.X, data.Y, data.weight, centred=centred)
+        self.by_moments = moments_are_cheaper(rows, n_steps)
+        self.whole = Part.of(rows, self.weight, moments=self.by_moments)
+        folds = [self._fold(k, *split) for k, split in enumerate(splits)]
+        self.members = [fold for fold in folds if fold is not None]
+        if not self.members:
+            raise ValueError("No fold of cv has rows with a weight to test on.")
+
+    def _fold(self, k, train, test):
+        rows = np.arange(self.data.n_rows)
+        # Splits may be masks, too. A row that is drawn twice counts twice.
+        train, test = rows[train], rows[test]
+        times = np.bincount(train, minlength=len(rows))
+        weight, test_weight = self.weight * times, self.weight[test]
+        if len(test) == 1 and test_weight[0] == 0.0:
+            # A row without a weight counts as absent: it is not left out, either.
+            return None
+        for part, name in ((weight, "learn from"), (test_weight, "test on")):
+            if not part.any():
+                raise ValueError(f"Fold {k} of cv has no rows with a weight to {name}.")
+        if self.by_moments:
+            fold = self._moments_fold(times, weight, test, test_weight)
+            if fold.in_one_unit() and fold.problem(NO_PENALTY, 1)[1] is not None:
+                return fold
+        return PassesFold(self.data, weight, test, test_weight, self.centred)
+
+    def _moments_fold(self, times, weight, test, test_weight):
+        X, Y, whole = self.data.X, self.data.Y, self.whole
+
+        def part(rows, weight):
+            rows = rows_of(X[rows], Y[rows], weight, centred=self.centred, like=whole.rows)
+            return Part.of(rows, weight, moments=True)
+
+        tested = part(test, test_weight)
+        rest = np.ones(len(times), dtype=times.dtype)
+        rest[test] = 0
+        if (times == rest).all():
+            learnt = whole.without(tested)
+        else:
+            learnt = part(np.flatnonzero(weight), weight[weight > 0])
+        own = self.data, weight, test, test_weight, self.centred
+        return MomentsFold(*own, learn=learnt, test=tested)
+
+    @property
+    def mean_variance(self):
+        """The mean variance of the features; of their squares without an intercept."""
+        M = self.data.X.shape[1]
+        return float(np.mean(self.whole.variance[:M] / self.whole.rows.unit[:M] ** 2))
+
+    @property
+    def null_error(self):
+        """The mean square of y about its mean, or zero, averaged over the outputs."""
+        M = self.data.X.shape[1]
+        return float(np.mean(self.whole.variance[M:] / self.whole.rows.unit[M:] ** 2))
+
+    def largest_alpha(self, l1_ratio, *, positive):
+        """Return the least alpha for which all coefficients are zero."""
+        whole, M = self.whole, self.data.X.shape[1]
+        coordinates = Coordinates.of(whole.rows, *whole.columns, penalty=NO_PENALTY, raw=True)
+        if self.by_moments:
+            cross = whole.second[:M, M:] - np.outer(coordinates.centre, coordinates.y_centre)
+        else:
+            passes = Passes(whole.rows, coordinates)
+            cross, _ = passes.gradient(np.zeros(passes.shape))
+        cross = cross / whole.rows.unit[:M, None] / whole.rows.unit[M:]
+        return max(0.0, (cross if positive else np.abs(cross)).max()) / l1_ratio
+
+
+def path_errors(fold, n_outputs, alphas, l1_ratio, *, positive, max_iter, tol):
+    """Return the mean squared error of each alpha, largest first, and whether all converged.
+
+    Parameters
+    ----------
+    fold : MomentsFold or PassesFold
+    n_outputs : int
+    alphas : ndarray of shape (n_alphas,), falling
+    """
+    n_penalties = len(alphas) if positive else int(np.count_nonzero(alphas))
+    size = max(1, min(n_penalties, COEFFICIENTS // (fold.n_features * n_outputs)))
+    errors, W, converged = [], None, True
+    for start in range(0, n_penalties, size):
+        # The last stride is filled up to be as long as the others.
+        stride = alphas[start : min(start + size, n_penalties)]
+        each = np.repeat(np.append(stride, np.full(size - len(stride), stride[-1])), n_outputs)
+        penalty = Penalty(each * l1_ratio, each * (1.0 - l1_ratio), positive)
+        coordinates, supplier = fold.problem(penalty, size)
+        if W is None:
+            W = np.zeros((fold.n_features, n_outputs))
+        history = History(max_iter=max_iter, tol=tol)
+        V = coordinates.from_model(np.tile(W, size))
+        V = path_step(V, supplier, coordinates, history)
+        converged &= history.n_left > 0
+        W = coordinates.to_model(V)[0][:, -n_outputs:]
+        mean = fold.errors(coordinates, V).reshape(size, n_outputs).mean(axis=1)
+        errors.extend(mean[: len(stride)])
+    if n_penalties < len(alphas):
+        alone, ended = fold.errors_without_penalty(max_iter=max_iter, tol=tol)
+        errors.extend([alone.mean()] * (len(alphas) - n_penalties))
+        converged &= ended
+    return np.array(errors), converged

@@ -1,0 +1,214 @@
+"""The rows that an estimator learns from, and those it is validated on.
+
+Conventions: N rows, M features, D outputs.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy import sparse
+from sklearn.model_selection import train_test_split
+from sklearn.utils import assert_all_finite
+
+from .._base.arrays import namespace, same_place, stored, take, to_host
+from .._problem.loss import loss
+from .._problem.outputs import Group, Groups, alike
+from .._problem.reading import read
+from .checks import check_data, check_sample_weight
+from .containers import assert_finite_targets
+
+
+@dataclass(frozen=True)
+class Data:
+    """Rows that have been checked.
+
+    Attributes
+    ----------
+    X : array or CSR of shape (N, M), float32 or float64
+    Y : array of shape (N, D), of the type of X; zeros where it is not observed
+    weight : array of shape (N,), float64, or None
+    observed : array of shape (N, D), bool, or None where all of it is
+    gathered : tuple or None
+        What is known of all these rows, as `_problem.reading.read` takes it.
+    """
+
+    X: object
+    Y: np.ndarray
+    weight: np.ndarray | None
+    observed: np.ndarray | None
+    gathered: tuple | None = None
+
+    @classmethod
+    def of(cls, X, y, weight, *, missing_targets):
+        """Return rows as `check_data` and `check_sample_weight` give them."""
+        Y = y[:, None] if y.ndim == 1 else y
+        if missing_targets == "error":
+            return cls(X, Y, weight, None)
+        xp = namespace(Y)
+        observed = ~xp.isnan(Y)
+        if xp.all(observed):
+            return cls(X, Y, weight, None)
+        return cls(X, xp.where(observed, Y, 0.0), weight, observed)
+
+    @property
+    def n_rows(self):
+        """The number of rows."""
+        return self.X.shape[0]
+
+    @property
+    def most_rows(self):
+        """The most rows, with a weight that is not zero, that an output learns from."""
+        counts = [
+            self.n_rows if weight is None else int(np.count_nonzero(to_host(weight)))
+            for _, weight in self.groups()
+        ]
+        return max(counts)
+
+    @property
+    def n_outputs(self):
+        """The number of outputs."""
+        return self.Y.shape[1]
+
+    @property
+    def dtype(self):
+        """The type of X and Y."""
+        return self.Y.dtype
+
+    def read(self, *, penalty, **options):
+        """Look at the rows that each group of outputs is observed in; return the Groups.
+
+        Parameters
+        ----------
+        penalty : Penalty
+        **options : as in `_problem.reading.read`
+        """
+        members = []
+        for outputs, weight in self.groups(penalty):
+            Y, gathered = self.Y, self.gathered
+            if not isinstance(outputs, slice):
+                Y, gathered = take(self.Y, outputs, axis=1), None
+            own = penalty.of_outputs(outputs)
+            problem = read(self.X, Y, weight, penalty=own, gathered=gathered, **options)
+            members.append(Group(outputs, own, *problem))
+        return Groups(members)
+
+    def take(self, rows):
+        """Return some of the rows."""
+        parts = (self.weight, self.observed)
+        parts = [None if part is None else take(part, rows, axis=0) for part in parts]
+        return Data(take(self.X, rows, axis=0), take(self.Y, rows, axis=0), *parts)
+
+    def wide(self):
+        """Return the same in float64, for a loss that is asked for again and again."""
+        xp = namespace(self.Y)
+        if sparse.issparse(self.X):
+            X = self.X.astype(np.float64, copy=False)
+        else:
+            X = xp.astype(self.X, xp.float64, copy=False)
+        Y = xp.astype(self.Y, xp.float64, copy=False)
+        return Data(X, Y, self.weight, self.observed)
+
+    def output_weight(self, d):
+        """Return the weight of each row for output d, (N,); None where all are alike."""
+        if self.observed is None:
+            return self.weight
+        xp = namespace(self.observed)
+        observed = xp.astype(self.observed[:, d], xp.float64)
+        return observed if self.weight is None else self.weight * observed
+
+    def groups(self, penalty=None):
+        """Yield (outputs, weight) of the outputs that are observed in the same rows.
+
+        With a Penalty, only those are together whose penalties are of one kind, too.
+        """
+        marks = [] if self.observed is None else [self.observed]
+        if penalty is not None:
+            marks.append(penalty.smooth_outputs[None, :])
+        for outputs in alike(*marks) if marks else [slice(None)]:
+            yield outputs, self.output_weight(np.arange(self.n_outputs)[outputs][0])
+
+    def check_observed(self, what):
+        """Raise if there is an output that no row with a weight says anything of."""
+        for outputs, weight in self.groups():
+            if weight is not None and not namespace(weight).any(weight > 0):
+                if self.observed is None:
+                    raise ValueError(
+                        f"No rows to {what} carry sample_weight, with early_stopping=True."
+                    )
+                raise ValueError(
+                    f"With missing_targets='ignore' every output needs rows to {what} where "
+                    f"it is observed and sample_weight is not zero. Got none for output "
+                    f"{np.arange(self.n_outputs)[outputs][0]} of y."
+                )
+
+    @cached_property
+    def _observed_alike(self):
+        """The outputs, targets and weights of each group; the loss asks again and again."""
+        return [
+            (outputs, take(self.Y, outputs, axis=-1), weight)
+            for outputs, weight in self.groups()
+        ]
+
+    def loss(self, W, b):
+        """Return the loss of a model on these rows, a float: of each output where observed."""
+        return float(
+            sum(
+                loss(self.X, Y, *(take(A, outputs, axis=-1) for A in (W, b)), weight)
+                for outputs, Y, weight in self._observed_alike
+            )
+        )
+
+
+def hold_out(estimator, data, given, rng):
+    """Return the rows to learn from, and those to validate on: some of them, None, or given."""
+    if not estimator.early_stopping or given is not None:
+        data.check_observed("learn from")
+        return data, given
+    fraction = float(estimator.validation_fraction)
+    try:
+        rows = train_test_split(np.arange(data.n_rows), test_size=fraction, random_state=rng)
+    except ValueError as error:
+        raise ValueError(
+            f"early_stopping=True with validation_fraction={fraction:g} leaves no rows to "
+            f"learn from or to validate on. Got {data.n_rows} samples."
+        ) from error
+    learn, validate = map(data.take, rows)
+    learn.check_observed("learn from")
+    validate.check_observed("validate on")
+    # Those to learn from are checked as they are read.
+    assert_all_finite(stored(validate.X), input_name="X")
+    assert_finite_targets(validate.Y)
+    return learn, validate.wide()
+
+
+def check_validation_data(estimator, X_val, y_val, sample_weight_val, y):
+    """Return the Data of ``fit(X_val=, y_val=, sample_weight_val=)``; None if not given."""
+    given = {"X_val": X_val, "y_val": y_val, "sample_weight_val": sample_weight_val}
+    given = [name for name, value in given.items() if value is not None]
+    if not given:
+        return None
+    for name, value in (("y_val", y_val), ("X_val", X_val)):
+        if value is None:
+            raise ValueError(f"{given[0]} is provided, but {name} was not provided.")
+    if not estimator.early_stopping:
+        raise ValueError(
+            "X_val and y_val are passed to fit while at the same time early_stopping is "
+            "False. When passing X_val and y_val to fit, early_stopping should be set to True."
+        )
+    X_val, y_val = check_data(
+        estimator, X_val, y_val, reset=False, X_name="X_val", y_name="y_val"
+    )
+    if not same_place(y_val, y):
+        raise ValueError("X_val must be of the library of X and on its device, as arrays are.")
+    if y_val.ndim != y.ndim or y_val.shape[1:] != y.shape[1:]:
+        expected = "(n_val,)" if y.ndim == 1 else f"(n_val, {y.shape[1]})"
+        raise ValueError(
+            f"y_val must have the outputs of y: expected shape {expected}. Got {y_val.shape}."
+        )
+    sample_weight_val = check_sample_weight(sample_weight_val, X_val, name="sample_weight_val")
+    data = Data.of(X_val, y_val, sample_weight_val, missing_targets=estimator.missing_targets)
+    assert_all_finite(stored(data.X), input_name="X_val")
+    assert_finite_targets(data.Y, input_name="y_val")
+    data.check_observed("validate on")
+    return data.wide()

@@ -1,0 +1,170 @@
+"""The parameters that estimators accept, and how they say so where they do not."""
+
+import math
+from contextlib import contextmanager, suppress
+from numbers import Integral, Real
+
+import numpy as np
+
+
+class InvalidParameterError(ValueError, TypeError):
+    """A constructor parameter of the wrong type or out of its range."""
+
+
+def _is_real(value):
+    return isinstance(value, Real) and not isinstance(value, bool | np.bool_)
+
+
+def _is_integer(value):
+    return isinstance(value, Integral) and not isinstance(value, bool | np.bool_)
+
+
+def _is_bool(value):
+    return isinstance(value, bool | np.bool_)
+
+
+def _as_float(value):
+    """Return a real number as the float that is worked with; NaN, in no range, for others."""
+    with suppress(OverflowError):
+        return float(value) if _is_real(value) else math.nan
+    return math.nan
+
+
+def _non_negative(value):
+    return 0 <= _as_float(value) < math.inf
+
+
+def _all_within(value, low, high):
+    """Whether a value, or each of a list or array in one dimension, is within the range."""
+    if hasattr(value, "__len__") and not isinstance(value, str) and np.ndim(value) == 1:
+        values = list(value)
+    else:
+        values = [value]
+    floats = map(_as_float, values)
+    return len(values) > 0 and all(low <= v <= high and v < math.inf for v in floats)
+
+
+def _non_negatives(value):
+    """Whether a value is one, or a list or array of them in one dimension."""
+    return _all_within(value, 0, math.inf)
+
+
+def _positive_integer(value):
+    return _is_integer(value) and value >= 1
+
+
+SCHEDULES = ("constant", "invscaling", "adaptive")
+CONSTRAINTS = {
+    "alpha": (
+        _non_negatives,
+        "a float in the range [0.0, inf) or an array of such floats, one an output",
+    ),
+    "l1_ratio": (
+        lambda value: 0 <= _as_float(value) <= 1,
+        "a float in the range [0.0, 1.0]",
+    ),
+    "fit_intercept": (_is_bool, "an instance of 'bool'"),
+    "positive": (_is_bool, "an instance of 'bool'"),
+    "learning_rate": (
+        lambda value: (
+            value == "auto" if isinstance(value, str) else 0 < _as_float(value) < math.inf
+        ),
+        "a str among {'auto'} or a float in the range (0.0, inf)",
+    ),
+    "schedule": (
+        lambda value: callable(value) or (isinstance(value, str) and value in SCHEDULES),
+        "a str among {'constant', 'invscaling', 'adaptive'} or a callable",
+    ),
+    "batch_size": (
+        lambda value: value is None or _positive_integer(value),
+        "an int in the range [1, inf) or None",
+    ),
+    "average": (
+        lambda value: _is_bool(value) or (isinstance(value, str) and value == "auto"),
+        "a str among {'auto'} or an instance of 'bool'",
+    ),
+    "momentum": (
+        lambda value: 0 <= _as_float(value) < 1,
+        "a float in the range [0.0, 1.0)",
+    ),
+    "nesterov": (_is_bool, "an instance of 'bool'"),
+    "max_iter": (_positive_integer, "an int in the range [1, inf)"),
+    "tol": (_non_negative, "a float in the range [0.0, inf)"),
+    "n_iter_no_change": (_positive_integer, "an int in the range [1, inf)"),
+    "early_stopping": (_is_bool, "an instance of 'bool'"),
+    "validation_fraction": (
+        lambda value: 0 < _as_float(value) < 1,
+        "a float in the range (0.0, 1.0)",
+    ),
+    "missing_targets": (
+        lambda value: isinstance(value, str) and value in ("error", "ignore"),
+        "a str among {'error', 'ignore'}",
+    ),
+    "shuffle": (_is_bool, "an instance of 'bool'"),
+    "random_state": (
+        lambda value: (
+            value is None
+            or isinstance(value, np.random.RandomState)
+            or (_is_integer(value) and 0 <= value < 2**32)
+        ),
+        "an int in the range [0, 4294967295], an instance of 'numpy.random.RandomState' or None",
+    ),
+    "warm_start": (_is_bool, "an instance of 'bool'"),
+    "verbose": (
+        lambda value: _is_bool(value) or (_is_integer(value) and value >= 0),
+        "an int in the range [0, inf) or an instance of 'bool'",
+    ),
+}
+
+CV_CONSTRAINTS = {
+    "l1_ratio": (
+        lambda value: _all_within(value, 0, 1),
+        "a float in the range [0.0, 1.0] or a list of such floats",
+    ),
+    "eps": (
+        lambda value: 0 < _as_float(value) < math.inf,
+        "a float in the range (0.0, inf)",
+    ),
+    "alphas": (
+        lambda value: (
+            _positive_integer(value) or (not _is_real(value) and _non_negatives(value))
+        ),
+        "an int in the range [1, inf) or an array of floats in the range [0.0, inf)",
+    ),
+    "n_jobs": (lambda value: value is None or _is_integer(value), "an int or None"),
+    **{
+        name: CONSTRAINTS[name]
+        for name in ("fit_intercept", "positive", "max_iter", "tol", "verbose")
+    },
+}
+
+
+def check_parameters(estimator, constraints=CONSTRAINTS):
+    """Raise InvalidParameterError for the first parameter that is not allowed."""
+    for name, (accepts, allowed) in constraints.items():
+        value = getattr(estimator, name)
+        if not accepts(value):
+            raise InvalidParameterError(
+                f"The {name!r} parameter of {type(estimator).__name__} must be {allowed}. "
+                f"Got {_shown(value)} instead."
+            )
+
+
+def _shown(value):
+    try:
+        return repr(value)
+    except ValueError:
+        # Python does not write out an int of more than 4300 digits.
+        return f"an instance of {type(value).__name__!r}"
+
+
+@contextmanager
+def restored_on_error(estimator):
+    """Leave the estimator as it was if anything is raised."""
+    before = vars(estimator).copy()
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise

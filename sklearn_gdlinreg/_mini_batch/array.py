@@ -1,0 +1,148 @@
+"""SGD over the rows of an array of another library; see `sgd`.
+
+The update of `dense_epochs`, line by line, in functions of the Array API: a batch is a dozen
+of them. Arrays that a step changes are made anew, so that copies of it may share them.
+"""
+
+import math
+
+from .._base.arrays import dot, inverse_of, is_numpy, moved, namespace, zeros
+from .._problem.penalty import Proximal
+from .dense import DenseSGD
+from .frame import Frame
+
+
+class ArraySGD(DenseSGD):
+    """SGD over the rows of an array that follows the Array API; as DenseSGD."""
+
+    def takes(self, rows):
+        """Whether these rows are of the kind that this one visits."""
+        return not is_numpy(rows.X) and namespace(rows.X) is namespace(self.W)
+
+    def enter(self, rows):
+        """Go on over these rows."""
+        self.X, self.Y = rows.X, rows.Y
+
+    def leave(self):
+        """Keep no rows."""
+        self.X = self.Y = None
+
+    def visit(self, rows, weight, steps):
+        """Make the steps of these visits, one a batch."""
+        B, rule, xp = self.rule.batch_size, self.rule, namespace(self.W)
+        rows, weight = moved(rows, self.W), moved(weight, self.W)
+        for t, step in enumerate(map(float, steps)):
+            batch = slice(t * B, min((t + 1) * B, rows.shape[0]))
+            x, y = (
+                xp.astype(xp.take(A, rows[batch], axis=0), xp.float64) for A in (self.X, self.Y)
+            )
+            step = self._learn(x, y, weight[batch], step)
+            if rule.proximal:
+                self._shrink(step, x, weight[batch])
+        self.n_summed += len(steps)
+
+    def _learn(self, x, y, weight, step):
+        """Make the step of a batch, x (m, M), y (m, D), weight (m,); return its length."""
+        xp, rule = namespace(x), self.rule
+        if rule.adaptive:
+            self._adapt(self._observe(x, weight))
+        z = xp.concat([(x - self.centre) * self.inverse[:-1], zeros((x.shape[0], 1), x)], axis=1)
+        z[:, -1] = self.inverse[-1]
+        divisor = rule.divisor or x.shape[0]
+        r = z @ self.W - y
+        self.loss = self.loss + dot(weight[:, None] * r, r)
+        gradient = z.T @ (weight[:, None] * r / divisor)
+        if rule.cautious:
+            step = self._cautious(step, gradient, z @ gradient, weight / divisor)
+        # The intercept, the last row, is not penalised.
+        shrink = xp.concat([self.penalty[0, :] * self.W[:-1, :], 0.0 * self.W[-1:, :]])
+        change = -step * (gradient + shrink)
+        if rule.momentum > 0:
+            self.velocity = rule.momentum * self.velocity + change
+            own = change if rule.nesterov else 0.0
+            change = (rule.momentum if rule.nesterov else 1.0) * self.velocity + own
+        self.W = self.W + change
+        self.total = self.total + self.W
+        return step
+
+    @staticmethod
+    def _cautious(step, gradient, images, share):
+        """Return the step of each output, or the batch's exact one if less than half of it."""
+        square, curvature = dot(gradient, gradient), dot(share[:, None] * images, images)
+        xp, longer = namespace(square), step * curvature > 2 * square
+        return xp.where(longer, square / xp.where(longer, curvature, 1.0), step)
+
+    def _shrink(self, step, x, weight):
+        """Shrink coefficients after a batch, in the sum of iterates too; see `update_rule`."""
+        xp, W, gain = namespace(self.W), self.W[:-1, :], self.gain[:, None]
+        if self.density.shape[0]:
+            filled = weight @ xp.astype(x != 0, xp.float64) / self.rule.divisor
+            share = xp.where(self.density > 0, filled * inverse_of(self.density), 1.0)
+            step = step * share[:, None]
+        threshold = step * self.penalty[1, :] * gain
+        kept = Proximal(threshold, self.rule.positive).map(W, 1.0)
+        kept = kept / (1.0 + step * self.penalty[2, :] * gain**2)
+        kept = xp.where(step > 0, kept, W) if self.density.shape[0] else kept
+        moves = xp.concat([kept - W, 0.0 * self.W[-1:, :]])
+        self.W, self.total = self.W + moves, self.total + moves
+
+    def _observe(self, x, weight):
+        """Add a batch to the running moments; return which features are not zero in it, (M,).
+
+        As that of `dense_epochs`; values are taken about the mean so far, or the first ones.
+        """
+        xp, seen, weight = namespace(x), self.seen[:-1, :], weight[:, None]
+        before, mean = seen[:, 0], seen[:, 1]
+        origin = xp.where(before > 0, mean, x[0, :])
+        own, d = xp.where(x != 0, weight, 0.0), x - origin
+        filled, first = xp.sum(own, axis=0), xp.sum(own * d, axis=0)
+        second, some = xp.sum(own * d * d, axis=0), filled > 0
+        after = xp.where(some, before + filled, 1.0)
+        columns = (
+            before + filled,
+            xp.where(some, origin + first / after, mean),
+            xp.where(some, seen[:, 2] + second - first**2 / after, seen[:, 2]),
+        )
+        total = self.seen[-1:, :] + xp.sum(weight)
+        self.seen = xp.concat([xp.stack(columns, axis=1), total])
+        return some
+
+    def _spread(self):
+        """Return the variance of each feature, or its mean square without an intercept."""
+        xp, total = namespace(self.seen), self.seen[-1, 0]
+        density, mean = self.seen[:-1, 0] / total, self.seen[:-1, 1]
+        square = self.seen[:-1, 2] / total + (1.0 - density) * density * mean**2
+        if not self.centred:
+            square = square + (density * mean) ** 2
+        # A deviation below this share of the mean is that of a constant, by rounding.
+        square = xp.where(square > (1e-8 * density * mean) ** 2, square, 0.0)
+        return density * mean, square, density
+
+    def _adapt(self, some):
+        """Centre and scale anew the features of the batch; the model and its sum stay."""
+        xp, inverse, penalty = namespace(some), self.inverse[:-1], math.sqrt(self.rule.penalty)
+        mean, square, density = self._spread()
+        rare = self.density if self.density.shape[0] else None
+        frame = Frame.of(mean, xp.sqrt(square), density, penalty, self.centred, rare)
+        centre = xp.where(some, frame.centre, self.centre)
+        gain = xp.where(some, frame.inverse, self.gain)
+        unit = xp.where(some, xp.where(gain > 0, gain, 1.0), inverse)
+        scale = inverse / unit
+        off = ((centre - self.centre) * inverse)[None, :]
+        self.W, self.total = (
+            xp.concat([A[:-1, :] * scale[:, None], A[-1:, :] + off @ A[:-1, :]])
+            for A in (self.W, self.total)
+        )
+        self.centre, self.gain = centre, gain
+        if rare is not None:
+            self.density = xp.where(some & (rare > 0), density, rare)
+        self.inverse = xp.concat([unit, self.inverse[-1:]])
+
+    def mean_length(self):
+        """Return the mean squared length of the rows seen so far."""
+        xp, (mean, square, _) = namespace(self.seen), self._spread()
+        if self.centred and self.density.shape[0]:
+            # Rare features are not centred.
+            square = xp.where(self.density > 0, square + mean**2, square)
+        lengths = xp.where(self.seen[:-1, 0] > 0, square * self.inverse[:-1] ** 2, 0.0)
+        return float(xp.sum(lengths))

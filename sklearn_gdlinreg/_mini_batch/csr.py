@@ -1,0 +1,155 @@
+"""SGD over CSR rows; see `sgd`."""
+
+import numpy as np
+from scipy import sparse
+
+from .._base.arrays import inverse_of
+from .._problem.penalty import Proximal
+from .csr_epochs import descend_sparse
+from .epochs import span_of
+from .frame import Frame, kept_density
+from .update_rule import mean_length
+
+# A feature that is never zero, this many standard deviations off zero, is shifted.
+FAR = 1e3
+
+
+class CSRSGD:
+    """SGD over the rows of a CSR matrix; parameters are those of `sgd.sgd_of`.
+
+    Centring by algebra loses as many digits as the square of mean over deviation has. That
+    is at most N where a feature is zero in some row. One that never is can be shifted as it
+    is stored, in a copy; dense features far off zero are rare in a sparse X.
+    """
+
+    def __init__(self, rule, penalty, rows, frame, W, b, seen):
+        self.rule, self.seen, self.centred = rule, seen, frame.centred
+        M, D = W.shape
+        self.n_outputs, self.shift = D, self._shift(rows, frame)
+        self.centre, p = frame.centre - self.shift, frame.inverse**2
+        self.q = self.centre * p
+        self.kappa = np.array([self.centre @ self.q])
+        self.held, self.y_unit = rows.held_unit[:M], rows.held_unit[M:]
+        self.gain = self.held[:, None] / self.y_unit
+        # The penalty of coefficients as they are kept.
+        self.penalty = penalty * np.stack([np.ones(D), self.y_unit, np.ones(D)])
+        self.tell_rare(frame.density)
+        self.debts = np.zeros((M + 1 if rule.lazy else 1, D))
+        self.table = np.zeros((M, 2 * D + 1))
+        self.table[:, :D], self.table[:, -1] = W / self.gain, p
+        self.shared = np.zeros((4, D))
+        self.shared[1] = b * self.y_unit + self.shift @ self.table[:, :D]
+        self.factors = np.stack([np.ones(D), np.zeros(D)])
+        self.velocity = np.zeros((M + 1 if rule.momentum else 1, D))
+        self.loss, self.n_summed, self.n_steps = np.zeros(D), 0, 0
+        self.span = span_of(rule, rows.X.nnz / rows.X.shape[0], D)
+        self.enter(rows)
+
+    def visit(self, rows, weight, steps):
+        """Make the steps of these visits, one a batch."""
+        descend_sparse(
+            self.rule, *self.csr, self.Y, rows, weight, steps, float(self.centred), self.seen,
+            self.q, self.products, self.kappa, self.held, self.penalty,
+            self.common, self.density, self.debts, *self._scratch, self._filled, self.table,
+            self.shared, self.factors, self.velocity, self.loss, self.n_steps,
+        )  # fmt: skip
+        self.n_summed += len(steps)
+        self.n_steps += len(steps)
+
+    def frame(self, columns):
+        """Return the frame of these features, as it is now."""
+        p = self.table[columns, -1]
+        density = self.density[columns] if len(self.density) else None
+        return Frame(self.q[columns] * inverse_of(p), np.sqrt(p), self.centred, density)
+
+    def mean_length(self):
+        """Return the mean squared length of the rows seen so far."""
+        inverse = np.sqrt(self.table[:, -1])
+        total = self.seen[-1, 0]
+        return mean_length(self.seen[:-1], inverse, total, self.centred, self.density)
+
+    def takes(self, rows):
+        """Whether these rows are of the kind that this one visits."""
+        return not isinstance(rows.X, np.ndarray)
+
+    def enter(self, rows):
+        """Go on over these rows."""
+        data, indices, indptr = rows.csr()
+        self.Y = rows.Y
+        if self.shift.any():
+            # In float64, and so the targets, which kernels take of one type.
+            data, self.Y = data - self.shift[indices], self.Y.astype(np.float64, copy=False)
+        self.csr = data, indices, indptr
+        if self.q.any() and not self.rule.adaptive:
+            nnz = indptr[-1]
+            self.products = (
+                sparse.csr_array((data[:nnz], indices[:nnz], indptr), rows.X.shape) @ self.q
+            )
+        else:
+            self.products = np.zeros(rows.X.shape[0])
+        D, whole = self.n_outputs, self.rule.cautious or self.rule.momentum
+        self._scratch = (
+            np.empty((self.rule.batch_size, D)),
+            np.zeros((len(self.q) if whole else 1, D)),
+            np.empty((3, D)),
+        )
+
+    def leave(self):
+        """Keep no rows, and nothing of passing use."""
+        self.csr = self.Y = self.products = self._scratch = None
+
+    def forget_losses(self):
+        """Begin the sums of losses anew."""
+        self.loss[:] = 0.0
+
+    def losses(self):
+        """Return the sum of weight * error ** 2 that was added up in ``loss``, (D,)."""
+        return self.loss / self.y_unit**2
+
+    def centre_on(self, mean, y_mean):
+        """Predict the mean of Y at the mean of X, (M,), if there is an intercept."""
+        if self.centred:
+            self.shared[1] = y_mean - (mean - self.shift) @ self.table[:, : self.n_outputs]
+
+    def tell_rare(self, density):
+        """Penalise the features of this density, as that of a Frame, by rows from now on."""
+        M = len(self.q)
+        self.density = kept_density(density, self.q)
+        self.common = np.arange(M) if density is None else np.flatnonzero(density == 0.0)
+        self._filled = np.zeros(len(self.density))
+
+    def _parts(self):
+        D = self.n_outputs
+        return self.table[:, :D], self.table[:, D : 2 * D], self.q[:, None]
+
+    @staticmethod
+    def _shift(rows, frame):
+        """Return what is taken off the stored values of each feature, (M,)."""
+        shift = np.zeros(len(frame.centre))
+        far = np.abs(frame.centre) * frame.inverse > FAR
+        if far.any():
+            full = rows.density(counted=True) == 1.0
+            shift[far & full] = frame.centre[far & full]
+        return shift
+
+    def _in_units(self, W, b):
+        return W * self.gain, (b - self.shift @ W) / self.y_unit
+
+    def model(self):
+        """Return W, (M, D), and b, (D,)."""
+        V, _, q = self._parts()
+        if self.rule.lazy:
+            owed = self.debts[-1] - self.debts[:-1]
+            V = Proximal(owed, self.rule.positive).map(V, 1.0)
+        return self._in_units(self.factors[0] * V - q * self.shared[0], self.shared[1])
+
+    def sum(self):
+        """Return the sums of all W and b since the last `forget`, and their number."""
+        V, U, q = self._parts()
+        W = self.factors[1] * V + U - q * self.shared[2]
+        return *self._in_units(W, self.shared[3]), self.n_summed
+
+    def forget(self):
+        """Begin the sums anew."""
+        self._parts()[1][:] = self.shared[2:] = self.factors[1] = 0.0
+        self.n_summed = 0

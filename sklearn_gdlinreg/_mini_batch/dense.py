@@ -1,0 +1,114 @@
+"""SGD over the rows of an ndarray; see `sgd`."""
+
+import numpy as np
+
+from .._base.arrays import copied, inverse_of, moved, take, zeros
+from .._base.threads import blas_of_one_thread
+from .dense_epochs import descend_dense
+from .epochs import span_of
+from .frame import Frame, kept_density
+from .update_rule import mean_length
+
+# Entries of a batch that are seen at once.
+ENTRIES_AT_ONCE = 2**17
+
+
+class DenseSGD:
+    """SGD over the rows of an ndarray; parameters are those of `sgd.sgd_of`."""
+
+    def __init__(self, rule, penalty, rows, frame, W, b, seen):
+        self.rule, self.penalty, self.seen = rule, moved(penalty, W), seen
+        M, D = W.shape
+        self.centred, self.centre = frame.centred, copied(frame.centre)
+        self.gain = zeros((M,), W) if rule.adaptive else copied(frame.inverse)
+        self.inverse = zeros((M + 1,), W) + float(frame.centred)
+        self.inverse[:M] = frame.inverse
+        self.tell_rare(frame.density)
+        self.W = zeros((M + 1, D), W)
+        self.W[:M, :] = W * inverse_of(frame.inverse)[:, None]
+        self.W[M, :] = b + frame.centre @ W
+        self.velocity = zeros((M + 1 if rule.momentum else 1, D), W)
+        self.total, self.loss, self.n_summed = zeros((M + 1, D), W), zeros((D,), W), 0
+        self.span = span_of(rule, M, D)
+        self.enter(rows)
+
+    def visit(self, rows, weight, steps):
+        """Make the steps of these visits, one a batch."""
+        block, *_ = self._scratch
+        with blas_of_one_thread(len(block) * self.W.size):
+            descend_dense(
+                self.rule, self.X, self.Y, rows, weight, steps, self.seen, self.centre,
+                self.inverse, self.gain, self.density, self.penalty, *self._scratch,
+                self._filled, self.W, self.velocity, self.total, self.loss,
+            )  # fmt: skip
+        self.n_summed += len(steps)
+
+    def frame(self, columns):
+        """Return the frame of these features, as it is now."""
+        centre = take(self.centre, columns, axis=0)
+        inverse = take(self.inverse[:-1], columns, axis=0)
+        density = take(self.density, columns, axis=0) if self.density.shape[0] else None
+        return Frame(centre, inverse, self.centred, density)
+
+    def mean_length(self):
+        """Return the mean squared length of the rows seen so far."""
+        total = self.seen[-1, 0]
+        return mean_length(self.seen[:-1], self.inverse, total, self.centred, self.density)
+
+    def takes(self, rows):
+        """Whether these rows are of the kind that this one visits."""
+        return isinstance(rows.X, np.ndarray)
+
+    def enter(self, rows):
+        """Go on over these rows."""
+        self.X, self.Y = rows.X, rows.Y
+        P, D = self.W.shape
+        # Rows that are seen at once: at least a few, at most what the cache holds.
+        S = min(self.rule.batch_size, max(ENTRIES_AT_ONCE // P, 32))
+        self._scratch = (
+            np.empty((S, P)),
+            np.empty((S, D)),
+            np.empty((P + 3, D)),
+            np.empty((4, P - 1 if self.rule.adaptive else 0)),
+        )
+
+    def leave(self):
+        """Keep no rows, and nothing of passing use."""
+        self.X = self.Y = self._scratch = None
+
+    def forget_losses(self):
+        """Begin the sums of losses anew."""
+        self.loss[:] = 0.0
+
+    def losses(self):
+        """Return the sum of weight * error ** 2 that was added up in ``loss``, (D,)."""
+        return self.loss
+
+    def centre_on(self, mean, y_mean):
+        """Predict the mean of Y at the mean of X, (M,), if there is an intercept."""
+        if self.centred:
+            off = (mean - self.centre) * self.inverse[:-1]
+            self.W[-1, :] = y_mean - off @ self.W[:-1, :]
+
+    def tell_rare(self, density):
+        """Penalise the features of this density, as that of a Frame, by rows from now on."""
+        self.density = kept_density(density, self.inverse)
+        self._filled = np.empty(self.density.shape[0])
+
+    def _in_units(self, V):
+        W = V[:-1, :] * self.inverse[:-1, None]
+        return W, V[-1, :] - self.centre @ W if self.centred else zeros(V.shape[1:], V)
+
+    def model(self):
+        """Return W, (M, D), and b, (D,)."""
+        return self._in_units(self.W)
+
+    def sum(self):
+        """Return the sums of all W and b since the last `forget`, and their number."""
+        n = self.n_summed
+        W, b = self._in_units(self.total / max(n, 1))
+        return W * n, b * n, n
+
+    def forget(self):
+        """Begin the sums anew."""
+        self.total, self.n_summed = zeros(self.total.shape, self.total), 0

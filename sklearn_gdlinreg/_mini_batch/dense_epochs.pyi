@@ -1,0 +1,27 @@
+from numpy.typing import NDArray
+
+from .update_rule import Rule
+
+def descend_dense(
+    rule: Rule,
+    X: NDArray,
+    Y: NDArray,
+    rows: NDArray,
+    weight: NDArray,
+    steps: NDArray,
+    seen: NDArray,
+    centre: NDArray,
+    inverse: NDArray,
+    gain: NDArray,
+    density: NDArray,
+    penalty: NDArray,
+    block: NDArray,
+    residual: NDArray,
+    gradient: NDArray,
+    sums: NDArray,
+    filled: NDArray,
+    W: NDArray,
+    velocity: NDArray,
+    total: NDArray,
+    loss: NDArray,
+) -> None: ...

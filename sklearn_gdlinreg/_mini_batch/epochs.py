@@ -1,0 +1,145 @@
+"""Epochs: visits of all rows, a mini-batch at a time, and the mean of the last iterates.
+
+With a constant step the iterates end up wandering about the optimum, and the mean of the
+last ones is the answer (Bach and Moulines 2013; Jain et al. 2018).
+
+Conventions: N rows, M features, D outputs, B rows a batch; W (M, D), b (D,).
+"""
+
+import math
+
+# Multiply-adds between two looks at the keyboard, 5 to 50 ms, and what a visit takes apart
+# from its entries, in the same unit.
+WORK_OF_A_SPAN, WORK_OF_A_VISIT = 2**22, 64
+
+
+def span_of(rule, entries_of_a_row, n_outputs):
+    """Return how many batches to visit between two looks at the keyboard."""
+    work = (entries_of_a_row * n_outputs + WORK_OF_A_VISIT) * rule.batch_size
+    return math.ceil(WORK_OF_A_SPAN / work)
+
+
+class TailAverage:
+    """The mean of the last iterates, about the last half.
+
+    They are summed up in windows, each twice as long as the one before. While a window grows,
+    the one before it fades out, so that the mean does not jump.
+    """
+
+    def __init__(self):
+        self.older, self.newer = None, None
+
+    def _with(self, W, b, n):
+        if self.newer is None:
+            return W, b, n
+        return W + self.newer[0], b + self.newer[1], n + self.newer[2]
+
+    def add(self, W, b, n):
+        """Take in the sums of n iterates."""
+        self.newer = self._with(W, b, n)
+
+    def restart(self):
+        """Begin a new window."""
+        self.older, self.newer = self.newer, None
+
+    def mean(self, latest=None):
+        """Return the mean W and b; with the sums of the latest iterates, if given."""
+        newer = self.newer if latest is None else self._with(*latest)
+        if newer is None or self.older is None:
+            W, b, n = newer or self.older
+            return W / n, b / n
+        share = max(0.0, 1.0 - newer[2] / (2.0 * self.older[2]))
+        W, b, n = (new + share * old for new, old in zip(newer, self.older, strict=True))
+        return W / n, b / n
+
+
+class Descent:
+    """Epochs over rows.
+
+    Parameters
+    ----------
+    sgd : DenseSGD or CSRSGD
+    visits : Visits
+    rates : callable
+        Given the number of updates made and how many follow, their steps, an array.
+    rng : RandomState or None
+        What shuffles the visits; None keeps their order.
+    average : bool
+    """
+
+    def __init__(self, sgd, visits, rates, rng, *, average):
+        self.sgd, self.visits, self.rates, self.rng = sgd, visits, rates, rng
+        self.tail = TailAverage() if average else None
+        self.t = self.n_epochs = 0
+
+    def epoch(self):
+        """Visit all rows once; return the mean loss before each update, (D,)."""
+        if self.rng is not None:
+            self.visits.shuffle(self.rng)
+        self.sgd.forget_losses()
+        n_batches = math.ceil(len(self.visits.rows) / self.sgd.rule.batch_size)
+        # The first half of the first epoch is the way there, not the tail.
+        half = n_batches // 2 if self.n_epochs == 0 else 0
+        self._visit(0, half)
+        self.sgd.forget()
+        self._visit(half, n_batches)
+        self.n_epochs += 1
+        if self.tail is not None:
+            self.tail.add(*self.sgd.sum())
+        return self.sgd.losses() / self.visits.total
+
+    def _visit(self, first, last):
+        """Make the updates of these batches of the epoch, a span at a time."""
+        B = self.sgd.rule.batch_size
+        for start in range(first, last, self.sgd.span):
+            stop = min(start + self.sgd.span, last)
+            rows, weight = self.visits.span(start * B, stop * B)
+            self.sgd.visit(rows, weight, self.rates(self.t, stop - start))
+            self.t += stop - start
+
+    def result(self):
+        """Return W and b: the mean of the tail, or the last ones."""
+        return self.sgd.model() if self.tail is None else self.tail.mean()
+
+    def end_epoch(self):
+        """Move the window of the tail on, after epochs 1, 2, 4, 8 and so on."""
+        if self.tail is not None and self.n_epochs & (self.n_epochs - 1) == 0:
+            self.tail.restart()
+
+    def last(self):
+        """Return the last W and b."""
+        return self.sgd.model()
+
+
+class Descents:
+    """Descents of groups of outputs, each over rows of its own; as `Descent`."""
+
+    def __init__(self, groups, members):
+        self.groups, self.members = groups, members
+
+    @property
+    def t(self):
+        """The most updates that an output was given."""
+        return max(member.t for member in self.members)
+
+    def epoch(self):
+        """Visit all rows once; return the mean loss before each update, (D,)."""
+        return self.groups.join([member.epoch() for member in self.members])
+
+    @property
+    def step(self):
+        """The length of the steps of each output, (D,)."""
+        return self.groups.join([member.step for member in self.members])
+
+    def end_epoch(self):
+        """Move the windows of the tails on."""
+        for member in self.members:
+            member.end_epoch()
+
+    def result(self):
+        """Return W and b: the means of the tails, or the last ones."""
+        return self.groups.join_models([member.result() for member in self.members])
+
+    def last(self):
+        """Return the last W and b."""
+        return self.groups.join_models([member.last() for member in self.members])

@@ -1,0 +1,100 @@
+"""The coordinates of mini-batch steps, and which features are rare in them.
+
+Conventions: M features; P = M + D columns, of X and Y.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from .._base.arrays import copied, inverse_of, namespace, zeros
+
+# A feature is common if this many values of it in a batch, in the mean, are not zero.
+OFTEN_HELD = 0.25
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The coordinates of mini-batch steps.
+
+    Attributes
+    ----------
+    centre, inverse : array of shape (M,)
+        A row is ``(x - centre) * inverse``; the inverse is 0 where a feature says nothing.
+    centred : bool, whether there is an intercept
+    density : array of shape (M,) or None
+        The share of weight in which a rare feature is not zero, and 0 of the common ones, which
+        None says of all; see `update_rule`.
+    """
+
+    centre: np.ndarray
+    inverse: np.ndarray
+    centred: bool
+    density: np.ndarray | None = None
+
+    @classmethod
+    def raw(cls, rows):
+        """Return the coordinates of X itself, for the textbook's step."""
+        inverse = 1.0 / rows.held_unit[: rows.n_features]
+        return cls(zeros(inverse.shape, inverse), inverse, rows.centred)
+
+    @classmethod
+    def balanced(cls, rows, coordinates, penalty, batch_size):
+        """Return those of automatic steps, and the means of X and Y, (P,), as rows keep them."""
+        M, rest = rows.n_features, coordinates.unit / rows.held_unit
+        xp = namespace(rest)
+        centre = xp.concat([coordinates.centre, coordinates.y_centre]) / rest
+        mean = coordinates.shift + centre
+        deviation = coordinates.deviation / rest[:M]
+        root = math.sqrt(penalty.least_l2) * rows.held_unit[:M]
+        density = rows.density()
+        rare = rare_density(density, penalty, batch_size)
+        return cls.of(mean[:M], deviation, density, root, rows.centred, rare), mean
+
+    @classmethod
+    def of(cls, mean, deviation, density, root_penalty, centred, rare=None):
+        """Return the frame of features with these moments, (M,) each, and root of the penalty.
+
+        Of roots, as squares of extreme units are no floats.
+        """
+        xp = namespace(deviation)
+        root = deviation * inverse_of(density) ** 0.25
+        scale = xp.where(deviation > 0, xp.hypot(root, root_penalty + 0.0 * root), 0.0)
+        centre = mean * float(centred)
+        if rare is not None:
+            centre = xp.where(rare > 0, 0.0, centre)
+        return cls(centre, inverse_of(scale), centred, rare)
+
+
+def rare_density(density, penalty, batch_size):
+    """Return the density of a Frame: of the features that few batches hold, and else 0, or None.
+
+    Parameters
+    ----------
+    density : array of shape (M,), the share of weight in which each feature is not zero
+    penalty : Penalty
+    batch_size : int
+    """
+    xp = namespace(density)
+    rare = density * batch_size < OFTEN_HELD
+    if not (penalty.some and xp.any(rare)):
+        return None
+    # One that has not been held so far is rare, too.
+    return xp.where(rare, xp.clip(density, 1e-300, 1.0), 0.0)
+
+
+def kept_density(density, like):
+    """Return the density of a Frame as it is kept, (M,), or (0,) where no feature is rare."""
+    return zeros((0,), like) if density is None else copied(density)
+
+
+def seen_of(known):
+    """Return running moments, (M + 1, 3), of features as `Groups.known_features` knows them."""
+    seen = known.astype(np.float64)
+    n_rows, (mean, deviation, density) = seen[-1, 0], seen[:-1].T.copy()
+    some = np.where(density > 0, density, 1.0)
+    seen[:-1, 0], seen[:-1, 1] = n_rows * density, mean / some
+    zeros = (1.0 - density) * mean**2 / some
+    seen[:-1, 2] = n_rows * np.maximum(deviation**2 - zeros, 0.0)
+    return seen

@@ -1,0 +1,329 @@
+"""Mini-batch descent over rows that come once: `partial_fit`.
+
+Automatic steps are those of `sampling`, in a frame that follows running moments: each batch
+joins them before it is learnt from (`Rule.adaptive`). A row cannot be visited twice here:
+steps that would overshoot a batch are shortened instead (`Rule.cautious`). How long the
+others are is worked out anew whenever the batches seen have grown by a tenth.
+
+All happens a batch at a time, so that it does not matter how batches are cut into calls.
+
+Conventions: N rows, M features, D outputs, B rows a batch; W (M, D), b (D,).
+"""
+
+import copy
+import math
+
+import numpy as np
+from scipy import sparse
+
+from .._base.arrays import inverse_of, moved, namespace, take, to_host, zeros
+from .._rows.containers import rows_of
+from .._solvers.divergence import ChunkWatch
+from .epochs import TailAverage
+from .frame import Frame, rare_density
+from .sampling import CURVATURE_MARGIN, SAMPLE_ENTRIES, power_iteration
+from .sgd import penalty_of_steps, sgd_of
+from .solver import textbook_rule
+from .update_rule import Rule
+
+# Steps are worked out anew when the batches seen have grown by this.
+GROWTH = 1.1
+# Rows that are looked at before one is learnt from.
+FEW_ROWS = 8
+# The most updates that a model to begin with counts as.
+MOST_BEFORE = 256
+# Squares of values below this lose digits, or are zero.
+SMALLEST = 1e-150
+# The weighted mean length of long rows, over the mean length of all: 1 to 2 in an epoch.
+LENGTH_MARGIN = 1.5
+
+
+def _with_own_arrays(part):
+    """Return a copy of an object, and of the arrays that are its attributes."""
+    other = copy.copy(part)
+    for name, value in vars(part).items() if part is not None else ():
+        if isinstance(value, np.ndarray):
+            setattr(other, name, value.copy())
+    return other
+
+
+class Stream:
+    """A model that learns from chunks of rows.
+
+    Parameters
+    ----------
+    W, b : array of shape (M, D) and (D,), where to start
+    fresh : bool
+        Whether that start is no model yet, so that the mean of y is a better one.
+    batch_size : int
+    penalty : Penalty
+    centred : bool, whether there is an intercept
+    average : bool
+    schedule : Schedule or None, for automatic steps
+    momentum : dict, as in `solver.textbook_epochs`
+    seed : int or None
+        What the shuffling of each chunk follows from; None keeps the order of rows.
+    seen : array of shape (M + 1, 3), optional
+        The moments of the features so far.
+
+    Attributes
+    ----------
+    shown : (W, b) or None
+        The model that users were shown last: one that differs is theirs, to go on from.
+    """
+
+    def __init__(
+        self, W, b, *, fresh, batch_size, penalty, centred, average, schedule, momentum, seed,
+        seen=None,
+    ):  # fmt: skip
+        self.W, self.b, self.fresh = W, b, fresh and schedule is None
+        self.penalty, self.centred, self.schedule, self.seed = penalty, centred, schedule, seed
+        if schedule is None:
+            self.rule = self._automatic(batch_size)
+        else:
+            self.rule = textbook_rule(penalty, batch_size, average=average, **momentum)
+        self.tail = TailAverage() if average else None
+        self.sgd = self.shown = None
+        self.seen = seen
+        # Curvatures are at least 1, the intercept's, in a frame that fits the data.
+        self.t, self.curvature, self.length, self.renew_at = 0, 1.0, 1.0, 1
+        # A model to begin with counts as so many updates in the mean of iterates.
+        self.n_before = 0
+        if seen is not None:
+            self.length = LENGTH_MARGIN * self._known_length(seen)
+            self.curvature = self.length
+            if average:
+                self.n_before = min(MOST_BEFORE, math.ceil(float(seen[-1, 0]) / batch_size))
+                self.tail.add(W * self.n_before, b * self.n_before, self.n_before)
+        self.n_rows, self.total, self.watch = 0, 0.0, ChunkWatch()
+
+    def _automatic(self, batch_size):
+        return Rule(
+            batch_size=batch_size, divisor=batch_size, cautious=True, adaptive=True,
+            penalty=self.penalty.least_l2, proximal=self.penalty.some,
+            positive=self.penalty.positive,
+        )  # fmt: skip
+
+    @property
+    def n_features(self):
+        """The number of features."""
+        return self.W.shape[0]
+
+    def restart(self, W, b):
+        """Go on from another model, which counts as a few updates; features stay known."""
+        if self.sgd is not None:
+            self.seen, self.sgd = self.sgd.seen, None
+        if self.tail is not None:
+            self.tail = TailAverage()
+            self.tail.add(W * FEW_ROWS, b * FEW_ROWS, FEW_ROWS)
+        self.W, self.b, self.fresh = W, b, False
+        self.watch.begin()
+
+    def snapshot(self):
+        """Return a copy that learns on its own; what never changes is shared."""
+        other = copy.copy(self)
+        for name in ("tail", "sgd", "schedule", "watch"):
+            setattr(other, name, _with_own_arrays(getattr(self, name)))
+        return other
+
+    def learn(self, data):
+        """Make one pass over a chunk, finite Data; return the mean loss before each update.
+
+        It is infinite where the textbook's steps make it grow without bound, and where values
+        are too small for automatic steps.
+        """
+        weight = np.ones(data.n_rows) if data.weight is None else to_host(data.weight)
+        rows = np.flatnonzero(weight)
+        if not len(rows):
+            return 0.0
+        if self.seed is not None:
+            rows = np.random.default_rng([self.seed, self.t]).permutation(rows)
+        weight = weight[rows]
+        chunk = rows_of(data.X, data.Y, None, centred=False, scaled=False)
+        X, Y = chunk.X, chunk.Y
+        self._enter(chunk, rows, weight)
+        B, n_batches, loss = (
+            self.rule.batch_size,
+            math.ceil(len(rows) / self.rule.batch_size),
+            0.0,
+        )
+        share = self._shares(weight, n_batches)
+        bound = 0.0
+        if self.schedule is not None:
+            bound = self.watch.bound(X, Y, rows, weight, B, *self.last())
+        first = 0
+        while first < n_batches:
+            last = self._end_of_span(share, first, len(rows))
+            visits = slice(first * B, last * B)
+            loss += self._visit(rows[visits], weight[visits], share[first], last - first)
+            if self.t >= self.renew_at and self.schedule is None:
+                self._renew(X, rows[(last - 1) * B : last * B])
+            first = last
+        self.sgd.leave()
+        loss /= weight.sum()
+        lost = self._vanishes() if self.schedule is None else self.watch.diverges(loss, bound)
+        return math.inf if lost else loss
+
+    def _vanishes(self):
+        """Whether there is a feature of which squares are too small to be floats."""
+        mean = self.sgd.seen[:-1, 1]
+        xp = namespace(mean)
+        return bool(xp.any((mean != 0) & (xp.abs(mean) < SMALLEST)))
+
+    def _enter(self, chunk, rows, weight):
+        """See that there is an SGD over this chunk, Rows."""
+        if self.sgd is not None and self.sgd.takes(chunk):
+            self.sgd.enter(chunk)
+            return
+        M = self.W.shape[0]
+        seen, velocity = self.seen, None
+        if seen is None:
+            seen = zeros((M + 1, 3), self.W)
+        if self.sgd is not None:
+            seen, velocity = self.sgd.seen, self.sgd.velocity
+            self.W, self.b = self.last()
+            if self.tail is not None and self.sgd.n_summed:
+                self.tail.add(*self.sgd.sum())
+        if self.fresh:
+            B = self.rule.batch_size
+            xp = namespace(self.b)
+            Y = xp.astype(take(chunk.Y, rows[:B], axis=0), xp.float64)
+            share = moved(weight[:B] / weight[:B].sum() * self.centred, self.b)
+            self.b = xp.sum(share[:, None] * Y, axis=0)
+            self.fresh = False
+        none = zeros((M,), self.W)
+        frame = Frame(none, none + 1.0, self.centred, self._rare(seen))
+        numbers = penalty_of_steps(self.penalty, raw=self.schedule is not None)
+        self.sgd = sgd_of(self.rule, numbers, chunk, frame, self.W, self.b, seen)
+        if velocity is not None:
+            self.sgd.velocity = velocity
+
+    def _shares(self, weight, n_batches):
+        """Return one over the mean weight of the rows seen, after each batch."""
+        ends = np.minimum(np.arange(1, n_batches + 1) * self.rule.batch_size, len(weight))
+        # Summed up one by one, so that the cuts between calls do not matter.
+        totals = np.cumsum(np.append(self.total, weight))
+        share = (self.n_rows + ends) / totals[ends]
+        self.n_rows, self.total = self.n_rows + len(weight), float(totals[-1])
+        return share
+
+    def _rule_of(self, n_rows):
+        """Return the Rule of batches of so many rows together."""
+        if self.schedule is not None or n_rows >= self.rule.batch_size:
+            return self.rule
+        return self._automatic(n_rows)
+
+    def _end_of_span(self, share, first, n_rows):
+        """Return up to where batches can be visited in one go."""
+        last = min(len(share), first + self.sgd.span)
+        if self.schedule is None:
+            last = min(last, first + self.renew_at - self.t)
+        if self.tail is not None:
+            n_updates = self.t + self.n_before
+            last = min(last, first + 2 ** n_updates.bit_length() - n_updates)
+        if n_rows < last * self.rule.batch_size:
+            # A last batch that is smaller takes the step of its own size.
+            last = max(last - 1, first + 1)
+        same = share[first:last] == share[first]
+        return last if same.all() else first + int(np.argmin(same))
+
+    def _visit(self, rows, weight, share, n_batches):
+        """Make the updates of these batches; return the sum of their losses."""
+        self.sgd.forget_losses()
+        self.sgd.rule = rule = self._rule_of(len(rows))
+        if self.schedule is None:
+            steps = np.full(n_batches, self.step_of(rule.batch_size))
+            # Before there are a few rows, those that nearly agree would make a frame of nothing.
+            ends = np.minimum(np.arange(1, n_batches + 1) * rule.batch_size, len(rows))
+            steps[float(self.sgd.seen[-1, 0]) + ends < FEW_ROWS] = 0.0
+        else:
+            steps = 2.0 * self.schedule.updates(self.t, n_batches)
+        self.sgd.visit(rows, weight * share, steps)
+        self.sgd.rule = self.rule
+        self.t += n_batches
+        n_updates = self.t + self.n_before
+        if self.tail is not None and n_updates & (n_updates - 1) == 0:
+            self.tail.add(*self.sgd.sum())
+            self.sgd.forget()
+            self.tail.restart()
+        return float(namespace(self.b).sum(self.sgd.losses())) / share
+
+    def _renew(self, X, rows):
+        """Work out the length of a step from the rows of a batch, and the moments of all."""
+        entries = X.shape[1]
+        if sparse.issparse(X):
+            entries = math.ceil((X.indptr[rows + 1] - X.indptr[rows]).mean())
+        # Of a large batch, some rows stand for all.
+        n_rows = max(256, SAMPLE_ENTRIES // max(entries, 1))
+        X = take(X, rows[:: math.ceil(len(rows) / n_rows)], axis=0)
+        # What the batch does not touch has next to no part in its curvature.
+        if sparse.issparse(X):
+            columns = np.unique(X.indices[X.data != 0])
+        else:
+            columns = np.flatnonzero(to_host(namespace(X).any(X != 0, axis=0)))
+        X = take(X, columns, axis=1)
+        rng, weight = np.random.RandomState(0), np.full(X.shape[0], 1.0 / X.shape[0])
+        curvature = power_iteration(X, weight, self.sgd.frame(columns), rng)
+        self.curvature = max(CURVATURE_MARGIN * curvature, self.centred)
+        self.length = LENGTH_MARGIN * (self.sgd.mean_length() + self.centred)
+        self.renew_at = math.ceil(GROWTH * self.t)
+        self.sgd.tell_rare(self._rare(self.sgd.seen))
+
+    def _rare(self, seen):
+        """Return the density of rare features, as that of a Frame, or None."""
+        total = seen[-1, 0]
+        if self.schedule is not None or not total > 0:
+            return None
+        return rare_density(seen[:-1, 0] / total, self.penalty, self.rule.batch_size)
+
+    def _known_length(self, seen):
+        """Return the mean squared length of rows in the frame of what is known of them."""
+        density = seen[:-1, 0] / seen[-1, 0]
+        return float(namespace(density).sum(density**0.5)) + self.centred
+
+    def step_of(self, n_rows):
+        """Return the step of a batch of so many rows."""
+        share = 1.0 / n_rows
+        return 1.0 / max((1 - share) * self.curvature + self.length * share, 1e-300)
+
+    def rates(self):
+        """Return the last step of each output, (D,)."""
+        step = self.step_of(self.rule.batch_size)
+        if self.schedule is not None:
+            step = self.schedule.rate
+        return zeros(self.b.shape, self.b) + step
+
+    def centre(self):
+        """Return the means of X so far, (M, D), or zeros where they are not known."""
+        xp, shape, seen = namespace(self.W), self.W.shape, self.seen
+        seen = seen if self.sgd is None else self.sgd.seen
+        if not (self.centred and seen is not None and seen.shape[0] and seen[-1, 0] > 0):
+            return zeros(shape, self.W)
+        return xp.broadcast_to((seen[:-1, 0] * seen[:-1, 1] / seen[-1, 0])[:, None], shape)
+
+    def last(self):
+        """Return the last W and b."""
+        return (self.W, self.b) if self.sgd is None else self.sgd.model()
+
+    def result(self):
+        """Return W and b: the mean of the tail, or the last ones."""
+        if self.tail is None or self.sgd is None:
+            return self.last()
+        W, b = self.tail.mean(self.sgd.sum() if self.sgd.n_summed else None)
+        if self.penalty.smooth or self.schedule is not None:
+            return W, b
+        return self._with_zeros(W, b)
+
+    def _with_zeros(self, W, b):
+        """Return a mean of iterates with zeros where the last iterate settles at zero."""
+        frame, xp = self.sgd.frame(slice(None)), namespace(W)
+        proximal = self.penalty.proximal(frame.inverse**2, zeros(b.shape, b) + 1.0)
+        step = self.step_of(self.rule.batch_size)
+        if frame.density is not None:
+            # A batch that holds a rare feature shrinks its coefficient for those that do not.
+            share = xp.where(frame.density > 0, frame.density * self.rule.batch_size, 1.0)
+            step = step * inverse_of(share)[:, None]
+        settled = proximal.map(self.last()[0], step)
+        kept = xp.where(settled == 0, 0.0, proximal.map(W, 0.0))
+        # The prediction at the centre stays.
+        return kept, b + frame.centre @ (W - kept)

@@ -1,0 +1,149 @@
+"""From the parameters of an estimator to a stream, and how it learns from a chunk.
+
+Conventions: M features, D outputs; W (M, D), b (D,).
+"""
+
+import math
+
+import numpy as np
+from scipy import sparse
+from sklearn.utils import assert_all_finite, check_random_state
+
+from ._base.arrays import moved, namespace, same_place, stored, to_host
+from ._fit import momentum_of, penalty_of, schedule_of, start
+from ._input.checks import check_data, check_library, check_sample_weight
+from ._input.containers import assert_finite_targets
+from ._input.dataset import Data
+from ._input.parameters import check_parameters
+from ._linear_model import fitted_coef, solution
+from ._mini_batch.frame import seen_of
+from ._mini_batch.output_streams import Streams
+from ._mini_batch.stream import Stream
+from ._report.returned_model import cast_model, check_vanished
+
+
+def partial_fit(estimator, X, y, sample_weight):
+    """Let an estimator learn from a chunk of rows; parameters as of its `partial_fit`."""
+    check_parameters(estimator)
+    first = "_stream" not in vars(estimator)
+    X, y = check_data(estimator, X, y, reset="coef_" not in vars(estimator))
+    sample_weight = check_sample_weight(sample_weight, X)
+    data = Data.of(X, y, sample_weight, missing_targets=estimator.missing_targets)
+    if first:
+        estimator._stream = begin_stream(estimator, X.shape[1], y)
+        estimator.loss_curve_, estimator.n_iter_ = [], 0
+        # A stream does not know where its data end.
+        for name in ("optimality_", "stop_reason_", "validation_loss_curve_"):
+            vars(estimator).pop(name, None)
+    stream = estimator._stream.snapshot()
+    W, b, loss = learn_chunk(stream, data, estimator)
+    estimator._stream = stream
+    vars(estimator).update(solution(W, b, y.ndim, X.dtype))
+    step = stream.rates()
+    estimator.learning_rate_ = float(step[0]) if y.ndim == 1 else step
+    estimator.n_iter_, estimator.t_ = estimator.n_iter_ + 1, stream.t
+    estimator.engine_ = "stream"
+    estimator.loss_curve_.append(loss)
+
+
+def begin_stream(estimator, n_features, y):
+    """Return the Stream with which the first `partial_fit` begins, or Streams."""
+    automatic = estimator.learning_rate == "auto"
+    fitted = fitted_coef(estimator)
+    W, b = start(estimator, fitted, None, None, n_features, y, method="partial_fit")
+    penalty, rng = penalty_of(estimator, b.shape[0]), check_random_state(estimator.random_state)
+    options = {
+        "fresh": fitted is None,
+        "batch_size": 64 if estimator.batch_size is None else int(estimator.batch_size),
+        "centred": bool(estimator.fit_intercept),
+        "average": automatic if estimator.average == "auto" else bool(estimator.average),
+        "momentum": momentum_of(estimator),
+        "seed": rng.randint(2**31 - 1) if estimator.shuffle else None,
+    }
+
+    known = vars(estimator).get("_features") if automatic and fitted is not None else None
+
+    def begin(outputs):
+        schedule = None if automatic else schedule_of(estimator)
+        own = {"penalty": penalty.of_outputs(outputs), "schedule": schedule}
+        if known:
+            d = np.arange(b.shape[0])[outputs][0]
+            own["seen"] = moved(seen_of(known[d % len(known)]), b)
+        return Stream(W[:, outputs], b[outputs], **own, **options)
+
+    if estimator.missing_targets == "error":
+        return begin(slice(None))
+    return Streams([begin(slice(d, d + 1)) for d in range(b.shape[0])])
+
+
+def learn_chunk(stream, data, estimator):
+    """Let the stream learn from a chunk; return W and b, in the type of X, and the mean loss."""
+    if "coef_" in vars(estimator):
+        check_library(estimator, data.Y, "partial_fit")
+    assert_all_finite(stored(data.X), input_name="X")
+    assert_finite_targets(data.Y)
+    if sparse.issparse(data.X):
+        # Kernels trust the indices.
+        data.X.check_format(full_check=True)
+    rates = stream.rates()
+    n_outputs = rates.shape[0]
+    if not same_place(rates, data.Y):
+        raise ValueError(
+            "partial_fit goes on in the library and on the device where it began, those of a "
+            f"{type(rates)}. Got {type(data.Y)}. Call fit on a model that was moved."
+        )
+    for name, got, kept, what in (
+        ("X", data.X.shape[1], stream.n_features, "features"),
+        ("y", data.Y.shape[1], n_outputs, "outputs"),
+    ):
+        if got != kept:
+            raise ValueError(
+                f"{name} must keep its {kept} {what} between calls of partial_fit. Got {got}."
+            )
+    penalty_of(estimator, n_outputs)
+    _take_over(stream, estimator)
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = stream.learn(data)
+        W, b = stream.result()
+    xp = namespace(W)
+    if not (math.isfinite(mean) and xp.all(xp.isfinite(W)) and xp.all(xp.isfinite(b))):
+        raise ValueError(_why_not_finite(len(estimator.loss_curve_) + 1, stream))
+    stream.shown = cast_model(W, b, data.dtype, stream.centre())
+    check_vanished(stream.shown[0], data.X, data.Y)
+    return *stream.shown, mean
+
+
+def _take_over(stream, estimator):
+    """Let a stream go on from coefficients that were set since the last call, if any were."""
+    if stream.shown is None or not {"coef_", "intercept_"} <= vars(estimator).keys():
+        return
+    shown = [to_host(A) for A in stream.shown]
+    W = np.atleast_2d(to_host(fitted_coef(estimator))).T
+    b = np.atleast_1d(to_host(estimator.intercept_))
+    for name, got, kept in (("coef_", W.T, shown[0].T), ("intercept_", b, shown[1])):
+        if got.shape != kept.shape:
+            raise ValueError(
+                f"{name} must keep its shape between calls of partial_fit, but for the axis of "
+                f"outputs where there is one: expected {kept.shape}. Got {got.shape}."
+            )
+    if not (np.array_equal(W, shown[0]) and np.array_equal(b, shown[1])):
+        model = (moved(A.astype(np.float64), stream.shown[1]) for A in (W.copy(), b))
+        stream.restart(*model)
+
+
+def _why_not_finite(call, stream):
+    """Say why a stream is lost, by the parameters that it began with."""
+    schedules = [member.schedule for member in getattr(stream, "members", [stream])]
+    if schedules[0] is None:
+        return (
+            "Input X or y spans too many orders of magnitude: squares of its values overflow or "
+            "vanish. Scale the features or the outputs to a smaller range."
+        )
+    factor = max(schedule.largest_factor for schedule in schedules)
+    step, which = f"learning_rate={schedules[0].learning_rate:g}", "one"
+    if factor > 1.0:
+        step, which = f"{step} times the factor {factor:g} of the 'schedule' callable", "factor"
+    return (
+        f"{step} makes the loss grow without bound (call {call} of partial_fit). Use a smaller "
+        f'{which}, or learning_rate="auto".'
+    )

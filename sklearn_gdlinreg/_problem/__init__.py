@@ -1,0 +1,1 @@
+"""The problem that data and parameters pose: loss, penalty, moments, certificate."""

@@ -1,0 +1,101 @@
+"""The certificate: how far a model is from its optimum, worked out from the data.
+
+Conventions: M features, D outputs; V and the half gradient G are (M, D), W (M, D), b (D,).
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .._base.arrays import dot, inverse_of, namespace
+from .penalty import Proximal
+
+
+class Certificate(NamedTuple):
+    """What the data say of a model; one value per output, (D,) each.
+
+    Attributes
+    ----------
+    objective : array, in squared units of Y
+    optimality : array, scale-free, 0 at the optimum
+    r2 : array
+        The R squared on the rows learnt from, about zero where there is no intercept; 0 where
+        Y does not vary.
+    """
+
+    objective: np.ndarray
+    optimality: np.ndarray
+    r2: np.ndarray
+
+
+def optimality(V, G, losses, coordinates, off=0.0, rounded=0.0):
+    """Return how far each output is from its optimum, scale-free, (D,); 0 there.
+
+    It is the smaller of LSQR's two measures (Paige & Saunders, 1982). One is the scale-free
+    gradient ||X'r|| / (||x_j|| ||r||): the norm of the vector of correlations between the
+    residual and the standardised features, penalty included, and the mean residual over the
+    root mean square one. LSQR divides by the norm of X and not by that of a column, so this
+    is as strict or stricter. The other is ||r|| / ||y|| about the mean, which is what vanishes
+    where the fit is exact; what rounding leaves of it counts as nothing.
+
+    Where the penalty has no gradient, the gradient is that of a proximal step of length 1.
+
+    Parameters
+    ----------
+    V : array of shape (M, D)
+    G : array of shape (M, D), the half gradient at V with the best intercept
+    losses : array of shape (D,), with the intercept of the model
+    coordinates : Coordinates
+    off : array of shape (D,) or float
+        By how much that is below the best one, in the units of z_y.
+    rounded : array of shape (D,) or float
+        What the losses rise by as the intercept is rounded to its type.
+    """
+    objective = coordinates.objective(V, losses)
+    total = objective + rounded
+    G = _standard_gradient(V, G, coordinates)
+    xp, exact = namespace(V), total <= coordinates.noise
+    some, total = (xp.where(exact, 1.0, A) for A in (objective, total))
+    fits = total / xp.maximum(coordinates.null_loss, total)
+    squares = dot(G, G) + off**2
+    return xp.sqrt(xp.where(exact, 0.0, xp.minimum(squares / some, fits)))
+
+
+def _standard_gradient(V, G, coordinates):
+    """Return the half gradient of standardised features, or the proximal one, (M, D)."""
+    proximal, standard = coordinates.proximal, coordinates.standard
+    if standard is not None:
+        G = G * standard
+        if proximal is not None:
+            V = V * inverse_of(standard)
+            proximal = Proximal(proximal.threshold * standard, proximal.positive)
+    return G if proximal is None else proximal.gradient(V, G)
+
+
+def certify(W, b, coordinates, passes, known=None):
+    """Return the Certificate of a model (W, b).
+
+    Parameters
+    ----------
+    W, b : array of shape (M, D) and (D,), in the units of X and Y
+    coordinates, passes : Coordinates and Passes
+    known : (G, losses) at W with the best intercept, or None
+        What a pass over the data would say.
+    """
+    V = coordinates.from_model(W)
+    G, losses = passes.gradient(V) if known is None else known
+    off, xp = coordinates.best_intercept(W) - b, namespace(V)
+    # No number of its type is nearer.
+    best = xp.abs(off) <= 2.0 * coordinates.roundoff * xp.abs(b)
+    off = off * coordinates.y_unit
+    rounded, off = xp.where(best, off**2, 0.0), xp.where(best, 0.0, off)
+    losses = losses + off**2
+    objective = coordinates.objective(V, losses) + rounded
+    errors = losses + rounded - dot(coordinates.ridge * V, V)
+    varies = coordinates.null_loss > coordinates.y_noise
+    r2 = 1.0 - errors / xp.where(varies, coordinates.null_loss, 1.0)
+    return Certificate(
+        objective * coordinates.loss_unit,
+        optimality(V, G, losses, coordinates, off, rounded),
+        xp.where(varies, r2, 0.0),
+    )

@@ -1,0 +1,172 @@
+"""Where the data lie, and the scale in which full-batch descent sees them.
+
+Conventions: M features, D outputs; V = scale * W and W are (M, D), losses (D,). A row is read as
+``z = (x - shift) * unit``; see `_rows.base`.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from .._base.arrays import inverse_of, namespace
+from .._base.rounding import EPS, rounding_of
+
+# An L2 penalty above this, per unit of variance, gives all directions curvature.
+FLAT_RIDGE = 2e-4
+
+
+@dataclass(frozen=True)
+class Coordinates:
+    """Where the data lie, and the scale in which descent sees them.
+
+    Attributes
+    ----------
+    total : float, the sum of weights
+    centre : array of shape (M,), the mean of z_x; zeros without an intercept
+    deviation : array of shape (M,), the root mean square of z_x about the centre
+    scale : array of shape (M,), V = scale * W; 0 where a feature says nothing
+    standard : array of shape (M, 1) or None
+        What half gradients are multiplied by to be those of standardised features; None
+        where V is of these already.
+    ridge : array of shape (M, 1) or (M, D), the L2 penalty is sum_j ridge_jd V_jd ** 2
+    proximal : Proximal or None, the penalty that has no gradient
+    y_centre, null_loss : array of shape (D,), the mean of z_y and its mean square about it
+    y_noise : array of shape (D,), what rounding leaves of a loss that is zero
+    roundoff : float, the unit roundoff of the type of X
+    shift, unit : array of shape (M + D,), as in Rows
+    centred : bool, whether there is an intercept
+    rank : int
+        In no more than so many directions is there curvature to speak of: fewer than
+        features if there are few rows and next to no L2 penalty.
+    """
+
+    total: float
+    centre: np.ndarray
+    deviation: np.ndarray
+    scale: np.ndarray
+    standard: object
+    ridge: np.ndarray
+    proximal: object
+    y_centre: np.ndarray
+    null_loss: np.ndarray
+    y_noise: np.ndarray
+    roundoff: float
+    shift: np.ndarray
+    unit: np.ndarray
+    centred: bool
+    rank: int
+
+    @classmethod
+    def of(cls, rows, total, mean, variance, *, penalty, raw):
+        """Work them out from the moments of the columns, (M + D,) each, as rows give them.
+
+        The scale is the root of the variance plus the least L2 penalty: with one a rare
+        feature does not spoil the conditioning. With ``raw`` it is 1.
+        """
+        M, centred, xp = rows.n_features, float(rows.centred), namespace(mean)
+        spread = variance if rows.centred else xp.maximum(variance - mean**2, 0.0)
+        raw_square = variance[:M] + penalty.least_l2 * rows.unit[:M] ** 2
+        scale, standard = xp.sqrt(xp.where(variance[:M] > 0, raw_square, 0.0)), None
+        if raw:
+            scale, standard = xp.ones_like(scale), inverse_of(xp.sqrt(raw_square))[:, None]
+        unit = rows.unit[:M] * inverse_of(scale)
+        ridge = penalty.ridge(unit)
+        return cls(
+            total=total,
+            centre=mean[:M] * centred,
+            deviation=xp.sqrt(variance[:M]),
+            scale=scale,
+            standard=standard,
+            ridge=ridge,
+            proximal=penalty.proximal(unit, rows.unit[M:]),
+            y_centre=mean[M:] * centred,
+            null_loss=variance[M:],
+            y_noise=(8 * EPS) ** 2 * (spread + mean**2)[M:],
+            roundoff=rows.roundoff,
+            shift=rows.shift,
+            unit=rows.unit,
+            centred=rows.centred,
+            rank=min(M, rows.n_rows - rows.centred) if xp.min(ridge) < FLAT_RIDGE else M,
+        )
+
+    def objective(self, V, losses):
+        """Return the losses at V with the penalty that has no gradient, (D,)."""
+        return losses if self.proximal is None else losses + self.proximal.value(V)
+
+    @cached_property
+    def noise(self):
+        """The losses that rounding leaves of an exact fit, (D,), whatever the model."""
+        return self.y_noise + (4 * EPS) ** 2 * self.scale.shape[0] * self.null_loss
+
+    @cached_property
+    def inverse_scale(self):
+        """1 / scale, (M, 1); 0 where a feature says nothing."""
+        return inverse_of(self.scale)[:, None]
+
+    @property
+    def some_ridge(self):
+        """The ridge, or None where there is none."""
+        return self.ridge if namespace(self.ridge).any(self.ridge) else None
+
+    @cached_property
+    def y_unit(self):
+        """What Y was multiplied by to be z_y, (D,)."""
+        return self.unit[self.centre.shape[0] :]
+
+    @cached_property
+    def loss_unit(self):
+        """What a loss of z_y is multiplied by to be one of y, (D,)."""
+        return (1.0 / self.y_unit) ** 2
+
+    @property
+    def square(self):
+        """The mean square of z_x / scale, as rows are read, (M,)."""
+        return self._square(self.centre)
+
+    @property
+    def rounding(self):
+        """The mean square that rounding of x may have, over that of the scale, (M,)."""
+        off_zero = self.shift * self.unit
+        return rounding_of(
+            self._square(off_zero[: self.centre.shape[0]] + self.centre), self.roundoff
+        )
+
+    def _square(self, mean):
+        # Roots first: squares of what is far off one may be no floats.
+        root = namespace(mean).sqrt(self.deviation**2 + mean**2)
+        return (root * inverse_of(self.scale)) ** 2
+
+    @cached_property
+    def steepest_square(self):
+        """By how much centring after a product magnifies its rounding, squared; 1 or more."""
+        return max(1.0, float(namespace(self.square).max(self.square)))
+
+    @property
+    def mean(self):
+        """The means of X and Y in their own units, (M,) and (D,); zeros without an intercept."""
+        M = self.centre.shape[0]
+        centre = namespace(self.centre).concat([self.centre, self.y_centre])
+        mean = self.shift + centre / self.unit
+        return mean[:M], mean[M:]
+
+    def to_model(self, V):
+        """Return W, (M, D), and the best b, (D,), in the units of X and Y."""
+        M = self.centre.shape[0]
+        W = self.unit[:M, None] * (V * self.inverse_scale) / self.y_unit
+        return W, self.best_intercept(W)
+
+    def best_intercept(self, W):
+        """Return the b of the least loss for coefficients W, (M, D), in the units of X and Y."""
+        M = self.centre.shape[0]
+        W_z = W * self.y_unit / self.unit[:M, None]
+        b = (self.y_centre - self.centre @ W_z) / self.y_unit
+        # The shift may be large against what is left of it here; NumPy has a wider float.
+        xp = namespace(W)
+        shift = self.shift.astype(np.longdouble) if xp is np else self.shift
+        return xp.astype(b + (shift[M:] - shift[:M] @ W), xp.float64)
+
+    def from_model(self, W):
+        """Return the V of coefficients W, (M, D), in the units of X and Y."""
+        M = self.centre.shape[0]
+        return W * self.unit[M:] / self.unit[:M, None] * self.scale[:, None]

@@ -1,0 +1,177 @@
+"""Outputs that are not descended alike: each group of them is a problem of its own.
+
+A group holds the outputs that are observed in the same rows and whose penalties are of one
+kind, with a gradient everywhere or without. Its weights are zero where it is not observed. The
+groups descend side by side, each in its own coordinates, as it would alone.
+
+Conventions: M features, D outputs; outputs are the last axis of every array.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .._base.arrays import namespace, take, to_host
+from .certificate import Certificate, certify
+
+
+@dataclass(frozen=True)
+class Group:
+    """Outputs that are descended alike, and their problem.
+
+    Attributes
+    ----------
+    outputs : ndarray of int, or slice(None) for all
+    penalty : Penalty, of these outputs
+    coordinates : Coordinates
+    moments : Moments or None, where passes are cheaper
+    passes : Passes
+    """
+
+    outputs: object
+    penalty: object
+    coordinates: object
+    moments: object
+    passes: object
+
+
+class Groups:
+    """The groups of all outputs; iterating gives each Group.
+
+    Parameters
+    ----------
+    members : list of Group
+    """
+
+    def __init__(self, members):
+        self.members = members
+        outputs = [group.outputs for group in members]
+        self._order = np.argsort(np.concatenate(outputs)) if len(outputs) > 1 else slice(None)
+
+    def __iter__(self):
+        return iter(self.members)
+
+    def __len__(self):
+        return len(self.members)
+
+    def split(self, A):
+        """Return the part of an array that each group has."""
+        if len(self.members) == 1:
+            return [A]
+        return [take(A, group.outputs, axis=-1) for group in self.members]
+
+    def join(self, parts):
+        """Return the array of which these are the parts."""
+        parts = list(parts)
+        if len(parts) == 1:
+            return parts[0]
+        return take(namespace(parts[0]).concat(parts, axis=-1), self._order, axis=-1)
+
+    def join_models(self, models):
+        """Return the W and b of all groups."""
+        W, b = zip(*models, strict=True)
+        return self.join(W), self.join(b)
+
+    def certify(self, W, b, known=None):
+        """Return the Certificate of a model (W, b) of all outputs.
+
+        Parameters
+        ----------
+        W, b : array of shape (M, D) and (D,)
+        known : list of (G, losses), as in `certify`, or None
+        """
+        known = known or [None] * len(self)
+        parts = zip(self, self.split(W), self.split(b), known, strict=True)
+        found = [certify(W, b, g.coordinates, g.passes, known) for g, W, b, known in parts]
+        return Certificate(*(self.join(values) for values in zip(*found, strict=True)))
+
+    @property
+    def mean(self):
+        """The means of X for each output, (M, D), in its units; zeros without an intercept."""
+        return self._for_each_output([group.coordinates.mean[0] for group in self])
+
+    @property
+    def deviation(self):
+        """The deviations of X for each output, (M, D), in its units."""
+        coordinates = [group.coordinates for group in self]
+        return self._for_each_output(
+            [c.deviation / c.unit[: c.deviation.shape[0]] for c in coordinates]
+        )
+
+    @property
+    def coefficient_unit(self):
+        """The deviation of each output over the least one of X, that is not 0, (D,)."""
+        xp = namespace(self.null_loss)
+        least = xp.min(xp.where(self.deviation > 0, self.deviation, xp.inf), axis=0)
+        return xp.sqrt(self.null_loss) / least
+
+    def _for_each_output(self, columns):
+        """Return an array (M, D) of the column, (M,), that each group has."""
+        xp = namespace(columns[0])
+        lengths = [group.coordinates.y_centre.shape[0] for group in self]
+        parts = zip(columns, lengths, strict=True)
+        return self.join([xp.broadcast_to(c[:, None], (c.shape[0], n)) for c, n in parts])
+
+    def known_features(self):
+        """Return what is known of the features, once for all outputs or for each.
+
+        It is kept with a model, so that a stream may go on from there.
+
+        Returns
+        -------
+        known : tuple of ndarray of shape (M + 1, 3), float32
+            As `_mini_batch.sampling.seen_of` takes them; empty where float32 cannot hold them.
+        """
+        with np.errstate(over="ignore"):
+            found = [
+                known_of(group.coordinates, group.passes.rows).astype(np.float32)
+                for group in self
+            ]
+        if not np.isfinite(found).all():
+            return ()
+        if len(found) == 1:
+            return tuple(found)
+        outputs = [np.full(len(group.outputs), k) for k, group in enumerate(self)]
+        return tuple(found[k] for k in self.join(outputs))
+
+    def best_intercept(self, W):
+        """Return the b of the least loss for coefficients W, (M, D)."""
+        parts = zip(self, self.split(W), strict=True)
+        return self.join([group.coordinates.best_intercept(part) for group, part in parts])
+
+    @property
+    def null_loss(self):
+        """The loss of predicting the mean, or zero without an intercept, (D,)."""
+        return self.join(g.coordinates.null_loss * g.coordinates.loss_unit for g in self)
+
+    @property
+    def y_mean(self):
+        """The mean of each output, (D,), in its unit; zeros without an intercept."""
+        return self.join(group.coordinates.mean[1] for group in self)
+
+
+def known_of(c, rows):
+    """Return mean, deviation and density of features, (M + 1, 3), last the number of rows."""
+    M = rows.n_features
+    weight = to_host(rows.weight)
+    deviation = to_host(c.deviation / c.unit[:M])
+    columns = np.stack([to_host(c.mean[0]), deviation, rows.known_density()], axis=1)
+    return np.append(columns, [[np.count_nonzero(weight)] * 3], axis=0)
+
+
+def alike(*marks):
+    """Return the outputs of each group, given marks that those of a group share.
+
+    Parameters
+    ----------
+    *marks : array of shape (n, D), bool
+
+    Returns
+    -------
+    outputs : list of ndarray of int, or [slice(None)]
+    """
+    members = {}
+    columns = np.concatenate([to_host(mark) for mark in marks])
+    for d, column in enumerate(np.packbits(columns, axis=0).T):
+        members.setdefault(column.tobytes(), []).append(d)
+    return [slice(None)] if len(members) == 1 else list(map(np.array, members.values()))

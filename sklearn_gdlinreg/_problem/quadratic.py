@@ -1,0 +1,143 @@
+"""What full-batch descent asks of the data: a gradient, and the curvature of a direction.
+
+Descent runs on the centred problem in the coordinates V = scale * W, (M, D), where the
+intercept is already at its best. Two suppliers answer the same calls: Moments, from
+products gathered once, and Passes, from the data each time.
+
+Conventions: N rows, M features, D outputs; "half gradient" is -1/2 dL/dV, so that
+``half_gradient = B - H V`` with H half the Hessian; losses are one an output, (D,).
+"""
+
+import math
+
+import numpy as np
+
+from .._base.arrays import dot, multiply, namespace
+from .._base.rounding import EPS
+
+START_OVERFLOWS = (
+    "The loss overflows where descent starts: the values of coef_init or intercept_init, or of "
+    "the last fit with warm_start=True, are too large for these X and y."
+)
+
+
+class Moments:
+    """Gradient and curvature from the moments of the data: O(M ** 2 D) whatever N is.
+
+    Parameters
+    ----------
+    second : array of shape (M + D, M + D), the mean of z z'
+    coordinates : Coordinates
+
+    Attributes
+    ----------
+    flat : float
+        The curvature of a unit move below this is known to less than half its digits.
+    floor : array of shape (M,)
+        The curvature of a move P is all rounding, of the data or of sums, up to P' floor P.
+    """
+
+    name = "moments"
+
+    def __init__(self, second, coordinates):
+        M = coordinates.centre.shape[0]
+        xp = namespace(second)
+        # A matrix of rounding errors of size eps has a norm of about eps * sqrt(M).
+        self.flat = math.sqrt(EPS * M * coordinates.steepest_square)
+        self.floor = coordinates.rounding + 16 * EPS * math.sqrt(M) * coordinates.square
+        centre = xp.concat([coordinates.centre, coordinates.y_centre])
+        inverse = coordinates.inverse_scale
+        covariance = second[:M, :] - centre[:M, None] * centre
+        self.null_loss = coordinates.null_loss
+        self.B = covariance[:, M:] * inverse
+        self.H = covariance[:, :M] * inverse * inverse.T
+        self.ridge = coordinates.some_ridge
+        self.shape = self.B.shape
+        self.work = M * M * self.shape[1]
+
+    def _times(self, V):
+        HV = self.H @ V
+        if self.ridge is not None:
+            HV += self.ridge * V
+        return HV
+
+    def gradient(self, V):
+        """Return the half gradient at V, (M, D), and the losses, (D,)."""
+        G = self.B - self._times(V)
+        losses = self.null_loss - dot(V, self.B + G)
+        return G, namespace(V).maximum(losses, 0.0)
+
+    def curvature(self, P):
+        """Return H P, (M, D), and the curvatures p' H p of its columns, (D,)."""
+        HP = self._times(P)
+        return HP, dot(P, HP)
+
+
+class Passes:
+    """Gradient and curvature from one pass over the data each.
+
+    Parameters
+    ----------
+    rows : Rows
+    coordinates : Coordinates
+    precise : bool
+        Whether gradients are computed in the widest float there is.
+    """
+
+    name = "passes"
+
+    def __init__(self, rows, coordinates, *, precise=False):
+        self.rows, self.coordinates = rows, coordinates
+        self.inverse_scale = coordinates.inverse_scale
+        # The curvature is a squared length, and X p itself is known to eps. A thousand times
+        # that is still no direction to go: it would make the solution long for nothing.
+        self.flat = EPS
+        in_sums = (1000 * EPS) ** 2 * rows.n_features * coordinates.square
+        self.floor = coordinates.rounding + in_sums
+        self.shape = (rows.n_features, rows.n_outputs)
+        self.ridge, self._xp = coordinates.some_ridge, namespace(self.inverse_scale)
+        # The output of products, with NumPy; see `multiply`.
+        self._scratch = np.empty(self.shape)
+        self.residual = rows.precise_residual if precise else rows.residual
+        self.work = 2 * rows.n_entries * rows.n_outputs
+
+    def precise(self):
+        """Return the same with gradients in the widest float there is."""
+        return Passes(self.rows, self.coordinates, precise=True)
+
+    def _mean(self, w):
+        """Return the mean prediction of w, (D,)."""
+        return dot(self.coordinates.centre[:, None], w)
+
+    def _reduce(self, sums, V):
+        """Return the sums of a pass centred and scaled; V is there for the penalty."""
+        c, xp = self.coordinates, self._xp
+        G, first, second = sums
+        first, second = first / c.total, second / c.total
+        if c.centred:
+            G -= multiply((c.centre * c.total)[:, None], first, out=self._scratch)
+            second = second - first**2
+        # Not in place: the rows overwrite their sums at the next pass.
+        G = G * self.inverse_scale
+        G /= c.total
+        if self.ridge is not None:
+            penalty = multiply(self.ridge, V, out=self._scratch)
+            G -= penalty
+            second = second + dot(penalty, V)
+        second = xp.maximum(xp.astype(second, xp.float64, copy=False), 0.0)
+        return xp.astype(G, xp.float64, copy=False), second
+
+    def gradient(self, V):
+        """Return the half gradient at V, (M, D), and the losses, (D,)."""
+        c = self.coordinates
+        w = multiply(V, self.inverse_scale, out=self._scratch)
+        return self._reduce(self.residual(w, c.y_centre - self._mean(w)), V)
+
+    def curvature(self, P):
+        """Return H P, (M, D), and the curvatures p' H p of its columns, (D,)."""
+        w = multiply(P, self.inverse_scale, out=self._scratch)
+        # With no targets the residual is -X p, and the half gradient -H p.
+        sums = self.rows.residual(w, -self._mean(w), homogeneous=True)
+        HP, curvatures = self._reduce(sums, P)
+        HP *= -1.0
+        return HP, curvatures

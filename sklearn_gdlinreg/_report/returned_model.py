@@ -1,0 +1,189 @@
+"""The model that a fit returns: in the type of X, with its certificate, and what to tell of it.
+
+Conventions: M features, D outputs; W (M, D), b (D,).
+"""
+
+import numpy as np
+from scipy import sparse
+
+from .._base.arrays import moved, namespace, to_host
+
+# By how much rounding to the type of X may raise the objective, over itself and over that of
+# the mean of y, before the user is told.
+ROUNDED_OWN, ROUNDED_NULL = 1e-2, 1e-6
+# What the nearest intercept misses is taken up where its square is more than this share of the
+# objective, in so many rounds at most.
+TAKEN_UP, TAKEN_UP_TIMES = 1e-4, 4
+# How far below 0 an R squared may be by rounding.
+BAD = 1e-6
+
+
+def finish(W, b, known, groups, dtype, history, *, automatic):
+    """Return W and b in the type of X; take down their certificate, and what is wrong.
+
+    Parameters
+    ----------
+    W, b : array of shape (M, D) and (D,), float64
+    known : list of (G, losses) of these, as `Groups.certify` takes it, or None
+    groups : Groups
+    dtype : float32 or float64, of the library of the arrays
+    history : History
+    automatic : bool
+        Whether the steps were; the textbook's are made as asked, where they lead.
+    """
+    xp, found = namespace(W), None if known is None else groups.certify(W, b, known)
+    if found is not None:
+        _check_underflow(W, dtype, found, groups, history.tol)
+    if W.dtype != dtype or found is None:
+        W, b = cast_model(W, b, dtype, groups.mean)
+        if found is not None and automatic:
+            W = _take_up(W, b, found.objective, groups)
+        before, found = found, _certificate_of(W, b, groups)
+        if before is not None and automatic:
+            W, b, found = _or_the_mean(W, b, before, found, groups)
+            _report_rounding(before, found, dtype, groups, history)
+    elif not _finite(W, b):
+        raise ValueError(_overflows(dtype))
+    if not _finite(found.objective):
+        raise ValueError(
+            "Input y spans too many orders of magnitude: the squares of its values overflow. "
+            "Scale the outputs to a smaller range."
+        )
+    if automatic or history.tol > 0:
+        _report_bad(found.r2, history)
+    roundoff = float(xp.finfo(dtype).eps) / 2.0
+    history.certified(xp.sum(found.objective), xp.max(found.optimality), roundoff)
+    return W, b
+
+
+def _certificate_of(W, b, groups):
+    xp = namespace(W)
+    return groups.certify(xp.astype(W, xp.float64), xp.astype(b, xp.float64))
+
+
+def cast_model(W, b, dtype, mean):
+    """Return W and b in a type; the predictions at the means of X, (M, D), stay.
+
+    Raises
+    ------
+    ValueError
+        If the type has no such numbers.
+    """
+    xp = namespace(W)
+    with np.errstate(over="ignore", invalid="ignore"):
+        cast = xp.astype(W, dtype, copy=False)
+        b = b - xp.sum(mean * (xp.astype(cast, xp.float64) - W), axis=0)
+        b = xp.astype(b, dtype, copy=False)
+    if not _finite(cast, b):
+        raise ValueError(_overflows(dtype))
+    return cast, b
+
+
+def _take_up(W, b, objective, groups):
+    """Return W with coefficients that take up what the nearest intercept of the type misses.
+
+    Far off zero that may be more than the residual is. A coefficient whose feature is far off
+    zero, too, moves the mean of the predictions by a change that their spread hardly feels:
+    in each round it is the one that costs least in loss.
+    """
+    xp, mean, deviation = namespace(W), to_host(groups.mean), to_host(groups.deviation)
+    b, objective = to_host(xp.astype(b, xp.float64)), to_host(objective)
+    cast, outputs = to_host(W).copy(), np.arange(W.shape[1])
+    for _ in range(TAKEN_UP_TIMES):
+        best = groups.best_intercept(moved(cast.astype(np.float64), groups.y_mean))
+        off = to_host(best) - b
+        if not (off**2 > TAKEN_UP * objective).any():
+            break
+        unit = np.spacing(np.abs(cast)).astype(np.float64) * (cast != 0)
+        moves = np.where(unit * mean == 0, 0.0, unit * mean)
+        n_units = np.rint(off / np.where(moves == 0, np.inf, moves))
+        cost = (n_units * unit * deviation) ** 2 + (off - n_units * moves) ** 2
+        least = np.argmin(cost, axis=0)
+        changed = cast[least, outputs] + (n_units * unit)[least, outputs].astype(cast.dtype)
+        cast[least, outputs] = np.where(
+            cost[least, outputs] < off**2, changed, cast[least, outputs]
+        )
+    return moved(cast, W)
+
+
+def _check_underflow(W, dtype, found, groups, tol):
+    """Raise if the type has no numbers as small as the coefficients that an output needs.
+
+    Either they are there in float64, and explain the output, or float64 has lost them, too.
+    """
+    xp = namespace(W)
+    smallest = xp.finfo(dtype).smallest_normal
+    vanish = xp.max(xp.abs(W), axis=0) < smallest
+    lost = (groups.coefficient_unit < smallest) & (found.optimality > tol)
+    if xp.any(vanish & ((found.r2 > BAD) | lost)):
+        raise ValueError(_overflows(dtype).replace("overflow", "underflow"))
+
+
+def check_vanished(W, X, Y):
+    """Raise if a stream's model has vanished since its type has no numbers as small.
+
+    Parameters
+    ----------
+    W : array of shape (M, D), in its type
+    X, Y : the rows learnt from last, (N, M) and (N, D)
+    """
+    xp = namespace(W)
+    smallest = xp.finfo(W.dtype).smallest_normal
+    vanish = xp.max(xp.abs(W), axis=0) < smallest
+    if not xp.any(vanish):
+        return
+    largest = abs(X).max() if sparse.issparse(X) else xp.max(xp.abs(X))
+    spread = xp.max(xp.abs(Y - Y[:1, :]), axis=0)
+    if xp.any(vanish & (spread > 0) & (spread < smallest * largest)):
+        raise ValueError(_overflows(W.dtype).replace("overflow", "underflow"))
+
+
+def _overflows(dtype):
+    return (
+        f"The coefficients overflow {str(dtype).rpartition('.')[2]}: X and y differ by too many "
+        "orders of magnitude. Scale the features or the outputs."
+    )
+
+
+def _or_the_mean(W, b, before, found, groups):
+    """Return the model and its certificate, but the mean of y where that has become better."""
+    xp, mean = namespace(W), groups.y_mean
+    b_mean = xp.astype(mean, b.dtype)
+    null = groups.null_loss + (xp.astype(b_mean, xp.float64) - mean) ** 2
+    lost = (before.objective <= null) & (found.objective > null)
+    if not xp.any(lost):
+        return W, b, found
+    W, b = xp.where(lost, 0.0 * W, W), xp.where(lost, b_mean, b)
+    return W, b, _certificate_of(W, b, groups)
+
+
+def _report_rounding(before, found, dtype, groups, history):
+    """Tell where a model lost more than a little when it was rounded to the type of X."""
+    xp = namespace(before.objective)
+    rise = found.objective - before.objective
+    lost = rise > xp.maximum(ROUNDED_OWN * before.objective, ROUNDED_NULL * groups.null_loss)
+    if xp.any(lost):
+        d = int(np.argmax(to_host(lost)))
+        history.faults.append(
+            f"Rounding the model to {str(dtype).rpartition('.')[2]}, the type of X, raised the "
+            f"loss of output {d} from {float(before.objective[d]):.4g} to "
+            f"{float(found.objective[d]):.4g}. Take the offset off X and y, pass them in "
+            "float64, or set alpha > 0 if features are collinear."
+        )
+
+
+def _report_bad(r2, history):
+    """Tell of a model that is worse than the mean of y on the rows that it has learnt from."""
+    r2 = to_host(r2)
+    d = int(np.argmin(r2))
+    if not r2[d] >= -BAD:
+        history.faults.append(
+            f"R squared is {r2[d]:.3g} for output {d}, on the rows that the model has learnt "
+            "from: a constant predicts better. Increase max_iter, or pass X and y in float64 "
+            "and without their offset."
+        )
+
+
+def _finite(*arrays):
+    """Whether all values of these arrays are."""
+    return all(namespace(A).all(namespace(A).isfinite(A)) for A in arrays)

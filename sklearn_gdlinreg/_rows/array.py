@@ -1,0 +1,137 @@
+"""Rows of an array of another library than NumPy, read where they are.
+
+What kernels do for NumPy's arrays, functions of the Array API do here, block by block.
+Conventions are those of `base`.
+"""
+
+import math
+
+import numpy as np
+
+from .._base.arrays import device, dot, moved, namespace, take, to_host, zeros
+from .dense import DenseRows
+
+# Items of a block: on a CPU it stays in the cache; elsewhere starting a function must cost
+# little beside it.
+CPU_ITEMS, DEVICE_ITEMS = 2**17, 2**24
+# Rows that the shift and unit are worked out from.
+SAMPLE_ROWS = 256
+
+
+class ArrayRows(DenseRows):
+    """Rows of an array that follows the Array API; parameters are those of DenseRows."""
+
+    def __init__(self, X, Y, sample_weight, *, centred, scaled=True, like=None):
+        self.X, self.Y, self.centred = X, Y, centred
+        (self.n_rows, self.n_features), self.n_outputs = X.shape, Y.shape[1]
+        self._xp, self._column_sums = namespace(X), None
+        self.roundoff = float(self._xp.finfo(X.dtype).eps) / 2.0
+        self.weighted = sample_weight is not None
+        if self.weighted:
+            # A power of two changes no mean, and keeps sums of tiny or huge weights floats.
+            exponent = math.frexp(float(self._xp.max(sample_weight)))[1]
+            self.weight = sample_weight * math.ldexp(1.0, max(-exponent, -1000))
+        else:
+            self.weight = self._xp.broadcast_to(zeros((1,), X) + 1.0, (self.n_rows,))
+        sample = like or self._sample_rows(centred, scaled)
+        self.shift, self.unit = moved(sample.shift, X), moved(sample.unit, X)
+
+    def _sample_rows(self, centred, scaled):
+        """Return some rows that carry weight, evenly spread, as NumPy's: a small copy."""
+        every = max(1, self.n_rows // SAMPLE_ROWS)
+        rows = slice(None, None, every)
+        if self.weighted:
+            rows = to_host(self._xp.nonzero(self.weight > 0)[0])[rows]
+        X, Y = (to_host(take(A, rows, axis=0)) for A in (self.X, self.Y))
+        return DenseRows(X, Y, None, centred=centred, scaled=scaled)
+
+    @property
+    def n_entries(self):
+        """How many entries a pass reads."""
+        return self.n_rows * self.n_features
+
+    @property
+    def held_unit(self):
+        """Ones, (P,): rows are kept as they come."""
+        return self._xp.ones_like(self.unit)
+
+    @property
+    def entries_of_a_row(self):
+        """How many entries of a row are read: all."""
+        return self.n_features
+
+    def _spans(self, at_least=1):
+        """Yield the slices of rows that are read at once."""
+        items = CPU_ITEMS if "cpu" in str(device(self.X)).lower() else DEVICE_ITEMS
+        n_block = max(items // (self.n_features + self.n_outputs), at_least)
+        for start in range(0, self.n_rows, n_block):
+            yield slice(start, min(start + n_block, self.n_rows))
+
+    def _blocks(self, dtype, at_least=1):
+        """Yield (z_x, z_y, weight) block by block."""
+        M, astype = self.n_features, self._xp.astype
+        shift, unit = astype(self.shift, dtype), astype(self.unit, dtype)
+        for rows in self._spans(at_least):
+            z_x = (astype(self.X[rows, :], dtype) - shift[:M]) * unit[:M]
+            z_y = (astype(self.Y[rows, :], dtype) - shift[M:]) * unit[M:]
+            yield z_x, z_y, astype(self.weight[rows], dtype)
+
+    # Whether values are finite is seen in the sums: NumPy beneath a library need not tell.
+    @np.errstate(over="ignore", invalid="ignore")
+    def _gram(self):
+        """Return the sums of products of [z_x, z_y, 1]."""
+        size = self.n_features + self.n_outputs + 1
+        gram = zeros((size, size), self.X)
+        for z_x, z_y, weight in self._blocks(self._xp.float64, at_least=size):
+            root = self._xp.sqrt(weight)[:, None]
+            if self.weighted:
+                z_x, z_y = z_x * root, z_y * root
+            block = self._xp.concat([z_x, z_y, root], axis=1)
+            gram += block.T @ block
+        return gram
+
+    @np.errstate(over="ignore", invalid="ignore")
+    def _columns(self):
+        """Return sums of w z and w z ** 2, (2, P), and of w where x is not 0 and w, (M + 1,)."""
+        if self._column_sums is None:
+            xp, M = self._xp, self.n_features
+            sums, filled = zeros((2, M + self.n_outputs), self.X), zeros((M + 1,), self.X)
+            for rows, (*z, weight) in zip(self._spans(), self._blocks(xp.float64), strict=True):
+                z, weight = xp.concat(z, axis=1), weight[:, None]
+                sums += xp.stack([xp.sum(weight * z, axis=0), xp.sum(weight * z * z, axis=0)])
+                filled[:M] += xp.sum(xp.where(self.X[rows, :] != 0, weight, 0.0), axis=0)
+                filled[M] += xp.sum(weight)
+            self._column_sums = sums, filled
+            if not xp.all(xp.isfinite(sums)):
+                self._raise_non_finite()
+        return self._column_sums
+
+    def square_lengths(self, centre, inverse):
+        """Return the squared lengths of the rows (x - centre) * inverse, (N,)."""
+        xp = self._xp
+        parts = (xp.astype(self.X[rows, :], xp.float64) for rows in self._spans())
+        return xp.concat([xp.sum(((x - centre) * inverse) ** 2, axis=1) for x in parts])
+
+    def residual(self, V, offset, *, homogeneous=False):
+        """Return sums over rows of w z_x r, (M, D), of w r and of w r ** 2, (D,) each.
+
+        The residual r is ``z_y - offset - z_x V``, with z_y = 0 if homogeneous.
+        """
+        xp, M = self._xp, self.n_features
+        gradient, unit = xp.zeros_like(V), self.unit[:M, None]
+        first, second = xp.zeros_like(offset), xp.zeros_like(offset)
+        # The unit of X is taken off V: a product with X would take as long as a pass.
+        V = unit * V
+        for rows in self._spans():
+            x = xp.astype(self.X[rows, :], xp.float64) - self.shift[:M]
+            r = -offset - x @ V
+            if not homogeneous:
+                r += (xp.astype(self.Y[rows, :], xp.float64) - self.shift[M:]) * self.unit[M:]
+            weighted = self.weight[rows, None] * r if self.weighted else r
+            gradient += x.T @ weighted
+            first += xp.sum(weighted, axis=0)
+            second += dot(weighted, r)
+        return unit * gradient, first, second
+
+    # There is no wider float than theirs.
+    precise_residual = residual

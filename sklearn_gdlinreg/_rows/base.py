@@ -1,0 +1,134 @@
+"""The data as descent sees them: rows, read block by block, never copied.
+
+A row is seen as ``z = (x - shift) * unit``; see `dense` and `csr`.
+
+Conventions: N rows, M features, D outputs, P = M + D columns ``[z_x, z_y]``; means are
+weighted; V is (M, D).
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+
+import numpy as np
+from sklearn.utils import assert_all_finite
+
+from .._base.arrays import stored
+from .._base.threads import blas_of_one_thread, count_threads
+from .._input.containers import assert_finite_targets
+
+
+def with_whole_strides(A):
+    """Return A, or a copy where its items are not as kernels read them.
+
+    Columns of a field of records are not whole items apart; memory that another process has
+    sent may not be aligned.
+    """
+    return A if A.flags.aligned and not A.strides[1] % A.itemsize else A.copy()
+
+
+def constant(value, shape, dtype=np.float64):
+    """Return an array of one value, which takes the memory of one; read only by habit."""
+    return np.ndarray(shape, dtype, np.array(value, dtype), strides=(0,) * len(shape))
+
+
+class Rows:
+    """What dense and sparse rows share.
+
+    Parameters
+    ----------
+    X : array or CSR matrix of shape (N, M), float32 or float64
+    Y : ndarray of shape (N, D), of the type of X
+    sample_weight : ndarray of shape (N,), float64, or None
+
+    Attributes
+    ----------
+    widest_moments : int
+        Moments of wider data would take more memory than most machines spare.
+    n_entries, moments_work
+        What a pass and moments cost.
+    roundoff : float
+        The unit roundoff of the type of X.
+    """
+
+    def __init__(self, X, Y, sample_weight):
+        self.X, self.Y = X, Y
+        (self.n_rows, self.n_features), self.n_outputs = X.shape, Y.shape[1]
+        self.roundoff = float(np.finfo(X.dtype).eps) / 2.0
+        self.weighted = sample_weight is not None
+        if self.weighted:
+            # A power of two changes no mean, and keeps sums of tiny or huge weights floats.
+            self.weight = np.ldexp(sample_weight, -np.frexp(sample_weight.max())[1])
+        else:
+            self.weight = constant(1.0, (self.n_rows,))
+        self._outputs = self._pool = None
+        self._no_targets = constant(0.0, Y.shape, X.dtype)
+
+    def _sum(self, add, parts, product=0):
+        """Sum ``add(outputs, start, stop)`` over spans of rows, one thread a part.
+
+        Parameters
+        ----------
+        add : callable
+            A kernel that adds to its outputs; it releases the GIL.
+        parts : list of list of ndarray
+            The outputs of each thread, overwritten. The result is in the first.
+        product : int
+            Multiply-adds of the largest product that is asked of BLAS.
+        """
+
+        def run(outputs, start, stop):
+            for output in outputs:
+                output.fill(0.0)
+            add(outputs, start, stop)
+
+        with blas_of_one_thread(product):
+            if len(parts) == 1:
+                run(parts[0], 0, self.n_rows)
+                return parts[0]
+            if self._pool is None:
+                # Starting threads takes longer than a pass: they live as long as these rows.
+                self._pool = ThreadPoolExecutor(len(parts))
+            bounds = np.linspace(0, self.n_rows, len(parts) + 1).astype(int)
+            list(self._pool.map(run, parts, bounds[:-1], bounds[1:]))
+        for part in parts[1:]:
+            for total, term in zip(parts[0], part, strict=True):
+                total += term
+        return parts[0]
+
+    def _parts(self, n_entries):
+        """Return the outputs of a pass, for each thread; made once and used again.
+
+        Fresh memory of this size costs more than what is computed in it.
+        """
+        if self._outputs is None:
+            M, D = self.n_features, self.n_outputs
+            n_threads = count_threads(n_entries * (1 + D))
+            # Threads add to their sums at every row: keep these off each other's cache line.
+            self._outputs = [
+                [np.empty((M, D)), np.empty(2 * D + 32)[16:-16].reshape(2, D)]
+                for _ in range(n_threads)
+            ]
+        return self._outputs
+
+    @property
+    def held_unit(self):
+        """What the columns of X and Y have been multiplied by where they are kept, (P,)."""
+        return np.ones(self.n_features + self.n_outputs)
+
+    @cached_property
+    def entries_of_a_row(self):
+        """How many entries of a row are not zero, in the mean; at least 1."""
+        return max(1.0, float(self.density().sum()))
+
+    def known_density(self):
+        """Return `density` where that takes no pass over all values, and else 1, (M,)."""
+        return np.ones(self.n_features)
+
+    def _raise_non_finite(self):
+        """Say which input holds a nan or an infinity, or overflows."""
+        assert_all_finite(stored(self.X), input_name="X")
+        assert_finite_targets(self.Y)
+        raise ValueError(
+            "Input X or y spans too many orders of magnitude: the squares of its values "
+            "overflow. Scale the features or the outputs to a smaller range."
+        )

@@ -1,0 +1,37 @@
+"""Which class reads the rows of which container: the one place where that is decided."""
+
+from functools import singledispatch
+
+import numpy as np
+from scipy import sparse
+
+from .array import ArrayRows
+from .csr import CSRRows
+from .dense import DenseRows
+
+
+@singledispatch
+def rows_of(X, Y, sample_weight, *, centred, scaled=True, like=None):
+    """Return the Rows of data, of the kind of X.
+
+    Parameters
+    ----------
+    X : of shape (N, M), float32 or float64, an ndarray, CSR, or an array of another library;
+        modules register others
+    Y : array of shape (N, D), of the type of X
+    sample_weight : array of shape (N,), float64, or None
+    centred : bool, whether there is an intercept
+    scaled : bool, as in DenseRows
+    like : Rows or None
+        Rows whose shift and unit to use, so that moments add up and can be subtracted.
+    """
+    return ArrayRows(X, Y, sample_weight, centred=centred, scaled=scaled, like=like)
+
+
+rows_of.register(np.ndarray)(DenseRows)
+
+
+@rows_of.register(sparse.csr_matrix)
+@rows_of.register(sparse.csr_array)
+def _(X, Y, sample_weight, *, centred, scaled=True, like=None):
+    return CSRRows(X, Y, sample_weight, centred=centred)

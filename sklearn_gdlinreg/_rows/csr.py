@@ -1,0 +1,178 @@
+"""Rows of a CSR matrix or array, seen as they are: not shifted, not scaled.
+
+Conventions are those of `base`.
+"""
+
+import numpy as np
+from sklearn.utils.sparsefuncs import mean_variance_axis
+
+from .._base.rounding import EPS, rounding_of
+from .._base.threads import count_threads
+from .base import Rows, with_whole_strides
+from .kernels import (
+    add_filled_sparse,
+    add_moments_sparse,
+    add_residual_sparse,
+    square_lengths_sparse,
+)
+
+# Mean squares outside of TINY to 1 / TINY are about to lose digits to the range of floats.
+TINY = 1e-200
+
+
+def parts_of(X):
+    """Return data, indices and indptr of a CSR matrix as kernels take them.
+
+    They are aligned, of one type of index, and never empty: a matrix without entries gets one
+    that no row has.
+    """
+    index_type = np.result_type(X.indices, X.indptr)
+    data, indices = X.data, X.indices
+    if not len(data):
+        data, indices = np.zeros(1, X.dtype), np.zeros(1, index_type)
+    parts = data, indices.astype(index_type, copy=False), X.indptr.astype(index_type, copy=False)
+    return tuple(np.require(part, requirements="A") for part in parts)
+
+
+class CSRRows(Rows):
+    """Rows of a CSR matrix or array, with int32 or int64 indices.
+
+    One with repeated or unsorted entries is put in order first, in a copy.
+    """
+
+    widest_moments = 4_096
+
+    def __init__(self, X, Y, sample_weight, *, centred):
+        # Kernels trust the indices.
+        X.check_format(full_check=True)
+        if not X.has_canonical_format:
+            X = X.copy()
+            X.sum_duplicates()
+        if not (np.isfinite(X.data).all() and np.isfinite(Y).all()):
+            super().__init__(X, Y, None)
+            self._raise_non_finite()
+        super().__init__(X, with_whole_strides(Y), sample_weight)
+        self.centred = centred
+        self.shift = np.zeros(self.n_features + self.n_outputs)
+        self.unit = np.ones(self.n_features + self.n_outputs)
+        self._residual = None
+        self._parts_of_X = parts_of(X)
+
+    @property
+    def held_unit(self):
+        """What the columns of X and Y have been multiplied by where they are kept, (P,)."""
+        return self.unit
+
+    @property
+    def n_entries(self):
+        """How many entries a pass reads."""
+        return self.X.nnz
+
+    @property
+    def moments_work(self):
+        """What gathering moments takes, in multiply-adds of a pass."""
+        return self.n_entries**2 / max(self.n_rows, 1)
+
+    def csr(self):
+        """Return data, indices and indptr."""
+        return self._parts_of_X
+
+    def column_moments(self):
+        """Return what that of dense rows does; centred on the mean before it is squared."""
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            mean, variance = self._mean_and_variance()
+            square = variance + mean**2
+            lost = (mean != 0) & ~((square > TINY) & (square < 1 / TINY))
+            if lost.any():
+                self._rescale(mean)
+                mean, variance = self._mean_and_variance()
+        if not np.isfinite(variance).all():
+            self._raise_non_finite()
+        if self.centred:
+            in_data = rounding_of(mean**2, self.roundoff)
+            variance[variance <= (16 * EPS * mean) ** 2 + in_data] = 0.0
+        else:
+            variance += mean**2
+        return self.weight.sum(), mean, variance
+
+    def _mean_and_variance(self):
+        X, Y = (A.astype(np.float64, copy=False) for A in (self.X, self.Y))
+        weight = np.ascontiguousarray(self.weight)
+        mean, variance = mean_variance_axis(X, axis=0, weights=weight)
+        y_mean = weight @ Y / weight.sum()
+        y_variance = weight @ (Y - y_mean) ** 2 / weight.sum()
+        return np.append(mean, y_mean), np.append(variance, y_variance)
+
+    def _rescale(self, mean):
+        """Bring the columns to unit size by powers of two, in a copy: a last resort."""
+        exponent = np.clip(np.frexp(mean)[1], -500, 500)
+        self.unit = np.ldexp(1.0, -exponent)
+        M = self.n_features
+        self.X = self.X.astype(np.float64)
+        self.X.data *= self.unit[self.X.indices]
+        self._parts_of_X = parts_of(self.X)
+        self.Y = self.Y * self.unit[M:]
+        self._no_targets = self._no_targets.astype(np.float64)
+
+    def moments(self):
+        """Return what `column_moments` does, and the mean of z z', (P, P)."""
+        total, mean, variance = self.column_moments()
+        M, D = self.n_features, self.n_outputs
+        y_mean = mean[M:]
+
+        def add(outputs, start, stop):
+            add_moments_sparse(*self.csr(), self.Y, self.weight, y_mean, *outputs, start, stop)
+
+        parts = [[np.empty((M, M)), np.empty((M, D))]]
+        gram, cross = self._sum(add, parts)
+        second = np.zeros((M + D, M + D))
+        second[:M, :M] = (gram + gram.T - np.diag(np.diag(gram))) / total
+        second[:M, M:] = cross / total + np.outer(mean[:M], y_mean)
+        second[M:, :M] = second[:M, M:].T
+        return total, mean, variance, second
+
+    def residual(self, V, offset, *, homogeneous=False):
+        """Return sums over rows of w x r, (M, D), of w r and of w r ** 2, (D,) each.
+
+        The first is overwritten by the next call.
+        The residual r is ``y - offset - x V``, with y = 0 if homogeneous.
+        """
+        Y = self._no_targets if homogeneous else self.Y
+        if self._residual is None:
+            self._residual = np.empty(Y.shape)
+
+        def add(outputs, start, stop):
+            add_residual_sparse(
+                *self.csr(), Y, self.weight, V, offset, self._residual, *outputs, start, stop
+            )
+
+        gradient, sums = self._sum(add, self._parts(self.X.nnz))
+        return gradient, *sums
+
+    precise_residual = residual
+
+    def density(self, *, counted=False):
+        """Return the share of weight in which each feature is not zero, (M,).
+
+        Or the share of the rows that carry weight in which an entry of it is stored, where it
+        is exactly 1 if one is in all of them.
+        """
+        filled = np.zeros(self.n_features)
+        weight = (self.weight > 0).astype(np.float64) if counted else self.weight
+        add_filled_sparse(*self.csr(), weight, counted, filled)
+        return filled / weight.sum()
+
+    known_density = density
+
+    def square_lengths(self, centre, inverse):
+        """Return the squared lengths of the rows (x - centre) * inverse, (N,)."""
+        lengths, zeros = np.empty(self.n_rows), (centre * inverse) ** 2
+        # Far off zero what is added and taken off again would leave nothing but rounding.
+        zeros[self.density(counted=True) == 1.0] = 0.0
+        frame = centre, inverse, zeros, float(zeros.sum())
+
+        def write(_, start, stop):
+            square_lengths_sparse(*self.csr(), *frame, lengths, start, stop)
+
+        self._sum(write, [[]] * count_threads(self.X.nnz))
+        return lengths

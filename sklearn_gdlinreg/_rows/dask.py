@@ -1,0 +1,342 @@
+"""Rows that Dask keeps in chunks: each chunk answers for itself, and the answers are summed.
+
+What is asked goes to the chunks, and never a chunk to who asks. A chunk is read by the rows
+of its kind, `dense` or `csr`, in a task of its own; a tree of tasks merges the
+answers. Tasks keep no chunk: where a worker is lost, its chunks are made again.
+
+Conventions are those of `base`; P = M + D columns.
+"""
+
+import math
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
+
+import dask
+import numpy as np
+from scipy import sparse
+from sklearn.utils import assert_all_finite
+
+from .._base.rounding import EPS, rounded_to_20_bits, rounding_of
+from .._base.threads import one_thread
+from .._input.containers import assert_finite_targets, unmasked
+from .containers import rows_of
+from .csr import CSRRows
+from .dense import PRODUCT_ADVANTAGE, DenseRows
+
+# Answers that a task of the tree merges.
+FAN_IN = 8
+# Moments of so many features, 32 MB, are let be larger than a chunk: a worker holds a few.
+ALWAYS_NARROW = 2_000
+
+
+@dataclass(frozen=True)
+class Chunks:
+    """The chunks of X, Y and the weights; of some outputs, if they are missing in other rows.
+
+    Attributes
+    ----------
+    blocks : list of (Delayed X, Delayed Y, Delayed weight or None)
+    lengths : tuple of int, the rows of each
+    shape : (N, M)
+    n_columns : int, the outputs that Y has
+    dtype : float32 or float64
+    sparse : bool, whether the chunks of X are, or None where that is not known yet
+    exponent : int, weights are to be multiplied by 2 to the power of minus this
+    outputs : ndarray of int, or None for all
+    missing : bool, whether Y may have NaN
+    masked : bool, whether rows where the first of these outputs is NaN carry no weight
+    """
+
+    blocks: list
+    lengths: tuple
+    shape: tuple
+    n_columns: int
+    dtype: object
+    sparse: object = None
+    exponent: int = 0
+    outputs: object = None
+    missing: bool = False
+    masked: bool = False
+
+    def of_outputs(self, outputs, *, masked):
+        """Return those of some outputs; if masked, these are missing in the same rows."""
+        return replace(self, outputs=outputs, masked=masked)
+
+    @property
+    def n_outputs(self):
+        """How many outputs these are."""
+        return self.n_columns if self.outputs is None else len(self.outputs)
+
+    def reduce(self, answer, merge, *question, only=None):
+        """Ask each chunk, and merge the answers in a tree; return the result.
+
+        Parameters
+        ----------
+        answer : callable
+            Given ``(X, Y, weight)`` of a chunk, and the question; None counts as no answer.
+        merge : callable, of two answers
+        *question : sent to every worker once
+        only : sequence of int, the chunks to ask, if not all
+        """
+        asked = dask.delayed(question, pure=False, traverse=False)
+        ask = dask.delayed(_answer, pure=False, traverse=False)
+        own = replace(self, blocks=None, lengths=None)
+        own = dask.delayed(own, pure=False, traverse=False)
+        parts = [
+            ask(answer, own, asked, place, *block)
+            for place, block in zip(places(self.lengths), self.blocks, strict=True)
+            if only is None or place[0] in only
+        ]
+        gather = dask.delayed(_merge, pure=False)
+        while len(parts) > 1:
+            cuts = range(0, len(parts), FAN_IN)
+            parts = [gather(merge, *parts[i : i + FAN_IN]) for i in cuts]
+        return parts[0].compute()
+
+
+def places(lengths):
+    """Yield the number of each chunk, its first row, and how many it has."""
+    start = 0
+    for i, length in enumerate(lengths):
+        yield i, start, length
+        start += length
+
+
+@contextmanager
+def naming(chunk, start=None, n_rows=None):
+    """Add to an error which chunk it is about: its number, and its rows where they are known."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        rows = "" if start is None else f", rows {start} to {start + n_rows - 1}"
+        raise ValueError(f"{str(error).rstrip('.')} (chunk {chunk}{rows}).") from error
+
+
+def _answer(answer, chunks, question, place, X, Y, weight):
+    """Return what the chunk at ``(number, first row, rows)`` answers; None if no row counts."""
+    # Dask has a thread for each core already.
+    with naming(*place), one_thread():
+        _check_shapes(place[-1], {"X": X, "y": Y, "sample_weight": weight}, chunks)
+        if X.shape[0] == 0:
+            return None
+        X, Y, weight = as_rows(chunks, X, Y, weight)
+        if weight is not None and not weight.any():
+            # What is not read here still must be finite.
+            assert_all_finite(X.data if sparse.issparse(X) else X, input_name="X")
+            assert_finite_targets(Y, allow_nan=chunks.missing)
+            return None
+        return answer((X, Y, weight), *question)
+
+
+def _merge(merge, *answers):
+    """Merge the answers that there are."""
+    result = None
+    for answer in answers:
+        if answer is not None:
+            result = answer if result is None else merge(result, answer)
+    return result
+
+
+def _check_shapes(n_rows, parts, chunks):
+    """Raise where a chunk is no array, or not as long and wide as its collection says."""
+    expected = {"X": chunks.shape[1], "y": chunks.n_columns, "sample_weight": 1}
+    for name, part in parts.items():
+        if part is None and name == "sample_weight":
+            continue
+        check_chunk(part, name)
+        if part.shape[0] != n_rows:
+            raise ValueError(
+                f"The chunks of {name} must be as long as its shape says, {n_rows} rows. Got "
+                f"{part.shape[0]}"
+            )
+        if math.prod(part.shape[1:]) != expected[name]:
+            raise ValueError(
+                f"The chunks of {name} must be as wide as its shape says, {expected[name]} "
+                f"columns. Got a chunk of shape {part.shape}"
+            )
+
+
+def check_chunk(part, name):
+    """Raise where a chunk is no array, as None is where a task forgot to return one."""
+    if not hasattr(part, "shape") or not len(part.shape):
+        raise ValueError(f"The chunks of {name} must be arrays. Got {type(part).__name__}")
+
+
+def as_rows(chunks, X, Y, weight):
+    """Return a chunk as `rows_of` takes it."""
+    if np.iscomplexobj(X) or np.iscomplexobj(Y):
+        raise ValueError("Complex data not supported in X and y")
+    if chunks.sparse not in (None, sparse.issparse(X)):
+        raise ValueError(
+            "The chunks of X must be all sparse or all dense, as the first one is. Got a "
+            f"{type(X).__name__}"
+        )
+    if sparse.issparse(X):
+        X = X.tocsr().astype(chunks.dtype, copy=False)
+    else:
+        X = np.asarray(unmasked(X, "X"), dtype=chunks.dtype)
+    Y = np.asarray(unmasked(Y, "y", missing=True), dtype=chunks.dtype)
+    Y = Y.reshape(len(Y), chunks.n_columns)
+    if chunks.outputs is not None:
+        Y = np.ascontiguousarray(Y[:, chunks.outputs])
+    if weight is not None:
+        weight = np.ldexp(np.asarray(weight, dtype=np.float64), -chunks.exponent)
+    if chunks.masked:
+        observed = ~np.isnan(Y[:, 0])
+        Y = np.where(observed[:, None], Y, 0.0).astype(chunks.dtype)
+        weight = observed * (1.0 if weight is None else weight)
+    return X, Y, weight
+
+
+def add(one, other):
+    """Merge answers that are tuples of sums."""
+    return tuple(a + b for a, b in zip(one, other, strict=True))
+
+
+def _rows(chunk, centred, origin):
+    """Return the Rows of a chunk, and what their weights were multiplied by."""
+    X, Y, weight = chunk
+    rows = rows_of(X, Y, weight, centred=centred, like=origin)
+    return rows, 1.0 if weight is None else float(np.ldexp(1.0, np.frexp(weight.max())[1]))
+
+
+def _residual(chunk, centred, origin, V, offset, homogeneous, precise):
+    """Answer with what `Rows.residual` returns."""
+    rows, scale = _rows(chunk, centred, origin)
+    residual = rows.precise_residual if precise else rows.residual
+    if precise and not isinstance(rows, CSRRows):
+        return tuple(scale * part for part in residual(V, offset))
+    return tuple(scale * part for part in residual(V, offset, homogeneous=homogeneous))
+
+
+def _moments(chunk, centred, origin, products):
+    """Answer with the weight, mean, sums of squares about it, and sums of products if asked.
+
+    They are in the coordinates of the origin. Products of dense rows are about the mean too,
+    where there is an intercept: there is a shift for each chunk.
+    """
+    rows, scale = _rows(chunk, centred, None)
+    total, mean, variance, *second = rows.moments() if products else rows.column_moments()
+    total, to_origin = total * scale, origin.unit / rows.unit
+    shift = (rows.shift - origin.shift) * origin.unit
+    about_mean = centred and not isinstance(rows, CSRRows)
+    squares = total * variance * to_origin**2
+    if products:
+        second = second[0] - np.outer(mean, mean) if about_mean else second[0]
+        second = total * second * np.outer(to_origin, to_origin)
+    return total, shift + mean * to_origin, squares, second if products else None, about_mean
+
+
+def _merge_moments(one, other, *, centred):
+    """Merge two answers of `_moments` (Chan, Golub & LeVeque, 1983)."""
+    (n, mean, squares, products, about_mean), (m, mean_2, squares_2, products_2, _) = one, other
+    total, apart = n + m, mean_2 - mean
+    spread = n * (m / total)
+    squares = squares + squares_2
+    if centred:
+        squares = squares + spread * apart**2
+    if products is not None:
+        products = products + products_2
+        if about_mean:
+            products += spread * np.outer(apart, apart)
+    return total, mean + apart * (m / total), squares, products, about_mean
+
+
+def _merge_centred(one, other):
+    return _merge_moments(one, other, centred=True)
+
+
+def _merge_raw(one, other):
+    return _merge_moments(one, other, centred=False)
+
+
+def _origin(chunk, centred, scaled):
+    """Answer with the shift and unit of a chunk, its entries a row, and whether it is sparse."""
+    X, Y, weight = chunk
+    rows = rows_of(X, Y, weight, centred=centred, scaled=scaled)
+    return rows.shift, rows.unit, rows.n_entries / rows.n_rows, sparse.issparse(X)
+
+
+class DaskRows:
+    """Rows in chunks: what full-batch descent asks of Rows.
+
+    Parameters
+    ----------
+    chunks : Chunks
+    centred, scaled : as in DenseRows
+    """
+
+    def __init__(self, chunks, *, centred, scaled):
+        self.centred = centred
+        (self.n_rows, self.n_features), self.n_outputs = chunks.shape, chunks.n_outputs
+        # What Dask knows of its chunks need not say that they are sparse.
+        self.shift, self.unit, per_row, is_sparse = self._first(chunks, scaled)
+        self.chunks = replace(chunks, sparse=is_sparse)
+        n_held = self.n_rows // len(chunks.lengths) * (per_row / self.n_features)
+        widest = (CSRRows if is_sparse else DenseRows).widest_moments
+        self.widest_moments = min(widest, max(ALWAYS_NARROW, n_held))
+        self.roundoff = float(np.finfo(chunks.dtype).eps) / 2.0
+        self.n_entries = per_row * self.n_rows
+
+    def _first(self, chunks, scaled):
+        """Return what `_origin` answers for the first chunk that has rows that count."""
+        for i, length in enumerate(chunks.lengths):
+            if length:
+                found = chunks.reduce(_origin, None, self.centred, scaled, only=[i])
+                if found is not None:
+                    return found
+        raise ValueError("There is no row that carries weight in X and y.")
+
+    @property
+    def moments_work(self):
+        """What gathering moments takes, in multiply-adds of a pass."""
+        if self.chunks.sparse:
+            return self.n_entries**2 / self.n_rows
+        return self.n_entries * self.n_features / PRODUCT_ADVANTAGE
+
+    @property
+    def _place(self):
+        return SimpleNamespace(shift=self.shift, unit=self.unit)
+
+    def column_moments(self):
+        """Return the sum of weights, the mean of z and its mean square about the centre."""
+        return self._gather(products=False)[:3]
+
+    def moments(self):
+        """Return what `column_moments` does, and the mean of z z', (P, P)."""
+        total, mean, variance, products, about_mean = self._gather(products=True)
+        second = products / total
+        return total, mean, variance, second + np.outer(mean, mean) if about_mean else second
+
+    def _gather(self, *, products):
+        """Gather moments, in one reduction; move the origin to the mean of all chunks."""
+        merge = _merge_centred if self.centred else _merge_raw
+        total, mean, squares, products, about_mean = self.chunks.reduce(
+            _moments, merge, self.centred, self._place, products
+        )
+        if self.centred and not self.chunks.sparse:
+            before = self.shift
+            self.shift = rounded_to_20_bits(before + mean / self.unit)
+            mean = mean - (self.shift - before) * self.unit
+        variance = squares / total
+        if self.centred:
+            # What rounding leaves of a constant: in the sums, and in the data themselves.
+            in_data = rounding_of((self.shift * self.unit + mean) ** 2, self.roundoff)
+            about = variance + mean**2
+            variance = np.where(variance <= 64 * EPS * about + in_data, 0.0, variance)
+        return total, mean, variance, products, about_mean
+
+    def residual(self, V, offset, *, homogeneous=False, precise=False):
+        """Return what that of Rows does: sums over all chunks, by one graph."""
+        question = self.centred, self._place, V, offset, homogeneous, precise
+        return self.chunks.reduce(_residual, add, *question)
+
+    def precise_residual(self, V, offset):
+        """Return what ``residual`` does, computed in the widest float there is."""
+        return self.residual(V, offset, precise=True)
+
+
+@rows_of.register(Chunks)
+def _(X, Y, sample_weight, *, centred, scaled=True, like=None):
+    return DaskRows(X, centred=centred, scaled=scaled)

@@ -1,0 +1,216 @@
+"""Rows of an ndarray.
+
+They are shifted by a provisional mean, so that a large offset costs no digits, and scaled by
+powers of two, so that squares neither overflow nor vanish; both are exact or nearly so.
+Conventions are those of `base`.
+"""
+
+import numpy as np
+
+from .._base.arrays import namespace
+from .._base.rounding import EPS, rounded_to_20_bits, rounding_of
+from .._base.threads import LARGE_PRODUCT, count_threads
+from .base import Rows, with_whole_strides
+from .kernels import (
+    add_columns_dense,
+    add_moments_dense,
+    add_residual_dense,
+    square_lengths_dense,
+)
+
+# Half a megabyte of float64: a block stays in the second-level cache of one core.
+BLOCK_ITEMS = 2**16
+# A multiply-add of a matrix product is this many times cheaper than one of a pass.
+PRODUCT_ADVANTAGE = 8
+
+
+class DenseRows(Rows):
+    """Rows of an ndarray, in any memory layout.
+
+    Parameters
+    ----------
+    X, Y, sample_weight : as in Rows
+    centred : bool
+        Whether a provisional mean is taken off, as an intercept allows.
+    scaled : bool
+        Whether columns are brought to unit size by powers of two.
+    like : DenseRows or None
+        Rows whose shift and unit to use, instead of their own.
+    """
+
+    widest_moments = 20_000
+
+    def __init__(self, X, Y, sample_weight, *, centred, scaled=True, like=None):
+        super().__init__(with_whole_strides(X), with_whole_strides(Y), sample_weight)
+        self.centred, self._column_sums = centred, None
+        n_columns = self.n_features + self.n_outputs
+        if like is not None:
+            self.shift, self.unit = like.shift, like.unit
+            return
+        self.shift, self.unit = np.zeros(n_columns), np.ones(n_columns)
+        if not (centred or scaled):
+            return
+        sample = self._sample()
+        if centred:
+            self.shift = rounded_to_20_bits(sample.mean(axis=0))
+        if scaled:
+            largest = np.abs(sample - self.shift).max(axis=0)
+            # Within these bounds the squares of units are floats too.
+            self.unit = np.ldexp(1.0, -np.clip(np.frexp(largest)[1], -500, 500))
+
+    @property
+    def n_entries(self):
+        """How many entries a pass reads."""
+        return self.X.size
+
+    @property
+    def moments_work(self):
+        """What gathering moments takes, in multiply-adds of a pass."""
+        return self.n_entries * self.n_features / PRODUCT_ADVANTAGE
+
+    def _sample(self):
+        """Return some rows of [X, Y], evenly spread, that carry weight; float64."""
+        n_wanted = min(256, max(8, 2 * BLOCK_ITEMS // self.n_features))
+        rows = slice(None, None, max(1, self.n_rows // n_wanted))
+        if self.weighted:
+            rows = np.flatnonzero(self.weight)[rows]
+        sample = np.concatenate([self.X[rows], self.Y[rows]], axis=1, dtype=np.float64)
+        # A nan here would hide in the shift; the checks of the sums still find it.
+        return np.where(np.isfinite(sample), sample, 0.0)
+
+    def _n_block(self, at_least=1):
+        n_block = max(BLOCK_ITEMS // (self.n_features + self.n_outputs), at_least)
+        return max(1, min(n_block, self.n_rows))
+
+    def _blocks(self, dtype):
+        """Yield (z_x, z_y, weight) block by block."""
+        M, n_block = self.n_features, self._n_block()
+        for start in range(0, self.n_rows, n_block):
+            rows = slice(start, start + n_block)
+            z_x = (self.X[rows].astype(dtype) - self.shift[:M]) * self.unit[:M]
+            z_y = (self.Y[rows].astype(dtype) - self.shift[M:]) * self.unit[M:]
+            yield z_x, z_y, self.weight[rows]
+
+    def moments(self):
+        """Return what `column_moments` does, and the mean of z z', (P, P)."""
+        gram, xp = self._gram(), namespace(self.X)
+        if not xp.all(xp.isfinite(gram)):
+            self._raise_non_finite()
+        total = float(gram[-1, -1])
+        mean, second = gram[:-1, -1] / total, gram[:-1, :-1] / total
+        return total, mean, self._variance(mean, xp.linalg.diagonal(second)), second
+
+    def _variance(self, mean, square):
+        """Return the mean square about the centre, (P,); 0 for constants but for rounding."""
+        if not self.centred:
+            return square
+        variance = square - mean**2
+        # What rounding leaves of a constant: in the sums, and in the data themselves.
+        in_data = rounding_of((self.shift * self.unit + mean) ** 2, self.roundoff)
+        return namespace(mean).where(variance <= 64 * EPS * square + in_data, 0.0, variance)
+
+    def _gram(self):
+        """Return the sums of products of [z_x, z_y, 1]."""
+        size = self.n_features + self.n_outputs + 1
+        n_block = self._n_block(at_least=size)
+        root_weight = self.weight
+        if self.weighted:
+            root_weight = np.sqrt(self.weight)
+
+        def add(outputs, start, stop):
+            scratch = np.empty((n_block, size)), np.empty((size, size))
+            frame = root_weight, self.shift, self.unit
+            add_moments_dense(self.X, self.Y, *frame, *scratch, *outputs, start, stop)
+
+        n_threads, product = count_threads(self.n_rows * size**2), n_block * size**2
+        if product >= LARGE_PRODUCT:
+            # BLAS shares each block among its own threads.
+            n_threads, product = 1, 0
+        parts = [[np.empty((size, size))] for _ in range(n_threads)]
+        (upper,) = self._sum(add, parts, product)
+        gram = upper + upper.T
+        gram.flat[:: size + 1] = upper.flat[:: size + 1]
+        return gram
+
+    def column_moments(self):
+        """Return the sum of weights, the mean of z and its mean square about the centre.
+
+        The centre is the mean, or zero without an intercept; (P,) each.
+        """
+        sums, filled = self._columns()
+        total = float(filled[-1])
+        first, second = sums[0, :] / total, sums[1, :] / total
+        return total, first, self._variance(first, second)
+
+    def density(self):
+        """Return the share of weight in which each feature is not zero, (M,)."""
+        _, filled = self._columns()
+        return filled[:-1] / filled[-1]
+
+    def _columns(self):
+        """Return the sums that `add_columns_dense` adds up."""
+        if self._column_sums is None:
+            size = self.n_features + self.n_outputs
+
+            def add(outputs, start, stop):
+                columns = self.weight, self.shift, self.unit, np.empty(size)
+                add_columns_dense(self.X, self.Y, *columns, *outputs, start, stop)
+
+            parts = [
+                [np.empty((2, size)), np.empty(self.n_features + 1)]
+                for _ in range(count_threads(self.X.size))
+            ]
+            self._column_sums = self._sum(add, parts)
+            if not np.isfinite(self._column_sums[0]).all():
+                self._raise_non_finite()
+        return self._column_sums
+
+    def square_lengths(self, centre, inverse):
+        """Return the squared lengths of the rows (x - centre) * inverse, (N,)."""
+        lengths = np.empty(self.n_rows)
+
+        def write(_, start, stop):
+            square_lengths_dense(self.X, centre, inverse, lengths, start, stop)
+
+        self._sum(write, [[]] * count_threads(self.X.size))
+        return lengths
+
+    def residual(self, V, offset, *, homogeneous=False):
+        """Return sums over rows of w z_x r, (M, D), of w r and of w r ** 2, (D,) each.
+
+        The first is overwritten by the next call.
+        The residual r is ``z_y - offset - z_x V``, with z_y = 0 if homogeneous.
+        """
+        M, n_block = self.n_features, self._n_block()
+        Y, shift = self.Y, self.shift
+        if homogeneous:
+            Y, shift = self._no_targets, np.append(shift[:M], np.zeros(self.n_outputs))
+        # The kernel reads x - shift; units are taken off V here and put back at the end.
+        unit, y_unit = self.unit[:M, None], self.unit[M:]
+        V_x, offset = unit * V / y_unit, offset / y_unit
+
+        def add(outputs, start, stop):
+            block, r = np.empty((n_block, M)), np.empty((n_block, self.n_outputs))
+            add_residual_dense(
+                self.X, Y, self.weight, shift, V_x, offset, block, r, *outputs, start, stop
+            )
+
+        product = n_block * M * self.n_outputs
+        gradient, sums = self._sum(add, self._parts(self.X.size), product)
+        gradient *= unit * y_unit
+        return gradient, sums[0] * y_unit, sums[1] * y_unit**2
+
+    def precise_residual(self, V, offset):
+        """Return what ``residual`` does, computed in the widest float there is.
+
+        Rounding errors of a float64 gradient hide the last digits of ill-conditioned
+        problems; iterative refinement wants the residual in more (Higham, 2002, ch. 12).
+        """
+        gradient = np.zeros(V.shape, np.longdouble)
+        sums = np.zeros((2, self.n_outputs), np.longdouble)
+        for z_x, z_y, weight in self._blocks(np.longdouble):
+            r = z_y - offset - z_x @ V.astype(np.longdouble)
+            weighted = weight[:, None] * r
+            gradient += z_x.T @ weighted
+            sums += weighted.sum(axis=0), (weighted * r).sum(axis=0)
+        return gradient, *sums

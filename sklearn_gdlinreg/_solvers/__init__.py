@@ -1,0 +1,1 @@
+"""Full-batch solvers: conjugate and proximal steps, and the textbook's gradient descent."""

@@ -1,0 +1,132 @@
+"""Where a descent is, and the moves that a new one is made conjugate to.
+
+Conventions: V is (M, D); G is the half gradient, -1/2 dL/dV; one entry an output, (D,), in
+losses, steps and curvatures.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .._base.arrays import dot, namespace, weighted_square, zeros
+
+# The earlier moves that are kept may take this many float64 values: 16 MB.
+KEPT_ITEMS = 2**21
+# Fewer moves than this, short of all, are not worth their time.
+WORTH_KEEPING = 32
+# One over a smaller number may be no float.
+TINY = 1e-300
+
+
+def is_curved(supplier, P, curvature):
+    """Whether the curvature along the columns of P can be told from rounding, (D,).
+
+    What cannot is no curvature: a step along it would lead astray. Each feature has a floor
+    of its own, so that one far off zero does not make flat what has nothing to do with it.
+    """
+    return curvature > weighted_square(supplier.floor, P) + TINY
+
+
+@dataclass
+class Point:
+    """Where a descent is.
+
+    Attributes
+    ----------
+    V, G : array of shape (M, D), the half gradient at V
+    losses, step : array of shape (D,), the losses at V and the last exact steps
+    longest : float, the longest step on the way here; its inverse is the least curvature
+    """
+
+    V: np.ndarray
+    G: np.ndarray
+    losses: np.ndarray
+    step: np.ndarray
+    longest: float = 0.0
+
+
+class LastDirection:
+    """The last move, to which a new one is made conjugate: conjugate gradient.
+
+    For data so wide that no more moves fit; nothing of their size is made twice.
+    """
+
+    room = 1
+
+    def __init__(self, like):
+        self._P, self._HP, self._inverse = zeros(like.shape, like), None, None
+
+    def direction(self, G, *, twice):
+        """Return G less its component along the last move, (M, D), in place of that."""
+        if self._HP is not None:
+            self._P *= -dot(self._HP, G) * self._inverse
+        self._P += G
+        return self._P
+
+    def keep(self, P, HP, inverse_curvature):
+        """Keep the image HP of the last direction; it must outlive the next call."""
+        self._HP, self._inverse = HP, inverse_curvature
+
+    def forget(self, outputs):
+        """Begin anew for these outputs, (D,), bool."""
+        self._inverse = namespace(outputs).where(outputs, 0.0, self._inverse)
+
+
+class ConjugateDirections:
+    """All earlier moves, to which a new one is made conjugate.
+
+    In exact arithmetic the last move is enough. Rounding makes it forget the others, and
+    the descent repeats them. Kept moves end it in at most as many iterations as the data
+    have dimensions.
+    """
+
+    def __init__(self, like, room):
+        self.room, self.n_kept, self._xp = room, 0, namespace(like)
+        n_features, n_outputs = like.shape
+        self._moves = zeros((n_outputs, room, n_features), like)
+        self._images = zeros((n_outputs, room, n_features), like)
+        self._direction = zeros((n_outputs, 1, n_features), like)
+
+    def direction(self, G, *, twice):
+        """Return G less its components along the kept moves, (M, D).
+
+        Where moves are nearly flat, one sweep leaves too much; twice is enough (Giraud,
+        Langou & Rozloznik, 2005). The next call overwrites what this one returns.
+        """
+        P, transpose = self._direction, self._xp.matrix_transpose
+        P[:, 0, :] = G.T
+        if self.n_kept:
+            moves = self._moves[:, : self.n_kept, :]
+            images = self._images[:, : self.n_kept, :]
+            for _ in range(1 + twice):
+                along = images @ transpose(P)
+                P -= transpose(along) @ moves
+        return P[:, 0, :].T
+
+    def keep(self, P, HP, inverse_curvature):
+        """Keep the move P, whose image is HP."""
+        if self.n_kept == self.room:
+            self.n_kept = 0
+        self._moves[:, self.n_kept, :] = P.T
+        self._images[:, self.n_kept, :] = HP.T * inverse_curvature[:, None]
+        self.n_kept += 1
+
+    def forget(self, outputs):
+        """Begin anew for these outputs, (D,), bool."""
+        xp = self._xp
+        if xp.any(outputs):
+            kept = xp.where(outputs[:, None, None], 0.0, self._images[:, : self.n_kept, :])
+            self._images[:, : self.n_kept, :] = kept
+
+
+def directions_for(like):
+    """Return ConjugateDirections for an array (M, D) where enough fit, or LastDirection.
+
+    Where all moves are kept, they span everything after M steps.
+    """
+    n_features, n_outputs = like.shape
+    # A move and its image each, and the new one.
+    room = min((KEPT_ITEMS // (n_features * n_outputs) - 1) // 2, n_features)
+    if room >= min(n_features, WORTH_KEEPING):
+        return ConjugateDirections(like, room)
+    return LastDirection(like)
