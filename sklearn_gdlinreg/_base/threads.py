@@ -38,7 +38,10 @@ def count_threads(work):
 
 @contextmanager
 def one_thread():
-    """Let the rows that this thread reads keep to it: others do the same beside it."""
+    """Return a context in which this thread reads its rows alone, without helpers.
+
+    It is for callers that keep all cores busy themselves, as Dask does.
+    """
     _alone.asked = True
     try:
         with _blas:

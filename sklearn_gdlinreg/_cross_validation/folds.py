@@ -73,7 +73,7 @@ class Part:
         variance = subtract(self.variance, other.variance)
         if self.rows.centred:
             variance -= (other.total / self.total) * (mean - other.mean) ** 2
-        # A feature that only the other rows know of: its variance is rounding.
+        # Where a feature varies in the other part alone, the difference is rounding: it is 0.
         variance[variance <= 256 * EPS * self.variance] = 0.0
         second = subtract(self.second, other.second)
         return replace(self, total=rest, mean=mean, variance=variance, second=second)

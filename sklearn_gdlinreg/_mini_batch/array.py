@@ -28,7 +28,7 @@ class ArraySGD(DenseSGD):
         self.X = self.Y = None
 
     def visit(self, rows, weight, steps):
-        """Make the steps of these visits, one a batch."""
+        """Make the steps of these visits, one per batch."""
         B, rule, xp = self.rule.batch_size, self.rule, namespace(self.W)
         rows, weight = moved(rows, self.W), moved(weight, self.W)
         for t, step in enumerate(map(float, steps)):

@@ -46,7 +46,7 @@ class CSRSGD:
         self.enter(rows)
 
     def visit(self, rows, weight, steps):
-        """Make the steps of these visits, one a batch."""
+        """Make the steps of these visits, one per batch."""
         descend_sparse(
             self.rule, *self.csr, self.Y, rows, weight, steps, float(self.centred), self.seen,
             self.q, self.products, self.kappa, self.held, self.penalty,

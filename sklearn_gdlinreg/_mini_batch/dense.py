@@ -33,7 +33,7 @@ class DenseSGD:
         self.enter(rows)
 
     def visit(self, rows, weight, steps):
-        """Make the steps of these visits, one a batch."""
+        """Make the steps of these visits, one per batch."""
         block, *_ = self._scratch
         with blas_of_one_thread(len(block) * self.W.size):
             descend_dense(

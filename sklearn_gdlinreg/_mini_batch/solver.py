@@ -196,8 +196,8 @@ def _automatic_descent(W, group, *, rng, average, batch_size, shuffle):
     sgd.centre_on(mean[:M], mean[M:])
 
     def rates(t, n):
-        # Iterates that bounce off a bend wander about a point beside it, the further the
-        # longer they step: steps shrink with the square root of the tail's window.
+        # Where the penalty has a kink, the mean of the iterates is off the optimum by some
+        # share of the step: steps shrink with the square root of the window of the mean.
         window = 2 ** ((descent.n_epochs + 1).bit_length() - 1)
         return np.full(n, step if penalty.smooth else step / math.sqrt(window))
 

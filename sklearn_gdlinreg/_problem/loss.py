@@ -9,9 +9,8 @@ sample_weight (N,). The loss is a mean over samples and a *sum* over outputs::
         + sum_j alpha_j * sum_i (2 * l1_ratio * |W_ij| + (1 - l1_ratio) * W_ij ** 2)
 
 With weights, 1 / N becomes 1 / sum(s) and each sample counts s_i times. alpha is a number, or
-one an output. One sample, one
-output and many of both are the same lines. They use nothing but operators and functions that
-NumPy, SciPy sparse, Array API and Dask arrays share.
+one per output. One sample, one output and many of both are the same lines. They use nothing but
+operators and functions that NumPy, SciPy sparse, Array API and Dask arrays share.
 """
 
 from .._base.arrays import namespace

@@ -30,7 +30,7 @@ class Penalty:
 
     @classmethod
     def of(cls, alpha, l1_ratio, positive, n_outputs):
-        """Return that of an estimator's parameters; alpha is one for all, or one an output."""
+        """Return that of an estimator's parameters; alpha is one for all, or one per output."""
         alpha = np.atleast_1d(np.asarray(alpha, dtype=np.float64))
         if alpha.shape not in ((1,), (n_outputs,)):
             raise ValueError(
@@ -51,7 +51,7 @@ class Penalty:
 
     @property
     def some(self):
-        """Whether there is any."""
+        """Whether any output has a penalty."""
         return self.l2.any() or not self.smooth
 
     @property

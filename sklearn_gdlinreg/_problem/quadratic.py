@@ -5,7 +5,7 @@ intercept is already at its best. Two suppliers answer the same calls: Moments, 
 products gathered once, and Passes, from the data each time.
 
 Conventions: N rows, M features, D outputs; "half gradient" is -1/2 dL/dV, so that
-``half_gradient = B - H V`` with H half the Hessian; losses are one an output, (D,).
+``half_gradient = B - H V`` with H half the Hessian; losses are one per output, (D,).
 """
 
 import math

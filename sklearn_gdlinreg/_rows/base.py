@@ -27,7 +27,7 @@ def with_whole_strides(A):
 
 
 def constant(value, shape, dtype=np.float64):
-    """Return an array of one value, which takes the memory of one; read only by habit."""
+    """Return an array whose items all are one value in memory; nothing may write to it."""
     return np.ndarray(shape, dtype, np.array(value, dtype), strides=(0,) * len(shape))
 
 

@@ -34,8 +34,8 @@ from .proximal import NO_POLISH, proximal_cycle
 FREE_WORK = 2**17
 # A correction this small against the solution: the one before it was right to three digits.
 SMALL = 1e-3
-# Steps longer than this come from curvatures so flat that conjugacy needs care, and that a
-# small gradient may leave a loss that is not.
+# A step longer than this comes from a curvature below its inverse. Directions are then made
+# conjugate twice, and a small gradient does not yet mean that the loss is near its minimum.
 FLAT_STEP = 1e2
 
 
@@ -202,7 +202,14 @@ def _better(before, after, coordinates):
 
 
 def _unfinished(V, G, target, coordinates):
-    """Return what tells of which outputs there is more to gain, from their first V and G."""
+    """Return a function that says which outputs have not reached the target yet, (D,), bool.
+
+    Parameters
+    ----------
+    V, G : array of shape (M, D), where the cycle starts
+    target : float, the optimality that is asked for
+    coordinates : Coordinates
+    """
     xp = namespace(V)
     exact_fit = target**2 * coordinates.null_loss + coordinates.noise
     negligible = (4 * EPS) ** 2 * V.shape[0] * dot(G, G)
@@ -216,7 +223,10 @@ def _unfinished(V, G, target, coordinates):
 
 
 def _exact(supplier, P, G, live):
-    """Return H P, P'G and 1 / P'HP, where there is a step to make, and where that is."""
+    """Return H P, P'G, 1 / P'HP, and which outputs make a step, (D,), bool.
+
+    Where an output makes none, 1 / P'HP is 0.
+    """
     HP, curvature = supplier.curvature(P)
     ahead = dot(P, G)
     live = live & (ahead > 0) & is_curved(supplier, P, curvature)

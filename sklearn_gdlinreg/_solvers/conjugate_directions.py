@@ -1,7 +1,7 @@
 """Where a descent is, and the moves that a new one is made conjugate to.
 
-Conventions: V is (M, D); G is the half gradient, -1/2 dL/dV; one entry an output, (D,), in
-losses, steps and curvatures.
+Conventions: V is (M, D); G is the half gradient, -1/2 dL/dV; one entry per output, (D,),
+in losses, steps and curvatures.
 """
 
 from dataclasses import dataclass

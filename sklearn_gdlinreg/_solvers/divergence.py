@@ -47,7 +47,7 @@ class GrowthWatch:
             self._raise(epoch)
 
     def end(self, epoch):
-        """Look back: a descent that ended above where it began was none."""
+        """Raise if the whole descent ended above the loss at which it began."""
         if self.last > self.first and self.longest > self._limit():
             self._raise(epoch)
 
@@ -101,7 +101,7 @@ class EpochWatch(GrowthWatch):
         return self.schedule.see(loss)
 
     def end(self, epoch):
-        """Look back: a descent that ended far above where it began was none."""
+        """Raise if the whole descent ended far above the loss at which it began."""
         if self.last > self.bound:
             self._raise(epoch)
 
