@@ -18,10 +18,11 @@ from ._input.parameters import check_parameters
 from ._linear_model import fitted_coef, solution, store
 from ._mini_batch.solver import automatic_steps, textbook_epochs
 from ._problem.penalty import Penalty
-from ._report.history import History, Patience, Validation
+from ._report.history import History, Validation
 from ._report.returned_model import finish
 from ._solvers.conjugate import side_by_side
 from ._solvers.gradient_descent import textbook_steps
+from ._solvers.iterates import Patience
 from ._solvers.learning_rate import Schedule
 
 
@@ -161,7 +162,7 @@ def descend(estimator, W, b, data, history, rng):
 
 
 def _descend_exactly(estimator, W, b, groups, history, _):
-    solutions = side_by_side(W, groups, history)
+    solutions = history.follow(side_by_side(W, groups, history.limits))
     reasons = {solution.reason for solution in solutions}
     for reason in ("max_iter", "precision", "tol"):
         if reason in reasons:
@@ -175,10 +176,10 @@ def _descend_exactly(estimator, W, b, groups, history, _):
 
 def _descend_by_the_book(estimator, W, b, groups, history, _):
     schedule = schedule_of(estimator)
-    W, b, engine = textbook_steps(
-        W, b, groups, schedule, history,
-        **momentum_of(estimator),
-    )  # fmt: skip
+    run = textbook_steps(W, b, groups, schedule, history.limits, **momentum_of(estimator))
+    W, b, engine, reason = history.follow(run)
+    if reason is not None:
+        history.stop(reason)
     return W, b, None, zeros(b.shape, b) + schedule.rate, len(history.losses), engine
 
 
@@ -191,10 +192,14 @@ def _descend_in_batches(estimator, W, b, groups, history, rng):
         "average": automatic if estimator.average == "auto" else bool(estimator.average),
     }
     if automatic:
-        W, b, known, step, t = automatic_steps(W, groups, history, **options)
+        run = automatic_steps(W, groups, history.limits, **options)
+        W, b, known, step, t, reason = history.follow(run)
     else:
         schedule, known = schedule_of(estimator), None
         options["momentum"] = momentum_of(estimator)
-        W, b, t = textbook_epochs(W, b, groups, schedule, history, **options)
+        run = textbook_epochs(W, b, groups, schedule, history.limits, **options)
+        W, b, t, reason = history.follow(run)
         step = zeros(b.shape, b) + schedule.rate
+    if reason is not None:
+        history.stop(reason)
     return W, b, known, step, t, "mini-batch"

@@ -344,7 +344,7 @@ def test_only_numbers_leave_the_device(monkeypatch, make_data, parameters, shape
 
     def watched_steps(*arguments):
         descending.append(True)
-        result = side_by_side(*arguments)
+        result = yield from side_by_side(*arguments)
         descending.clear()
         return result
 

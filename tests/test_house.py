@@ -16,9 +16,9 @@ LAYERS = [
     ["_rows"],
     ["_problem"],
     ["_input"],
-    ["_report", "skops"],
     ["_solvers"],
     ["_mini_batch", "_cross_validation"],
+    ["_report", "skops"],
     ["_scoring"],
     ["_linear_model"],
     ["_fit", "_partial_fit"],
@@ -116,3 +116,11 @@ def test_modules_and_functions_are_short(path):
 @pytest.mark.parametrize("path", KERNELS, ids=name_of)
 def test_kernels_are_short(path):
     assert path.read_text(encoding="utf-8").count("\n") <= 350
+
+
+def test_solvers_know_neither_estimators_nor_the_history():
+    for path in MODULES:
+        if name_of(path).startswith(("_solvers.", "_mini_batch.", "_cross_validation.")):
+            modules = set(imported(path))
+            above = ("_report", "_fit", "_partial_fit", "_regressor", "_linear_model", "dask")
+            assert not [module for module in modules if module.startswith(above)], path

@@ -20,9 +20,9 @@ from .._problem.coordinates import Coordinates
 from .._problem.penalty import Penalty
 from .._problem.quadratic import Passes
 from .._problem.reading import moments_are_cheaper, moments_of
-from .._report.history import History
 from .._rows.containers import rows_of
 from .._solvers.conjugate import path_step, side_by_side
+from .._solvers.iterates import Limits, drive
 
 # Coefficients that descend side by side: an iteration of as many costs little more than of
 # those of one penalty.
@@ -131,14 +131,15 @@ class Fold:
         It is descended as `GDLinearRegression` does: to the end of directions that are so flat
         that the moments of a fold cannot tell.
         """
-        n_outputs, history = self.data.n_outputs, History(max_iter=max_iter, tol=tol)
+        n_outputs, limits = self.data.n_outputs, Limits(max_iter, tol)
         penalty = NO_PENALTY.of_outputs(np.zeros(n_outputs, dtype=int))
         groups = self.data.read(
             penalty=penalty, fit_intercept=self.centred, raw=False, n_steps=max_iter
         )
-        (solution,) = side_by_side(np.zeros((self.n_features, n_outputs)), groups, history)
+        start = np.zeros((self.n_features, n_outputs))
+        (solution,) = drive(side_by_side(start, groups, limits), limits)
         W, b = groups.members[0].coordinates.to_model(solution.V)
-        return self.errors_of(W, b), history.n_left > 0
+        return self.errors_of(W, b), limits.n_left > 0
 
 
 class MomentsFold(Fold):
@@ -303,10 +304,10 @@ def path_errors(fold, n_outputs, alphas, l1_ratio, *, positive, max_iter, tol):
         coordinates, supplier = fold.problem(penalty, size)
         if W is None:
             W = np.zeros((fold.n_features, n_outputs))
-        history = History(max_iter=max_iter, tol=tol)
+        limits = Limits(max_iter, tol)
         V = coordinates.from_model(np.tile(W, size))
-        V = path_step(V, supplier, coordinates, history)
-        converged &= history.n_left > 0
+        V = path_step(V, supplier, coordinates, limits)
+        converged &= limits.n_left > 0
         W = coordinates.to_model(V)[0][:, -n_outputs:]
         mean = fold.errors(coordinates, V).reshape(size, n_outputs).mean(axis=1)
         errors.extend(mean[: len(stride)])

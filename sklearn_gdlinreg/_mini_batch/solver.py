@@ -11,10 +11,10 @@ import math
 import numpy as np
 
 from .._base.arrays import copied, dot, namespace, to_host, zeros
-from .._report.history import Patience
 from .._solvers.conjugate import exact_steps
 from .._solvers.divergence import EpochWatch
 from .._solvers.gradient_descent import Problems
+from .._solvers.iterates import Iterate, Patience
 from .._solvers.proximal import settle
 from .epochs import Descent, Descents
 from .frame import Frame
@@ -35,12 +35,12 @@ class _Result:
     losses : array of shape (D,)
     """
 
-    def __init__(self, W, b, history, *, alone):
+    def __init__(self, W, b, limits, *, alone):
         self.W, self.b, self.W_last = copied(W), copied(b), copied(W)
         self.losses, self._xp = zeros(b.shape, b), namespace(b)
         n_outputs = b.shape[0]
         parts = [slice(d, d + 1) for d in range(n_outputs)] if alone else [slice(None)]
-        self.left = [(p, Patience(history.tol, history.n_iter_no_change)) for p in parts]
+        self.left = [(p, Patience(limits.tol, limits.n_iter_no_change)) for p in parts]
 
     def see(self, descent, W, b, losses):
         """Take in an epoch; return whether all outputs have ended."""
@@ -61,13 +61,15 @@ class _Result:
             self.W_last[:, part] = W[:, part]
 
 
-def descend(descent, history, *, penalty_at, settled=None, watch=None):
-    """Run epochs until the loss stops improving; return W, b and the last W.
+def descend(descent, limits, *, penalty_at, settled=None, watch=None):
+    """Run epochs until the loss stops improving; a generator of iterates.
+
+    Returns W, b, the last W, and why it ended by itself, or None.
 
     Parameters
     ----------
     descent : Descent or Descents
-    history : History
+    limits : Limits
     penalty_at : callable
         Given W, the penalty of each output, (D,).
     settled : callable or None
@@ -77,10 +79,11 @@ def descend(descent, history, *, penalty_at, settled=None, watch=None):
     """
     # An adaptive rate is shortened instead, and ends the descent by itself.
     adaptive = watch is not None and watch.schedule.spec == "adaptive"
-    patient = history.tol == 0 or adaptive or history.validation is not None
+    patient = limits.tol == 0 or adaptive or limits.watched
     alone = isinstance(descent, Descents) and not patient
-    result = _Result(*descent.last(), history, alone=alone)
-    while history.n_left:
+    result = _Result(*descent.last(), limits, alone=alone)
+    reason = None
+    while limits.n_left and reason is None:
         losses = descent.epoch()
         W, b = descent.result()
         descent.end_epoch()
@@ -89,25 +92,26 @@ def descend(descent, history, *, penalty_at, settled=None, watch=None):
         def model():
             return (copied(result.W), copied(result.b)) if settled is None else settled(result.W)
 
-        history.record(namespace(W).sum(result.losses), model)
+        loss = float(namespace(W).sum(result.losses))
+        yield Iterate(loss, model=model)
         if ended and not patient:
-            history.stop("no_change")
-        if watch is not None and not watch.see(len(history.losses), history.losses[-1]):
-            history.stop("learning_rate")
+            reason = "no_change"
+        if watch is not None and not watch.see(limits.n_done, loss):
+            reason = reason or "learning_rate"
     if watch is not None:
-        watch.end(len(history.losses))
+        watch.end(limits.n_done)
     result.keep_last(descent)
-    return result.W, result.b, result.W_last
+    return result.W, result.b, result.W_last, reason
 
 
-def automatic_steps(W, groups, history, *, rng, average, batch_size, shuffle):
+def automatic_steps(W, groups, limits, *, rng, average, batch_size, shuffle):
     """Descend in mini-batches by automatic steps.
 
     Parameters
     ----------
     W : array of shape (M, D), where to start; the intercept starts where it is best
     groups : Groups
-    history : History
+    limits : Limits
     rng : RandomState
     average, shuffle : bool
     batch_size : int
@@ -118,12 +122,13 @@ def automatic_steps(W, groups, history, *, rng, average, batch_size, shuffle):
     known : list of (G, losses), as `Groups.certify` takes it, or None
     step : array of shape (D,)
     n_updates : int
+    reason : str or None, why it ended, if by itself
     """
     start = W
 
     def begin(group, W, rng):
         if batch_size >= np.count_nonzero(to_host(group.passes.rows.weight)):
-            return ExactEpochs(W, group, history)
+            return ExactEpochs(W, group, limits)
         return _automatic_descent(
             W, group, rng=rng, average=average, batch_size=batch_size, shuffle=shuffle
         )
@@ -135,16 +140,16 @@ def automatic_steps(W, groups, history, *, rng, average, batch_size, shuffle):
         return groups.join_models([_settled(group, W)[:2] for group, W in parts])
 
     smooth = all(group.penalty.smooth for group in groups)
-    W, b, last = descend(
-        descent, history, penalty_at=_penalty_at(groups), settled=None if smooth else settled
+    W, b, last, reason = yield from descend(
+        descent, limits, penalty_at=_penalty_at(groups), settled=None if smooth else settled
     )
-    if history.validation is not None:
-        return W, b, None, descent.step, descent.t
+    if limits.watched:
+        return W, b, None, descent.step, descent.t, reason
     parts = zip(groups, *map(groups.split, (W, last, start)), strict=True)
     # Without an average the last iterates are the answer already.
     ends = [_settled(g, W, *[last][: int(average)], start) for g, W, last, start in parts]
     known = [(G, losses) for *_, G, losses in ends]
-    return *groups.join_models([end[:2] for end in ends]), known, descent.step, descent.t
+    return *groups.join_models([end[:2] for end in ends]), known, descent.step, descent.t, reason
 
 
 def _penalty_at(groups):
@@ -212,10 +217,10 @@ class ExactEpochs:
     They get what they would get alone. An epoch is an iteration.
     """
 
-    def __init__(self, W, group, history):
+    def __init__(self, W, group, limits):
         self.group, self.t, self.step = group, 0, zeros(W.shape[1:], W)
         self._V = group.coordinates.from_model(W)
-        self._run = exact_steps(self._V, group, history)
+        self._run = exact_steps(self._V, group, limits)
 
     def epoch(self):
         """Make one iteration, if there is one left; return the losses after it, (D,)."""
@@ -273,7 +278,7 @@ def textbook_rule(penalty, batch_size, *, average, momentum, nesterov):
 
 
 def textbook_epochs(
-    W, b, groups, schedule, history, *, rng, average, batch_size, shuffle, momentum
+    W, b, groups, schedule, limits, *, rng, average, batch_size, shuffle, momentum
 ):
     """Descend in mini-batches by the textbook's update; parameters as `automatic_steps`.
 
@@ -296,6 +301,6 @@ def textbook_epochs(
 
     descent = _descent_of(groups, begin, rng, W, b)
     watch = EpochWatch(Problems.by_passes(groups), schedule, momentum, W, b)
-    with np.errstate(over="ignore", invalid="ignore"):
-        W, b, _ = descend(descent, history, penalty_at=_penalty_at(groups), watch=watch)
-    return W, b, descent.t
+    run = descend(descent, limits, penalty_at=_penalty_at(groups), watch=watch)
+    W, b, _, reason = yield from run
+    return W, b, descent.t, reason

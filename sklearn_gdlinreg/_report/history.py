@@ -3,58 +3,20 @@
 import functools
 import math
 import warnings
-from typing import NamedTuple
 
 from sklearn.exceptions import ConvergenceWarning
 
-# A gradient cannot be told from its own rounding error below this: such a tol asks for every
-# digit there is. Rounding is then no fault of a model whose certificate is as small as GOOD.
-LEAST_TOL, GOOD = 64 * 2.0**-52, 1e-4
+from .._solvers.iterates import LEAST_TOL, Limits
+
+# Rounding is no fault of a model whose certificate is as small as this, where every digit that
+# there is was asked for.
+GOOD = 1e-4
 # What a ConvergenceWarning advises, for each way to descend that ran out of iterations.
 ADVICE = {
     "exact": "Increase max_iter or tol, or set alpha > 0 if features are collinear.",
     "textbook": 'Increase max_iter, scale the features, or use learning_rate="auto".',
     "epochs": "Increase max_iter or tol.",
 }
-
-
-class Iterate(NamedTuple):
-    """What a descent yields after each iteration.
-
-    Attributes
-    ----------
-    loss : float, the objective
-    V : array of shape (M, D)
-    measured : bool
-        Whether this is the last iterate once more, with its loss as the data say.
-    """
-
-    loss: float
-    V: object
-    measured: bool = False
-
-
-def drive(run, history):
-    """Let a descent run to its end, and record what it yields; return what it returns."""
-    while True:
-        try:
-            history.record(next(run).loss, None)
-        except StopIteration as end:
-            return end.value
-
-
-class Patience:
-    """Whether a loss still improves by tol, relatively, within some iterations."""
-
-    def __init__(self, tol, n_iter_no_change):
-        self.tol, self.allowed = tol, n_iter_no_change
-        self.best, self.n_worse = math.inf, 0
-
-    def see(self, loss):
-        """Take in a loss; return whether patience has run out."""
-        self.n_worse = 0 if loss < self.best * (1.0 - self.tol) else self.n_worse + 1
-        self.best = min(self.best, loss)
-        return self.n_worse >= self.allowed
 
 
 class Validation:
@@ -99,6 +61,8 @@ class History:
 
     Attributes
     ----------
+    limits : Limits
+        How far the solver may go; it ends when none is left.
     losses : list of float, the loss after each iteration, or of each epoch
     optimality : float, the certificate of the model that is returned
     stop_reason : str, why the descent ended
@@ -111,19 +75,29 @@ class History:
     ):  # fmt: skip
         self.max_iter, self.tol, self.n_iter_no_change = max_iter, tol, n_iter_no_change
         self.verbose, self.kind, self.validation, self.told = verbose, kind, validation, told
+        self.limits = Limits(
+            max_iter, tol, n_iter_no_change=n_iter_no_change, watched=validation is not None
+        )
         self.losses, self.optimality, self.faults = [], math.inf, []
-        self.stop_reason, self._stopped, self._n_shown = "max_iter", False, 0
+        self.stop_reason, self._n_shown = "max_iter", 0
         self._rounded, self._least = False, LEAST_TOL
 
-    @property
-    def n_left(self):
-        """How many iterations are still allowed."""
-        return 0 if self._stopped else self.max_iter - len(self.losses)
+    def follow(self, run):
+        """Let a solver run to its end, and record what it yields; return what it returns."""
+        while True:
+            try:
+                iterate = next(run)
+            except StopIteration as end:
+                return end.value
+            if iterate.measured:
+                self.losses[-1:] = [iterate.loss] * bool(self.losses)
+            else:
+                self.record(iterate.loss, iterate.model)
 
     def stop(self, reason):
         """Allow no more iterations; the first reason is the one that counts."""
-        if not self._stopped:
-            self.stop_reason, self._stopped = reason, True
+        if not self.limits.stopped:
+            self.stop_reason, self.limits.stopped = reason, True
 
     def certified(self, objective, optimality, roundoff):
         """Take in the certificate of the model that is returned: a reason must be true of it.
@@ -145,6 +119,7 @@ class History:
     def record(self, loss, model):
         """Take down the loss after an iteration; ``model()`` works out its W and b."""
         self.losses.append(float(loss))
+        self.limits.n_done += 1
         if self.validation is not None or self.told is not None:
             model = functools.cache(model)
             if self.validation is not None and self.validation.see(*model()):
@@ -153,11 +128,6 @@ class History:
                 self.stop("callback")
         if self.verbose:
             self._show_some()
-
-    def correct(self, change):
-        """Change the last loss, which was carried along, by what the data say of it."""
-        if self.losses:
-            self.losses[-1] += change
 
     def _show_some(self):
         """Print a line now, if it is the time: all up to 20, then one in 10, in 100..."""

@@ -1,8 +1,6 @@
 """Full-batch descent with exact steps and exact momentum.
 
-A descent is a generator: it yields an Iterate after each iteration, and returns where it
-ended. Who drives it, `side_by_side` or `drive`, records what it yields; what is left of
-`max_iter` it reads from the History.
+What descends is a generator of iterates, as `iterates` says.
 
 Conventions: V is (M, D); G is the half gradient, -1/2 dL/dV; one value per output, (D,), in
 losses, steps and curvatures. A supplier is Moments or Passes of `_problem.quadratic`.
@@ -26,8 +24,8 @@ from .._base.arrays import (
 from .._base.rounding import EPS
 from .._problem.certificate import optimality
 from .._problem.quadratic import START_OVERFLOWS
-from .._report.history import LEAST_TOL, Iterate, drive
 from .conjugate_directions import Point, directions_for, is_curved
+from .iterates import LEAST_TOL, Iterate, drive
 from .proximal import NO_POLISH, proximal_cycle
 
 # Work, in multiply-adds, below which an iteration costs no more than its bookkeeping.
@@ -58,24 +56,26 @@ class Solution:
     engine: str
 
 
-def path_step(V, supplier, coordinates, history):
+def path_step(V, supplier, coordinates, limits):
     """Descend from V by one supplier, without another look at the data; return V."""
     point = Point(V, *supplier.gradient(V), step=zeros(V.shape[1:], V))
-    arguments = supplier, point, history.tol, coordinates, history
+    arguments = supplier, point, limits.tol, coordinates, limits
     if coordinates.proximal is None:
-        return drive(_cycle(*arguments), history).V
-    return drive(proximal_cycle(*arguments, polish=NO_POLISH), history).V
+        return drive(_cycle(*arguments), limits).V
+    return drive(proximal_cycle(*arguments, polish=NO_POLISH), limits).V
 
 
-def side_by_side(W, groups, history):
+def side_by_side(W, groups, limits):
     """Descend the groups of outputs from W, (M, D), an iteration of each at a time.
+
+    Yields the iterates of all outputs together.
 
     Returns
     -------
     solutions : list of Solution
     """
     starts = [g.coordinates.from_model(W) for g, W in zip(groups, groups.split(W), strict=True)]
-    runs = [exact_steps(V, g, history) for g, V in zip(groups, starts, strict=True)]
+    runs = [exact_steps(V, g, limits) for g, V in zip(groups, starts, strict=True)]
     now = [Iterate(0.0, V) for V in starts]
     solutions = [None] * len(runs)
     while None in solutions:
@@ -85,16 +85,18 @@ def side_by_side(W, groups, history):
                 continue
             try:
                 while (iterate := next(run)).measured:
-                    history.correct(iterate.loss - now[k].loss)
                     now[k] = iterate
+                    yield Iterate(sum(i.loss for i in now), measured=True)
                 now[k], n_moved = iterate, n_moved + 1
             except StopIteration as end:
                 solutions[k] = end.value
         if n_moved:
             models = [(g.coordinates, i.V) for g, i in zip(groups, now, strict=True)]
-            history.record(
+            yield Iterate(
                 sum(iterate.loss for iterate in now),
-                lambda models=models: groups.join_models([c.to_model(V) for c, V in models]),
+                model=lambda models=models: groups.join_models(
+                    [c.to_model(V) for c, V in models]
+                ),
             )
     return solutions
 
@@ -105,7 +107,7 @@ def _loss(point, coordinates):
     return float(objective @ coordinates.loss_unit)
 
 
-def exact_steps(V, group, history):
+def exact_steps(V, group, limits):
     """Descend a Group from V with exact steps and exact momentum; certify on the data.
 
     Yields what a descent does; returns a Solution.
@@ -116,7 +118,7 @@ def exact_steps(V, group, history):
     the descent goes on by passes; when those stop too, rounding is the limit.
     """
     coordinates, xp = group.coordinates, namespace(V)
-    every_digit = history.tol < LEAST_TOL
+    every_digit = limits.tol < LEAST_TOL
     truth = group.passes.precise() if every_digit else group.passes
     suppliers = [group.passes] if group.moments is None else [group.moments, group.passes]
     if coordinates.proximal is not None:
@@ -131,20 +133,20 @@ def exact_steps(V, group, history):
         engine = "+".join(supplier.name for supplier in ran)
         return Solution(point.V, point.G, point.losses, point.step / 2.0, reason, engine)
 
-    if not anew and _worst(point, coordinates) <= history.tol:
+    if not anew and _worst(point, coordinates) <= limits.tol:
         return solution("tol", suppliers[:1])
     n_ran = 0
     for supplier in suppliers:
         n_ran += 1
-        point, sure = yield from _refine(supplier, truth, point, coordinates, history)
-        converged = _worst(point, coordinates) <= max(history.tol, LEAST_TOL)
-        if (sure and converged and not every_digit) or history.n_left == 0:
+        point, sure = yield from _refine(supplier, truth, point, coordinates, limits)
+        converged = _worst(point, coordinates) <= max(limits.tol, LEAST_TOL)
+        if (sure and converged and not every_digit) or limits.n_left == 0:
             break
     # Iterations that run out on the way along a flat direction have not found its end.
-    if converged and (sure or history.n_left):
+    if converged and (sure or limits.n_left):
         reason = "tol"
     else:
-        reason = "precision" if history.n_left else "max_iter"
+        reason = "precision" if limits.n_left else "max_iter"
     return solution(reason, suppliers[:n_ran])
 
 
@@ -154,12 +156,12 @@ def _worst(point, coordinates):
     return float(namespace(point.V).max(found))
 
 
-def _refine(supplier, truth, point, coordinates, history):
+def _refine(supplier, truth, point, coordinates, limits):
     """Repeat: descend the correction, look at the true gradient; until it stands still.
 
     Yields what a descent does; returns the last Point, and whether its certificate is sure.
     """
-    tol, every_digit = history.tol, history.tol < LEAST_TOL
+    tol, every_digit = limits.tol, limits.tol < LEAST_TOL
     last_change, norm = math.inf, namespace(point.V).linalg.vector_norm
     target = 0.0 if every_digit else tol
     cycle = _cycle if coordinates.proximal is None else proximal_cycle
@@ -168,7 +170,7 @@ def _refine(supplier, truth, point, coordinates, history):
         target = target**2
     while True:
         before = point
-        point = yield from cycle(supplier, point, target, coordinates, history)
+        point = yield from cycle(supplier, point, target, coordinates, limits)
         point.G, point.losses = truth.gradient(point.V)
         point = _better(before, point, coordinates)
         yield Iterate(_loss(point, coordinates), point.V, measured=True)
@@ -178,7 +180,7 @@ def _refine(supplier, truth, point, coordinates, history):
         sure = point.longest < 1.0 / supplier.flat
         if not sure and supplier.name == "passes":
             sure = change <= SMALL * float(norm(point.V))
-        ended = history.n_left == 0 or not change < 0.5 * last_change
+        ended = limits.n_left == 0 or not change < 0.5 * last_change
         if ended or (sure and not every_digit and _worst(point, coordinates) <= tol):
             return point, sure
         last_change = change
@@ -233,7 +235,7 @@ def _exact(supplier, P, G, live):
     return HP, ahead, inverse_of(curvature, where=live), live
 
 
-def _cycle(supplier, point, target, coordinates, history):
+def _cycle(supplier, point, target, coordinates, limits):
     """Descend from a point of known gradient until the target or a dead end.
 
     Each step is exact, for each output, along the gradient made conjugate to the moves
@@ -245,7 +247,7 @@ def _cycle(supplier, point, target, coordinates, history):
     M, D = V.shape
     scratch, loss_unit = np.empty((M, D)), coordinates.loss_unit
     moves = directions_for(V)
-    n_steps = min(history.n_left, M) if moves.room == M else history.n_left
+    n_steps = min(limits.n_left, M) if moves.room == M else limits.n_left
     unfinished = _unfinished(V, G, target, coordinates)
     live = unfinished(losses, G, zeros((1,), V) + longest)
     n_live = int(xp.count_nonzero(live))
@@ -270,6 +272,6 @@ def _cycle(supplier, point, target, coordinates, history):
         # The next one takes its place.
         del HP
         yield Iterate(loss, V)
-        if not (n_live and history.n_left):
+        if not (n_live and limits.n_left):
             break
     return Point(V, G, losses, step, longest)

@@ -7,11 +7,10 @@ plain loop, to rounding.
 Conventions: M features, D outputs; W (M, D), b (D,).
 """
 
-import numpy as np
-
 from .._base.arrays import namespace, numbers
 from .._problem.certificate import optimality
 from .divergence import GrowthWatch
+from .iterates import Iterate
 from .learning_rate import largest_stable_step
 
 
@@ -94,60 +93,61 @@ class Problems:
         return self.groups.join([member.shrunk(W, rate) for member, W in parts])
 
 
-def textbook_steps(W, b, groups, schedule, history, **momentum):
-    """Descend by the textbook's update, with MLPRegressor's momentum.
+def textbook_steps(W, b, groups, schedule, limits, **momentum):
+    """Descend by the textbook's update, with MLPRegressor's momentum; a generator of iterates.
 
     Parameters
     ----------
     W, b : array of shape (M, D) and (D,), where to start
     groups : Groups, in raw coordinates
     schedule : Schedule
-    history : History
+    limits : Limits
     **momentum : ``momentum``, float, and ``nesterov``, bool
 
     Returns
     -------
     W, b : array of shape (M, D) and (D,)
     engine : str, the suppliers that ran
+    reason : str or None, why it ended, if by itself
     """
     truth = Problems.by_passes(groups)
     suppliers = [truth]
     if all(group.moments is not None for group in groups):
         suppliers.insert(0, Problems(groups, [Problem(g, g.moments) for g in groups]))
     watch = GrowthWatch(suppliers[0], schedule, momentum)
-    with np.errstate(over="ignore", invalid="ignore"):
-        W, b = _descend(W, b, suppliers, watch, schedule, history, **momentum)
+    run = _descend(W, b, suppliers, watch, schedule, limits, **momentum)
+    W, b, reason = yield from run
     first = suppliers[0].members[0].supplier
-    return W, b, first.name
+    return W, b, first.name, reason
 
 
-def _descend(W, b, suppliers, watch, schedule, history, *, momentum, nesterov):
-    """Run the loop; return W and b.
+def _descend(W, b, suppliers, watch, schedule, limits, *, momentum, nesterov):
+    """Run the loop; return W, b and why it ended by itself, or None.
 
     The last of the suppliers, the data themselves, must find the end that the first finds;
     where it does not, rounding of moments hides the rest of the way, and it goes on by itself.
     """
-    xp, truth = namespace(W), suppliers[-1]
+    xp, truth, reason = namespace(W), suppliers[-1], None
     velocity_W, velocity_b = xp.zeros_like(W), xp.zeros_like(b)
-    for t in range(history.max_iter + 1):
+    for t in range(limits.max_iter + 1):
         gradient_W, gradient_b, loss, optimal = suppliers[0].gradients(W, b)
         # With tol=0 all iterations are asked for, though the optimum may come before.
-        converged = optimal <= history.tol > 0
+        converged = optimal <= limits.tol > 0
         if converged and suppliers[0] is not truth:
             gradient_W, gradient_b, loss, optimal = truth.gradients(W, b)
-            converged = optimal <= history.tol
+            converged = optimal <= limits.tol
             if not converged:
                 del suppliers[0]
         if t:
-            history.record(loss, lambda W=W, b=b: (W, b))
+            yield Iterate(loss, model=lambda W=W, b=b: (W, b))
         watch.see(t, loss)
         if converged:
-            history.stop("tol")
-        if history.n_left == 0:
+            reason = "tol"
+        if converged or limits.n_left == 0:
             break
         rate = schedule.update(t, loss)
         if rate is None:
-            history.stop("learning_rate")
+            reason = "learning_rate"
             break
         velocity_W = momentum * velocity_W - rate * gradient_W
         velocity_b = momentum * velocity_b - rate * gradient_b
@@ -157,4 +157,4 @@ def _descend(W, b, suppliers, watch, schedule, history, *, momentum, nesterov):
         W = suppliers[0].shrunk(W + ahead * velocity_W - own * gradient_W, rate)
         b = b + ahead * velocity_b - own * gradient_b
     watch.end(t)
-    return W, b
+    return W, b, reason

@@ -16,8 +16,8 @@ import math
 from .._base.arrays import copied, dot, inverse_of, namespace, nth_smallest, numbers
 from .._base.rounding import EPS
 from .._problem.penalty import Proximal
-from .._report.history import History, Iterate, drive
 from .conjugate_directions import Point, directions_for, is_curved
+from .iterates import Iterate, Limits, drive
 
 # Proximal steps before the face that they found is descended, and at most.
 FIRST_ROUND, LONGEST_ROUND = 16, 1024
@@ -50,8 +50,8 @@ class _Descent:
         The largest curvature met, or twice that: the inverse of the proximal step.
     """
 
-    def __init__(self, supplier, point, coordinates, history):
-        self.supplier, self.history = supplier, history
+    def __init__(self, supplier, point, coordinates, limits):
+        self.supplier, self.limits = supplier, limits
         self.proximal, self.coordinates = coordinates.proximal, coordinates
         self.V, self.G, self.losses = copied(point.V), copied(point.G), point.losses
         self.longest, self._xp = point.longest, namespace(point.V)
@@ -85,7 +85,7 @@ class _Descent:
         """
         xp = self._xp
         V_before, G_before, age = self.V, self.G, xp.ones_like(self.losses)
-        for _ in range(min(n_steps, self.history.n_left)):
+        for _ in range(min(n_steps, self.limits.n_left)):
             moving = self._square_of(self.gradient()) > self._negligible
             if not xp.any(moving):
                 break
@@ -101,7 +101,7 @@ class _Descent:
             V_before, G_before = self.V, self.G
             self._go(V, G)
             yield self._state()
-            if not self.history.n_left:
+            if not self.limits.n_left:
                 break
 
     def _proximal_step(self, V, G):
@@ -135,7 +135,7 @@ class _Descent:
         off = xp.where(face, 0.0, self.gradient())
         enough = 0.01 * dot(off, off)
         moves, live = directions_for(self.V), xp.ones_like(enough, dtype=xp.bool)
-        for _ in range(min(n_steps, self.history.n_left)):
+        for _ in range(min(n_steps, self.limits.n_left)):
             G = xp.where(face, self.G - slope, 0.0)
             least = xp.maximum(target * self.objective(), self._negligible)
             live = live & (self._square_of(G) > xp.maximum(enough, least))
@@ -160,7 +160,7 @@ class _Descent:
             face = face & (V != 0)
             self._go(V, self.G - HP)
             yield self._state()
-            if not self.history.n_left:
+            if not self.limits.n_left:
                 break
         return False
 
@@ -218,7 +218,7 @@ class _Descent:
         descended until the gradient on them is this share of the target.
         """
         n_round, least, n_worse, xp = FIRST_ROUND, math.inf, 0, self._xp
-        end = max(self.history.n_left - n_steps, 0)
+        end = max(self.limits.n_left - n_steps, 0)
         while True:
             yield from self.accelerate(n_round)
             finished = yield from self.explore(4 * n_round, (polish * target) ** 2)
@@ -229,7 +229,7 @@ class _Descent:
             )
             n_worse = 0 if distance < 0.5 * least else n_worse + 1
             least = min(least, distance)
-            ran_out = self.history.n_left <= end
+            ran_out = self.limits.n_left <= end
             if not n_left or n_worse == PATIENCE or ran_out:
                 return left, ran_out
 
@@ -247,12 +247,12 @@ class _Descent:
         # At this multiple of the penalty, and above it, all of an output is zero.
         ratios = xp.abs(self.G) * inverse_of(asked.threshold)
         factor = xp.where(outputs, xp.max(ratios, axis=0), 1.0)
-        while xp.max(factor) > 1.0 and self.history.n_left:
+        while xp.max(factor) > 1.0 and self.limits.n_left:
             factor = xp.maximum(factor * PATH_RATIO, 1.0)
             self.proximal = Proximal(asked.threshold * factor, asked.positive)
             last = xp.max(factor) == 1.0
             goal = (target, POLISH) if last else (PATH_TARGET, NO_POLISH)
-            yield from self.descend(goal[0], self.history.n_left, polish=goal[1])
+            yield from self.descend(goal[0], self.limits.n_left, polish=goal[1])
         self.proximal = asked
         worse = self.objective() > objective
         after = self.V, self.G, self.losses
@@ -261,22 +261,22 @@ class _Descent:
         )
 
 
-def proximal_cycle(supplier, point, target, coordinates, history, *, polish=POLISH):
+def proximal_cycle(supplier, point, target, coordinates, limits, *, polish=POLISH):
     """Descend from a point of known gradient until the target or a dead end.
 
     Parameters and result are those of `conjugate._cycle`; ``polish`` is that of
     `_Descent.descend`.
     """
-    descent = _Descent(supplier, point, coordinates, history)
-    if history.n_left and namespace(point.V).any(descent.left(target)[1]):
+    descent = _Descent(supplier, point, coordinates, limits)
+    if limits.n_left and namespace(point.V).any(descent.left(target)[1]):
         left, ran_out = yield from descent.descend(target, STEPS_BEFORE_PATH, polish=polish)
         threshold = coordinates.proximal.threshold
         flat = coordinates.rank < threshold.shape[0] and namespace(threshold).any(threshold)
         # A new start would look like a model that gets worse to those who validate it.
-        if ran_out and flat and history.validation is None:
+        if ran_out and flat and not limits.watched:
             yield from descent.follow_path(left, target)
         elif ran_out:
-            yield from descent.descend(target, history.n_left, polish=polish)
+            yield from descent.descend(target, limits.n_left, polish=polish)
     step = 1.0 / descent.steepest
     return Point(descent.V, descent.G, descent.losses, step, descent.longest)
 
@@ -289,11 +289,11 @@ def settle(supplier, V, G, losses, coordinates):
     """
     if coordinates.proximal is None:
         return V, G, losses
-    history = History(max_iter=1, tol=0.0)
+    limits = Limits(1, 0.0)
     allowed = coordinates.proximal.map(V, 0.0)
     if namespace(V).any(allowed != V):
         V, (G, losses) = allowed, supplier.gradient(allowed)
     point = Point(V, G, losses, namespace(V).zeros_like(losses))
-    descent = _Descent(supplier, point, coordinates, history)
-    drive(descent.accelerate(1), history)
+    descent = _Descent(supplier, point, coordinates, limits)
+    drive(descent.accelerate(1), limits)
     return descent.V, descent.G, descent.losses
