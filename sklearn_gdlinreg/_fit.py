@@ -35,7 +35,7 @@ def fit(estimator, X, y, sample_weight, start_from, validation, gathered=None):
     X, y, sample_weight : as its `fit` takes them
     start_from : (coef_init, intercept_init)
     validation : (X_val, y_val, sample_weight_val)
-    gathered : tuple or None
+    gathered : (Rows, Moments) or None
         What is known of these rows already, as Data takes it.
     """
     check_parameters(estimator)

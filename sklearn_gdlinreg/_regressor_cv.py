@@ -221,17 +221,17 @@ class GDLinearRegressionCV(LinearModel, RegressorMixin, BaseEstimator):
         one_row = len(l1_ratios) == 1 or not isinstance(self.alphas, Integral)
         self.alphas_ = alphas[0] if one_row else alphas
         self.mse_path_ = np.squeeze(errors)
-        self._fit_all(X, y, sample_weight, folds.whole).end(stacklevel=4)
+        self._fit_all(X, y, sample_weight, folds).end(stacklevel=4)
 
-    def _fit_all(self, X, y, sample_weight, whole):
-        """Fit the model to all rows, a Part that is known; return the History."""
+    def _fit_all(self, X, y, sample_weight, folds):
+        """Fit the model to all rows, of which the folds know the moments; return the History."""
         model = GDLinearRegression(
             alpha=self.alpha_, l1_ratio=self.l1_ratio_, fit_intercept=self.fit_intercept,
             positive=self.positive, max_iter=self.max_iter, tol=self.tol,
         )  # fmt: skip
         history = model._fit(
             X, y, sample_weight, (None, None), (None, None, None),
-            gathered=(whole.rows, whole.columns, whole.second),
+            gathered=(folds.rows, folds.whole),
         )  # fmt: skip
         for name in ("coef_", "intercept_", "n_iter_", "optimality_"):
             setattr(self, name, getattr(model, name))

@@ -11,7 +11,7 @@ from sklearn_gdlinreg import GDLinearRegression
 from sklearn_gdlinreg._problem import loss as oracle
 from sklearn_gdlinreg._problem.certificate import optimality
 from sklearn_gdlinreg._problem.penalty import Penalty
-from sklearn_gdlinreg._problem.quadratic import Passes
+from sklearn_gdlinreg._problem.quadratic import ByPasses
 from sklearn_gdlinreg._problem.reading import read
 from sklearn_gdlinreg._solvers import conjugate_directions
 
@@ -309,7 +309,7 @@ def test_moments_and_passes_agree(make_data, rng, container, raw, fit_intercept,
         penalty=Penalty.of(alpha, 0.0, False, 3), fit_intercept=fit_intercept, raw=raw,
         n_steps=10**6,
     )  # fmt: skip
-    precise = Passes(passes.rows, coordinates, precise=True)
+    precise = ByPasses(passes.rows, coordinates, precise=True)
     V = rng.standard_normal((8, 3))
     for other in (passes, precise):
         for ask in ("gradient", "curvature"):

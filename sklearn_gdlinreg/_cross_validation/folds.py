@@ -11,15 +11,14 @@ Conventions: M features, D outputs, A penalties side by side: columns are ``[all
 the first penalty, all of the second, ...]``; P = M + D as in `_rows.base`.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
-from .._base.rounding import EPS
 from .._problem.coordinates import Coordinates
 from .._problem.penalty import Penalty
-from .._problem.quadratic import Passes
-from .._problem.reading import moments_are_cheaper, moments_of
+from .._problem.quadratic import ByPasses
+from .._problem.reading import by_moments, moments_are_cheaper
 from .._rows.containers import rows_of
 from .._solvers.conjugate import path_step, side_by_side
 from .._solvers.iterates import Limits, drive
@@ -30,78 +29,6 @@ COEFFICIENTS = 2**12
 # Iterations for each penalty, for the choice of moments or passes.
 STEPS_OF_A_PENALTY = 20
 NO_PENALTY = Penalty(np.zeros(1), np.zeros(1), False)
-
-
-@dataclass(frozen=True)
-class Part:
-    """Some of the rows, by their moments in the coordinates of `rows`.
-
-    Attributes
-    ----------
-    rows : Rows, whose shift and unit are used; for all rows and those tested on, themselves
-    total : float, the sum of weights
-    mean, variance : ndarray of shape (P,), of z and about the centre, as rows give them
-    second : ndarray of shape (P, P), the mean of z z'; None where passes are made
-    """
-
-    rows: object
-    total: float
-    mean: np.ndarray
-    variance: np.ndarray
-    second: np.ndarray | None
-
-    @classmethod
-    def of(cls, rows, weight, *, moments):
-        """Look at rows, whose weights are these."""
-        _, mean, variance, *second = rows.moments() if moments else rows.column_moments()
-        # Rows keep weights in a unit of their own.
-        return cls(rows, float(weight.sum()), mean, variance, second[0] if moments else None)
-
-    @property
-    def columns(self):
-        """What `column_moments` of the rows says, of rows that are this part."""
-        return self.rows.weight.sum(), self.mean, self.variance
-
-    def without(self, other):
-        """Return all rows but those of another part."""
-        rest = self.total - other.total
-
-        def subtract(ours, theirs):
-            return (self.total * ours - other.total * theirs) / rest
-
-        mean = subtract(self.mean, other.mean)
-        variance = subtract(self.variance, other.variance)
-        if self.rows.centred:
-            variance -= (other.total / self.total) * (mean - other.mean) ** 2
-        # Where a feature varies in the other part alone, the difference is rounding: it is 0.
-        variance[variance <= 256 * EPS * self.variance] = 0.0
-        second = subtract(self.second, other.second)
-        return replace(self, total=rest, mean=mean, variance=variance, second=second)
-
-    def tiled(self, n):
-        """Return the same with every output n times, the second moments those of X."""
-        M = self.rows.n_features
-        columns = np.append(np.arange(M), M + np.tile(np.arange(self.rows.n_outputs), n))
-        return _Tiled(
-            self.rows.n_rows, M, self.rows.centred, self.rows.roundoff,
-            self.rows.shift[columns], self.rows.unit[columns],
-            (self.total, self.mean[columns], self.variance[columns]),
-            self.second[:M, columns],
-        )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class _Tiled:
-    """What `Coordinates.of` asks of rows, and the moments to give it."""
-
-    n_rows: int
-    n_features: int
-    centred: bool
-    roundoff: float
-    shift: np.ndarray
-    unit: np.ndarray
-    columns: tuple
-    second: np.ndarray
 
 
 class Fold:
@@ -143,7 +70,7 @@ class Fold:
 
 
 class MomentsFold(Fold):
-    """A fold known by moments: those of the Parts that it learns from and is tested on."""
+    """A fold known by the Moments of the rows that it learns from and is tested on."""
 
     def __init__(self, *rows, learn, test):
         super().__init__(*rows)
@@ -151,22 +78,22 @@ class MomentsFold(Fold):
 
     def problem(self, penalty, n_tiles):
         """Return coordinates and supplier; the supplier is None if moments will not do."""
-        tiled = self.learn.tiled(n_tiles)
-        coordinates = Coordinates.of(tiled, *tiled.columns, penalty=penalty, raw=False)
-        return coordinates, moments_of(tiled.second, coordinates)
+        moments = self.learn.repeated(n_tiles)
+        coordinates = Coordinates.of(moments, penalty=penalty, raw=False)
+        return coordinates, by_moments(moments, coordinates)
 
     def in_one_unit(self):
         """Whether the parts can be compared; sparse rows out of range have other units."""
-        return (self.learn.rows.unit == self.test.rows.unit).all()
+        return (self.learn.unit == self.test.unit).all()
 
     def errors(self, coordinates, V):
         """Return the mean squared error of each column of V on the rows of the test."""
-        M, D = self.n_features, self.learn.rows.n_outputs
+        M, D = self.n_features, self.data.n_outputs
         W = V * coordinates.inverse_scale
         mean, y = self.test.mean, M + np.arange(V.shape[1]) % D
-        covariance = self.test.second[:M] - np.outer(mean[:M], mean)
-        spread = self.test.variance[y]
+        covariance, spread = self.test.products, self.test.variance[y]
         if not coordinates.centred:
+            covariance = covariance - np.outer(mean[:M], mean)
             spread = spread - mean[y] ** 2
         explained = W * (2.0 * covariance[:, y] - covariance[:, :M] @ W)
         about_mean = spread - explained.sum(axis=0)
@@ -188,9 +115,9 @@ class PassesFold(Fold):
             Y = np.tile(self.data.Y, n_tiles)
             rows = rows_of(self.data.X, Y, self.data.weight, centred=self.centred)
             self._rows[n_tiles] = rows, rows.column_moments()
-        rows, columns = self._rows[n_tiles]
-        coordinates = Coordinates.of(rows, *columns, penalty=penalty, raw=False)
-        return coordinates, Passes(rows, coordinates)
+        rows, moments = self._rows[n_tiles]
+        coordinates = Coordinates.of(moments, penalty=penalty, raw=False)
+        return coordinates, ByPasses(rows, coordinates)
 
     def errors(self, coordinates, V):
         """Return the mean squared error of each column of V on the rows of the test."""
@@ -218,7 +145,8 @@ class Folds:
         n_steps = STEPS_OF_A_PENALTY * n_penalties
         rows = rows_of(data.X, data.Y, data.weight, centred=centred)
         self.by_moments = moments_are_cheaper(rows, n_steps)
-        self.whole = Part.of(rows, self.weight, moments=self.by_moments)
+        self.rows = rows
+        self.whole = rows.moments() if self.by_moments else rows.column_moments()
         folds = [self._fold(k, *split) for k, split in enumerate(splits)]
         self.members = [fold for fold in folds if fold is not None]
         if not self.members:
@@ -243,17 +171,18 @@ class Folds:
         return PassesFold(self.data, weight, test, test_weight, self.centred)
 
     def _moments_fold(self, times, weight, test, test_weight):
-        X, Y, whole = self.data.X, self.data.Y, self.whole
+        X, Y, origin = self.data.X, self.data.Y, (self.rows.shift, self.rows.unit)
 
         def part(rows, weight):
-            rows = rows_of(X[rows], Y[rows], weight, centred=self.centred, like=whole.rows)
-            return Part.of(rows, weight, moments=True)
+            rows = rows_of(X[rows], Y[rows], weight, centred=self.centred, origin=origin)
+            # Rows keep weights in a unit of their own.
+            return replace(rows.moments(), weight=float(weight.sum()))
 
         tested = part(test, test_weight)
         rest = np.ones(len(times), dtype=times.dtype)
         rest[test] = 0
         if (times == rest).all():
-            learnt = whole.without(tested)
+            learnt = self.whole.subtract(tested)
         else:
             learnt = part(np.flatnonzero(weight), weight[weight > 0])
         own = self.data, weight, test, test_weight, self.centred
@@ -263,24 +192,24 @@ class Folds:
     def mean_variance(self):
         """The mean variance of the features; of their squares without an intercept."""
         M = self.data.X.shape[1]
-        return float(np.mean(self.whole.variance[:M] / self.whole.rows.unit[:M] ** 2))
+        return float(np.mean(self.whole.variance[:M] / self.whole.unit[:M] ** 2))
 
     @property
     def null_error(self):
         """The mean square of y about its mean, or zero, averaged over the outputs."""
         M = self.data.X.shape[1]
-        return float(np.mean(self.whole.variance[M:] / self.whole.rows.unit[M:] ** 2))
+        return float(np.mean(self.whole.variance[M:] / self.whole.unit[M:] ** 2))
 
     def largest_alpha(self, l1_ratio, *, positive):
         """Return the least alpha for which all coefficients are zero."""
         whole, M = self.whole, self.data.X.shape[1]
-        coordinates = Coordinates.of(whole.rows, *whole.columns, penalty=NO_PENALTY, raw=True)
         if self.by_moments:
-            cross = whole.second[:M, M:] - np.outer(coordinates.centre, coordinates.y_centre)
+            cross = whole.products[:, M:]
         else:
-            passes = Passes(whole.rows, coordinates)
+            coordinates = Coordinates.of(whole, penalty=NO_PENALTY, raw=True)
+            passes = ByPasses(self.rows, coordinates)
             cross, _ = passes.gradient(np.zeros(passes.shape))
-        cross = cross / whole.rows.unit[:M, None] / whole.rows.unit[M:]
+        cross = cross / whole.unit[:M, None] / whole.unit[M:]
         return max(0.0, (cross if positive else np.abs(cross)).max()) / l1_ratio
 
 

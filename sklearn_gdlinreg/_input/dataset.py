@@ -29,7 +29,7 @@ class Data:
     Y : array of shape (N, D), of the type of X; zeros where it is not observed
     weight : array of shape (N,), float64, or None
     observed : array of shape (N, D), bool, or None where all of it is
-    gathered : tuple or None
+    gathered : (Rows, Moments) or None
         What is known of all these rows, as `_problem.reading.read` takes it.
     """
 

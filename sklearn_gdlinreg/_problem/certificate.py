@@ -78,7 +78,7 @@ def certify(W, b, coordinates, passes, known=None):
     Parameters
     ----------
     W, b : array of shape (M, D) and (D,), in the units of X and Y
-    coordinates, passes : Coordinates and Passes
+    coordinates, passes : Coordinates and ByPasses
     known : (G, losses) at W with the best intercept, or None
         What a pass over the data would say.
     """

@@ -58,36 +58,37 @@ class Coordinates:
     rank: int
 
     @classmethod
-    def of(cls, rows, total, mean, variance, *, penalty, raw):
-        """Work them out from the moments of the columns, (M + D,) each, as rows give them.
+    def of(cls, moments, *, penalty, raw):
+        """Work them out from Moments.
 
         The scale is the root of the variance plus the least L2 penalty: with one a rare
         feature does not spoil the conditioning. With ``raw`` it is 1.
         """
-        M, centred, xp = rows.n_features, float(rows.centred), namespace(mean)
-        spread = variance if rows.centred else xp.maximum(variance - mean**2, 0.0)
-        raw_square = variance[:M] + penalty.least_l2 * rows.unit[:M] ** 2
+        mean, variance, xp = moments.mean, moments.variance, namespace(moments.mean)
+        M, centred, unit_of_z = moments.n_features, float(moments.centred), moments.unit
+        spread = variance if moments.centred else xp.maximum(variance - mean**2, 0.0)
+        raw_square = variance[:M] + penalty.least_l2 * unit_of_z[:M] ** 2
         scale, standard = xp.sqrt(xp.where(variance[:M] > 0, raw_square, 0.0)), None
         if raw:
             scale, standard = xp.ones_like(scale), inverse_of(xp.sqrt(raw_square))[:, None]
-        unit = rows.unit[:M] * inverse_of(scale)
+        unit = unit_of_z[:M] * inverse_of(scale)
         ridge = penalty.ridge(unit)
         return cls(
-            total=total,
+            total=moments.weight,
             centre=mean[:M] * centred,
             deviation=xp.sqrt(variance[:M]),
             scale=scale,
             standard=standard,
             ridge=ridge,
-            proximal=penalty.proximal(unit, rows.unit[M:]),
+            proximal=penalty.proximal(unit, unit_of_z[M:]),
             y_centre=mean[M:] * centred,
             null_loss=variance[M:],
             y_noise=(8 * EPS) ** 2 * (spread + mean**2)[M:],
-            roundoff=rows.roundoff,
-            shift=rows.shift,
-            unit=rows.unit,
-            centred=rows.centred,
-            rank=min(M, rows.n_rows - rows.centred) if xp.min(ridge) < FLAT_RIDGE else M,
+            roundoff=moments.roundoff,
+            shift=moments.shift,
+            unit=unit_of_z,
+            centred=moments.centred,
+            rank=min(M, moments.n_rows - moments.centred) if xp.min(ridge) < FLAT_RIDGE else M,
         )
 
     def objective(self, V, losses):

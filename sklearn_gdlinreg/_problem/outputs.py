@@ -24,8 +24,8 @@ class Group:
     outputs : ndarray of int, or slice(None) for all
     penalty : Penalty, of these outputs
     coordinates : Coordinates
-    moments : Moments or None, where passes are cheaper
-    passes : Passes
+    moments : ByMoments or None, where passes are cheaper
+    passes : ByPasses
     """
 
     outputs: object

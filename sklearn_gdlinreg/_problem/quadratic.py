@@ -1,8 +1,8 @@
 """What full-batch descent asks of the data: a gradient, and the curvature of a direction.
 
 Descent runs on the centred problem in the coordinates V = scale * W, (M, D), where the
-intercept is already at its best. Two suppliers answer the same calls: Moments, from
-products gathered once, and Passes, from the data each time.
+intercept is already at its best. Two suppliers answer the same calls: ByMoments, from
+products gathered once, and ByPasses, from the data each time.
 
 Conventions: N rows, M features, D outputs; "half gradient" is -1/2 dL/dV, so that
 ``half_gradient = B - H V`` with H half the Hessian; losses are one per output, (D,).
@@ -21,12 +21,12 @@ START_OVERFLOWS = (
 )
 
 
-class Moments:
+class ByMoments:
     """Gradient and curvature from the moments of the data: O(M ** 2 D) whatever N is.
 
     Parameters
     ----------
-    second : array of shape (M + D, M + D), the mean of z z'
+    products : array of shape (M, M + D), as those of `Moments`
     coordinates : Coordinates
 
     Attributes
@@ -39,18 +39,15 @@ class Moments:
 
     name = "moments"
 
-    def __init__(self, second, coordinates):
+    def __init__(self, products, coordinates):
         M = coordinates.centre.shape[0]
-        xp = namespace(second)
         # A matrix of rounding errors of size eps has a norm of about eps * sqrt(M).
         self.flat = math.sqrt(EPS * M * coordinates.steepest_square)
         self.floor = coordinates.rounding + 16 * EPS * math.sqrt(M) * coordinates.square
-        centre = xp.concat([coordinates.centre, coordinates.y_centre])
         inverse = coordinates.inverse_scale
-        covariance = second[:M, :] - centre[:M, None] * centre
         self.null_loss = coordinates.null_loss
-        self.B = covariance[:, M:] * inverse
-        self.H = covariance[:, :M] * inverse * inverse.T
+        self.B = products[:, M:] * inverse
+        self.H = products[:, :M] * inverse * inverse.T
         self.ridge = coordinates.some_ridge
         self.shape = self.B.shape
         self.work = M * M * self.shape[1]
@@ -73,7 +70,7 @@ class Moments:
         return HP, dot(P, HP)
 
 
-class Passes:
+class ByPasses:
     """Gradient and curvature from one pass over the data each.
 
     Parameters
@@ -103,7 +100,7 @@ class Passes:
 
     def precise(self):
         """Return the same with gradients in the widest float there is."""
-        return Passes(self.rows, self.coordinates, precise=True)
+        return ByPasses(self.rows, self.coordinates, precise=True)
 
     def _mean(self, w):
         """Return the mean prediction of w, (D,)."""

@@ -3,7 +3,7 @@
 from .._base.rounding import EPS
 from .._rows.containers import rows_of
 from .coordinates import Coordinates
-from .quadratic import Moments, Passes
+from .quadratic import ByMoments, ByPasses
 
 # Moments whose rounding errors are larger than this are not worth their descent.
 USELESS = 1e-3
@@ -23,33 +23,30 @@ def read(X, Y, sample_weight, *, penalty, fit_intercept, raw, n_steps, gathered=
         Whether descent runs in the coordinates of X itself, as the textbook's does.
     n_steps : int
         How many iterations to expect, for the choice.
-    gathered : tuple or None
-        Rows of these data, and what `column_moments` and `moments` say of them, the second
-        moments or None, if they have been looked at before.
+    gathered : (Rows, Moments) or None
+        Rows of these data and their moments, if they have been looked at before.
 
     Returns
     -------
     coordinates : Coordinates
-    moments : Moments or None, where passes are cheaper
-    passes : Passes
+    moments : ByMoments or None, where passes are cheaper
+    passes : ByPasses
     """
-    if gathered is None:
+    rows, moments = gathered or (None, None)
+    if rows is None:
         rows = rows_of(X, Y, sample_weight, centred=fit_intercept, scaled=not raw)
-        gathered = rows, None, None
-    rows, columns, second = gathered
-    if second is None and moments_are_cheaper(rows, n_steps):
-        *columns, second = rows.moments()
-    elif columns is None:
-        columns = rows.column_moments()
-    coordinates = Coordinates.of(rows, *columns, penalty=penalty, raw=raw)
-    moments = None if second is None else moments_of(second, coordinates)
-    return coordinates, moments, Passes(rows, coordinates)
+    cheaper = moments_are_cheaper(rows, n_steps)
+    if moments is None or (moments.products is None and cheaper):
+        moments = rows.moments() if cheaper else rows.column_moments()
+    coordinates = Coordinates.of(moments, penalty=penalty, raw=raw)
+    return coordinates, by_moments(moments, coordinates), ByPasses(rows, coordinates)
 
 
-def moments_of(second, coordinates):
-    """Return the Moments of these products of X and Y; None if they have lost too much."""
-    lost = EPS * coordinates.steepest_square >= USELESS
-    return None if lost else Moments(second, coordinates)
+def by_moments(moments, coordinates):
+    """Return ByMoments, or None if there are no products, or they have lost too much."""
+    if moments.products is None or EPS * coordinates.steepest_square >= USELESS:
+        return None
+    return ByMoments(moments.products, coordinates)
 
 
 def moments_are_cheaper(rows, n_steps):

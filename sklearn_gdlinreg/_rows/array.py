@@ -21,7 +21,7 @@ SAMPLE_ROWS = 256
 class ArrayRows(DenseRows):
     """Rows of an array that follows the Array API; parameters are those of DenseRows."""
 
-    def __init__(self, X, Y, sample_weight, *, centred, scaled=True, like=None):
+    def __init__(self, X, Y, sample_weight, *, centred, scaled=True, origin=None):
         self.X, self.Y, self.centred = X, Y, centred
         (self.n_rows, self.n_features), self.n_outputs = X.shape, Y.shape[1]
         self._xp, self._column_sums = namespace(X), None
@@ -33,17 +33,18 @@ class ArrayRows(DenseRows):
             self.weight = sample_weight * math.ldexp(1.0, max(-exponent, -1000))
         else:
             self.weight = self._xp.broadcast_to(zeros((1,), X) + 1.0, (self.n_rows,))
-        sample = like or self._sample_rows(centred, scaled)
-        self.shift, self.unit = moved(sample.shift, X), moved(sample.unit, X)
+        origin = origin or self._own_origin(centred, scaled)
+        self.shift, self.unit = (moved(A, X) for A in origin)
 
-    def _sample_rows(self, centred, scaled):
-        """Return some rows that carry weight, evenly spread, as NumPy's: a small copy."""
+    def _own_origin(self, centred, scaled):
+        """Return the shift and unit of some rows that carry weight, evenly spread."""
         every = max(1, self.n_rows // SAMPLE_ROWS)
         rows = slice(None, None, every)
         if self.weighted:
             rows = to_host(self._xp.nonzero(self.weight > 0)[0])[rows]
         X, Y = (to_host(take(A, rows, axis=0)) for A in (self.X, self.Y))
-        return DenseRows(X, Y, None, centred=centred, scaled=scaled)
+        sample = DenseRows(X, Y, None, centred=centred, scaled=scaled)
+        return sample.shift, sample.unit
 
     @property
     def n_entries(self):

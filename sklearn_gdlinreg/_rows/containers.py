@@ -11,7 +11,7 @@ from .dense import DenseRows
 
 
 @singledispatch
-def rows_of(X, Y, sample_weight, *, centred, scaled=True, like=None):
+def rows_of(X, Y, sample_weight, *, centred, scaled=True, origin=None):
     """Return the Rows of data, of the kind of X.
 
     Parameters
@@ -22,10 +22,10 @@ def rows_of(X, Y, sample_weight, *, centred, scaled=True, like=None):
     sample_weight : array of shape (N,), float64, or None
     centred : bool, whether there is an intercept
     scaled : bool, as in DenseRows
-    like : Rows or None
-        Rows whose shift and unit to use, so that moments add up and can be subtracted.
+    origin : (shift, unit) or None
+        Those to use, so that moments add up and can be subtracted; CSR has its own.
     """
-    return ArrayRows(X, Y, sample_weight, centred=centred, scaled=scaled, like=like)
+    return ArrayRows(X, Y, sample_weight, centred=centred, scaled=scaled, origin=origin)
 
 
 rows_of.register(np.ndarray)(DenseRows)
@@ -33,5 +33,5 @@ rows_of.register(np.ndarray)(DenseRows)
 
 @rows_of.register(sparse.csr_matrix)
 @rows_of.register(sparse.csr_array)
-def _(X, Y, sample_weight, *, centred, scaled=True, like=None):
+def _(X, Y, sample_weight, *, centred, scaled=True, origin=None):
     return CSRRows(X, Y, sample_weight, centred=centred)

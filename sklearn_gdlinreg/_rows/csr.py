@@ -3,6 +3,8 @@
 Conventions are those of `base`.
 """
 
+from dataclasses import replace
+
 import numpy as np
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
@@ -15,6 +17,7 @@ from .kernels import (
     add_residual_sparse,
     square_lengths_sparse,
 )
+from .moments import Moments
 
 # Mean squares outside of TINY to 1 / TINY are about to lose digits to the range of floats.
 TINY = 1e-200
@@ -78,7 +81,7 @@ class CSRRows(Rows):
         return self._parts_of_X
 
     def column_moments(self):
-        """Return what that of dense rows does; centred on the mean before it is squared."""
+        """Return the Moments without products; variances are centred before they are squared."""
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             mean, variance = self._mean_and_variance()
             square = variance + mean**2
@@ -93,7 +96,7 @@ class CSRRows(Rows):
             variance[variance <= (16 * EPS * mean) ** 2 + in_data] = 0.0
         else:
             variance += mean**2
-        return self.weight.sum(), mean, variance
+        return Moments.of(self, float(self.weight.sum()), mean, variance)
 
     def _mean_and_variance(self):
         X, Y = (A.astype(np.float64, copy=False) for A in (self.X, self.Y))
@@ -115,21 +118,22 @@ class CSRRows(Rows):
         self._no_targets = self._no_targets.astype(np.float64)
 
     def moments(self):
-        """Return what `column_moments` does, and the mean of z z', (P, P)."""
-        total, mean, variance = self.column_moments()
+        """Return the Moments, with products."""
+        moments = self.column_moments()
         M, D = self.n_features, self.n_outputs
-        y_mean = mean[M:]
+        x_mean, y_mean = moments.mean[:M], moments.mean[M:]
 
         def add(outputs, start, stop):
             add_moments_sparse(*self.csr(), self.Y, self.weight, y_mean, *outputs, start, stop)
 
         parts = [[np.empty((M, M)), np.empty((M, D))]]
-        gram, cross = self._sum(add, parts)
-        second = np.zeros((M + D, M + D))
-        second[:M, :M] = (gram + gram.T - np.diag(np.diag(gram))) / total
-        second[:M, M:] = cross / total + np.outer(mean[:M], y_mean)
-        second[M:, :M] = second[:M, M:].T
-        return total, mean, variance, second
+        gram, cross = (A / moments.weight for A in self._sum(add, parts))
+        gram += gram.T - np.diag(np.diag(gram))
+        if self.centred:
+            gram -= np.outer(x_mean, x_mean)
+        else:
+            cross += np.outer(x_mean, y_mean)
+        return replace(moments, products=np.concatenate([gram, cross], axis=1))
 
     def residual(self, V, offset, *, homogeneous=False):
         """Return sums over rows of w x r, (M, D), of w r and of w r ** 2, (D,) each.

@@ -10,7 +10,6 @@ Conventions are those of `base`; P = M + D columns.
 import math
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from types import SimpleNamespace
 
 import dask
 import numpy as np
@@ -23,6 +22,7 @@ from .._input.containers import assert_finite_targets, unmasked
 from .containers import rows_of
 from .csr import CSRRows
 from .dense import PRODUCT_ADVANTAGE, DenseRows
+from .moments import Moments
 
 # Answers that a task of the tree merges.
 FAN_IN = 8
@@ -197,7 +197,7 @@ def add(one, other):
 def _rows(chunk, centred, origin):
     """Return the Rows of a chunk, and what their weights were multiplied by."""
     X, Y, weight = chunk
-    rows = rows_of(X, Y, weight, centred=centred, like=origin)
+    rows = rows_of(X, Y, weight, centred=centred, origin=origin)
     return rows, 1.0 if weight is None else float(np.ldexp(1.0, np.frexp(weight.max())[1]))
 
 
@@ -211,44 +211,10 @@ def _residual(chunk, centred, origin, V, offset, homogeneous, precise):
 
 
 def _moments(chunk, centred, origin, products):
-    """Answer with the weight, mean, sums of squares about it, and sums of products if asked.
-
-    They are in the coordinates of the origin. Products of dense rows are about the mean too,
-    where there is an intercept: there is a shift for each chunk.
-    """
+    """Answer with the Moments of a chunk, seen from the origin, (shift, unit)."""
     rows, scale = _rows(chunk, centred, None)
-    total, mean, variance, *second = rows.moments() if products else rows.column_moments()
-    total, to_origin = total * scale, origin.unit / rows.unit
-    shift = (rows.shift - origin.shift) * origin.unit
-    about_mean = centred and not isinstance(rows, CSRRows)
-    squares = total * variance * to_origin**2
-    if products:
-        second = second[0] - np.outer(mean, mean) if about_mean else second[0]
-        second = total * second * np.outer(to_origin, to_origin)
-    return total, shift + mean * to_origin, squares, second if products else None, about_mean
-
-
-def _merge_moments(one, other, *, centred):
-    """Merge two answers of `_moments` (Chan, Golub & LeVeque, 1983)."""
-    (n, mean, squares, products, about_mean), (m, mean_2, squares_2, products_2, _) = one, other
-    total, apart = n + m, mean_2 - mean
-    spread = n * (m / total)
-    squares = squares + squares_2
-    if centred:
-        squares = squares + spread * apart**2
-    if products is not None:
-        products = products + products_2
-        if about_mean:
-            products += spread * np.outer(apart, apart)
-    return total, mean + apart * (m / total), squares, products, about_mean
-
-
-def _merge_centred(one, other):
-    return _merge_moments(one, other, centred=True)
-
-
-def _merge_raw(one, other):
-    return _merge_moments(one, other, centred=False)
+    moments = rows.moments() if products else rows.column_moments()
+    return replace(moments, weight=moments.weight * scale).seen_from(*origin)
 
 
 def _origin(chunk, centred, scaled):
@@ -295,41 +261,32 @@ class DaskRows:
             return self.n_entries**2 / self.n_rows
         return self.n_entries * self.n_features / PRODUCT_ADVANTAGE
 
-    @property
-    def _place(self):
-        return SimpleNamespace(shift=self.shift, unit=self.unit)
-
     def column_moments(self):
-        """Return the sum of weights, the mean of z and its mean square about the centre."""
-        return self._gather(products=False)[:3]
+        """Return the Moments without products."""
+        return self._gather(products=False)
 
     def moments(self):
-        """Return what `column_moments` does, and the mean of z z', (P, P)."""
-        total, mean, variance, products, about_mean = self._gather(products=True)
-        second = products / total
-        return total, mean, variance, second + np.outer(mean, mean) if about_mean else second
+        """Return the Moments, with products."""
+        return self._gather(products=True)
 
     def _gather(self, *, products):
         """Gather moments, in one reduction; move the origin to the mean of all chunks."""
-        merge = _merge_centred if self.centred else _merge_raw
-        total, mean, squares, products, about_mean = self.chunks.reduce(
-            _moments, merge, self.centred, self._place, products
-        )
+        origin = self.shift, self.unit
+        moments = self.chunks.reduce(_moments, Moments.merge, self.centred, origin, products)
         if self.centred and not self.chunks.sparse:
-            before = self.shift
-            self.shift = rounded_to_20_bits(before + mean / self.unit)
-            mean = mean - (self.shift - before) * self.unit
-        variance = squares / total
+            self.shift = rounded_to_20_bits(self.shift + moments.mean / self.unit)
+            moments = moments.seen_from(self.shift, self.unit)
+        variance, mean = moments.variance, moments.mean
         if self.centred:
             # What rounding leaves of a constant: in the sums, and in the data themselves.
             in_data = rounding_of((self.shift * self.unit + mean) ** 2, self.roundoff)
             about = variance + mean**2
             variance = np.where(variance <= 64 * EPS * about + in_data, 0.0, variance)
-        return total, mean, variance, products, about_mean
+        return replace(moments, n_rows=self.n_rows, variance=variance)
 
     def residual(self, V, offset, *, homogeneous=False, precise=False):
         """Return what that of Rows does: sums over all chunks, by one graph."""
-        question = self.centred, self._place, V, offset, homogeneous, precise
+        question = self.centred, (self.shift, self.unit), V, offset, homogeneous, precise
         return self.chunks.reduce(_residual, add, *question)
 
     def precise_residual(self, V, offset):
@@ -338,5 +295,5 @@ class DaskRows:
 
 
 @rows_of.register(Chunks)
-def _(X, Y, sample_weight, *, centred, scaled=True, like=None):
+def _(X, Y, sample_weight, *, centred, scaled=True, origin=None):
     return DaskRows(X, centred=centred, scaled=scaled)

@@ -17,6 +17,7 @@ from .kernels import (
     add_residual_dense,
     square_lengths_dense,
 )
+from .moments import Moments, about_centre
 
 # Half a megabyte of float64: a block stays in the second-level cache of one core.
 BLOCK_ITEMS = 2**16
@@ -34,18 +35,18 @@ class DenseRows(Rows):
         Whether a provisional mean is taken off, as an intercept allows.
     scaled : bool
         Whether columns are brought to unit size by powers of two.
-    like : DenseRows or None
-        Rows whose shift and unit to use, instead of their own.
+    origin : (shift, unit) or None
+        Those to use, (P,) each, instead of the rows' own.
     """
 
     widest_moments = 20_000
 
-    def __init__(self, X, Y, sample_weight, *, centred, scaled=True, like=None):
+    def __init__(self, X, Y, sample_weight, *, centred, scaled=True, origin=None):
         super().__init__(with_whole_strides(X), with_whole_strides(Y), sample_weight)
         self.centred, self._column_sums = centred, None
         n_columns = self.n_features + self.n_outputs
-        if like is not None:
-            self.shift, self.unit = like.shift, like.unit
+        if origin is not None:
+            self.shift, self.unit = origin
             return
         self.shift, self.unit = np.zeros(n_columns), np.ones(n_columns)
         if not (centred or scaled):
@@ -92,13 +93,15 @@ class DenseRows(Rows):
             yield z_x, z_y, self.weight[rows]
 
     def moments(self):
-        """Return what `column_moments` does, and the mean of z z', (P, P)."""
-        gram, xp = self._gram(), namespace(self.X)
+        """Return the Moments, with products."""
+        gram, xp, M = self._gram(), namespace(self.X), self.n_features
         if not xp.all(xp.isfinite(gram)):
             self._raise_non_finite()
         total = float(gram[-1, -1])
         mean, second = gram[:-1, -1] / total, gram[:-1, :-1] / total
-        return total, mean, self._variance(mean, xp.linalg.diagonal(second)), second
+        variance = self._variance(mean, xp.linalg.diagonal(second))
+        products = about_centre(second, mean, M, centred=self.centred)
+        return Moments.of(self, total, mean, variance, products)
 
     def _variance(self, mean, square):
         """Return the mean square about the centre, (P,); 0 for constants but for rounding."""
@@ -133,14 +136,11 @@ class DenseRows(Rows):
         return gram
 
     def column_moments(self):
-        """Return the sum of weights, the mean of z and its mean square about the centre.
-
-        The centre is the mean, or zero without an intercept; (P,) each.
-        """
+        """Return the Moments without products."""
         sums, filled = self._columns()
         total = float(filled[-1])
         first, second = sums[0, :] / total, sums[1, :] / total
-        return total, first, self._variance(first, second)
+        return Moments.of(self, total, first, self._variance(first, second))
 
     def density(self):
         """Return the share of weight in which each feature is not zero, (M,)."""

@@ -3,7 +3,7 @@
 What descends is a generator of iterates, as `iterates` says.
 
 Conventions: V is (M, D); G is the half gradient, -1/2 dL/dV; one value per output, (D,), in
-losses, steps and curvatures. A supplier is Moments or Passes of `_problem.quadratic`.
+losses, steps and curvatures. A supplier is ByMoments or ByPasses of `_problem.quadratic`.
 """
 
 import math

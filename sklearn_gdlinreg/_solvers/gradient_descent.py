@@ -20,7 +20,7 @@ class Problem:
     Parameters
     ----------
     group : Group, in raw coordinates
-    supplier : Moments or Passes
+    supplier : ByMoments or ByPasses
     """
 
     def __init__(self, group, supplier):

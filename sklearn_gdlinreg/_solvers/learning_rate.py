@@ -99,7 +99,7 @@ def largest_stable_step(supplier, mean, unit, *, fit_intercept, momentum=0.0, ne
 
     Parameters
     ----------
-    supplier : Moments or Passes, in raw coordinates
+    supplier : ByMoments or ByPasses, in raw coordinates
     mean : array of shape (M,), the mean of X; unused without an intercept
     unit : array of shape (M,), what X was multiplied by to be what the supplier sees
     """
