@@ -17,7 +17,7 @@ from .kernels import (
     add_residual_dense,
     square_lengths_dense,
 )
-from .moments import Moments, about_centre
+from .moments import Moments
 
 # Half a megabyte of float64: a block stays in the second-level cache of one core.
 BLOCK_ITEMS = 2**16
@@ -98,9 +98,11 @@ class DenseRows(Rows):
         if not xp.all(xp.isfinite(gram)):
             self._raise_non_finite()
         total = float(gram[-1, -1])
-        mean, second = gram[:-1, -1] / total, gram[:-1, :-1] / total
-        variance = self._variance(mean, xp.linalg.diagonal(second))
-        products = about_centre(second, mean, M, centred=self.centred)
+        gram /= total
+        mean, products = gram[:-1, -1], gram[:M, :-1]
+        variance = self._variance(mean, xp.linalg.diagonal(gram)[:-1])
+        if self.centred:
+            products -= mean[:M, None] * mean
         return Moments.of(self, total, mean, variance, products)
 
     def _variance(self, mean, square):

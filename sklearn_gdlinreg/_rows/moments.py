@@ -116,9 +116,3 @@ class Moments:
         return replace(
             self, mean=mean, variance=variance, products=products, shift=shift, unit=unit
         )
-
-
-def about_centre(second, mean, n_features, *, centred):
-    """Return the products (M, P) about the centre, given those about zero."""
-    products = second[:n_features, :]
-    return products - mean[:n_features, None] * mean if centred else products
