@@ -153,7 +153,7 @@ def descend_sparse(
     double[:, ::1] table,          # I/O  (M, 2 D + 1), [V, U, p]
     double[:, ::1] shared,         # I/O  (4, D), [s, b, sum of s, sum of b]
     double[:, ::1] factors,        # I/O  (2, D), [scale, mass]
-    double[:, ::1] velocity,       # I/O  (M + 1, D), or (0, D) without momentum
+    double[:, ::1] velocity,       # I/O  (M + 1, D), or (1, D) without momentum
     double[::1] loss,              # I/O  (D,), the sum of weight * error ** 2
     Py_ssize_t n_before,           # IN   how many batches went before
 ):

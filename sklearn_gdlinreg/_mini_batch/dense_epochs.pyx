@@ -281,7 +281,7 @@ def descend_dense(
     double[:, ::1] sums,           # TMP  (4, M), if adaptive
     double[::1] filled,            # TMP  (M,), if features are rare
     double[:, ::1] W,              # I/O  (M + 1, D)
-    double[:, ::1] velocity,       # I/O  (M + 1, D), or (0, D) without momentum
+    double[:, ::1] velocity,       # I/O  (M + 1, D), or (1, D) without momentum
     double[:, ::1] total,          # I/O  (M + 1, D), the sum of the iterates
     double[::1] loss,              # I/O  (D,), the sum of weight * error ** 2
 ):

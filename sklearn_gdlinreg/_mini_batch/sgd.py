@@ -37,7 +37,7 @@ def sgd_of(rule, penalty, rows, frame, W, b, seen=None):
     ----------
     rule : Rule
     penalty : ndarray of shape (3, D), as `penalty_of_steps` gives it
-    rows : DenseRows, CSRRows, ArrayRows or Chunk
+    rows : DenseRows, CSRRows or ArrayRows
     frame : Frame, of the mini-batch steps
     W, b : array of shape (M, D) and (D,), where to start
     seen : array of shape (M + 1, 3), optional

@@ -83,7 +83,7 @@ cdef inline double spread(const double* seen, double total, bint centred) noexce
 cdef inline double settle(
     const double* seen, double total, double penalty, bint centred, double* centre
 ) noexcept nogil:
-    """Write the centre of a feature; return its inverse squared scale: `sampling.Frame.of`."""
+    """Write the centre of a feature; return its inverse squared scale: `frame.Frame.of`."""
     cdef double square = spread(seen, total, centred), density = seen[0] / total
     centre[0] = density * seen[1] if centred else 0
     return 1 / (square / sqrt(density) + penalty) if square > 0 else 0
