@@ -1,32 +1,36 @@
-"""How X and y become a model: data, problem, solver, and the model with its certificate.
+"""How X and y become a model: settings, dataset, problem, solver, and the model.
 
-`fit` is the whole way; what follows are its steps.
+`fit` is the whole way of GDLinearRegression; from `fit_rows` on it is that of every estimator.
 
 Conventions: M features, D outputs; W (M, D), b (D,).
 """
 
-from dataclasses import replace
+import copy
+import functools
+from dataclasses import dataclass, replace
 
 import numpy as np
 from sklearn.utils import check_random_state
 
-from ._base.arrays import moved, to_host, zeros
+from ._base.arrays import moved, to_host
 from ._base.compat import FitTask
 from ._input.checks import check_data, check_init, check_library, check_sample_weight
 from ._input.dataset import Data, check_validation_data, hold_out
-from ._input.parameters import check_parameters
+from ._input.settings import Settings
 from ._linear_model import fitted_coef, solution, store
+from ._mini_batch.epochs import Batches
 from ._mini_batch.solver import automatic_steps, textbook_epochs
 from ._problem.penalty import Penalty
+from ._problem.reading import read_groups
 from ._report.history import History, Validation
 from ._report.returned_model import finish
-from ._solvers.conjugate import side_by_side
+from ._solvers.conjugate import exact_steps
 from ._solvers.gradient_descent import textbook_steps
-from ._solvers.iterates import Patience
-from ._solvers.learning_rate import Schedule
+from ._solvers.iterates import Patience, side_by_side
+from ._solvers.learning_rate import Momentum, Schedule, longest_stable_step
 
 
-def fit(estimator, X, y, sample_weight, start_from, validation, gathered=None):
+def fit(estimator, X, y, sample_weight, start_from, validation):
     """Fit an estimator, and return the History.
 
     Parameters
@@ -35,30 +39,27 @@ def fit(estimator, X, y, sample_weight, start_from, validation, gathered=None):
     X, y, sample_weight : as its `fit` takes them
     start_from : (coef_init, intercept_init)
     validation : (X_val, y_val, sample_weight_val)
-    gathered : (Rows, Moments) or None
-        What is known of these rows already, as Data takes it.
     """
-    check_parameters(estimator)
+    settings, given = Settings.of(estimator), (X, y, sample_weight)
     fitted = fitted_coef(estimator) if estimator.warm_start else None
-    given = X, y, sample_weight
     X, y = check_data(estimator, X, y)
     sample_weight = check_sample_weight(sample_weight, X)
-    data = Data.of(X, y, sample_weight, missing_targets=estimator.missing_targets)
+    data = Data.of(X, y, sample_weight, missing_targets=settings.missing_targets)
     rng = check_random_state(estimator.random_state)
     validation = check_validation_data(estimator, *validation, y)
-    data, held_out = hold_out(estimator, replace(data, gathered=gathered), validation, rng)
+    data, held_out = hold_out(settings, data, validation, rng)
     W, b = start(estimator, fitted, *start_from, X.shape[1], y)
 
     def attributes(model):
         return solution(*model, y.ndim, X.dtype)
 
     task = FitTask.of(estimator, *given, attributes((W, b)))
-    told = task and (lambda model: task.end_iteration(lambda: attributes(model())))
-    history = history_of(estimator, data, held_out, told)
-    W, b, step, t, engine, groups = descend(estimator, W, b, data, history, rng)
-    store(estimator, attributes((W, b)), step, history)
-    estimator.t_, estimator.engine_ = t, engine
-    estimator._features = groups.known_features()
+    callback = task and (lambda model: task.end_iteration(lambda: attributes(model())))
+    history = history_of(settings, data, held_out, callback)
+    fitted = fit_rows(settings, W, b, data, history, rng)
+    store(estimator, attributes((fitted.W, fitted.b)), fitted.step, history)
+    estimator.t_, estimator.engine_ = fitted.n_updates, fitted.engine
+    estimator._features = fitted.groups.known_features()
     if task is not None:
         task.end()
     return history
@@ -87,119 +88,125 @@ def start(estimator, fitted, coef_init, intercept_init, n_features, y, *, method
     return moved(W.T.copy(), y), moved(b, y)
 
 
-def penalty_of(estimator, n_outputs):
-    """Return the Penalty of the estimator's parameters."""
-    return Penalty.of(estimator.alpha, estimator.l1_ratio, estimator.positive, n_outputs)
+def penalty_of(settings, n_outputs):
+    """Return the Penalty of these settings."""
+    return Penalty.of(settings.alpha, settings.l1_ratio, settings.positive, n_outputs)
 
 
-def _read(estimator, data, n_steps):
-    """Return the Groups of outputs, each with its problem; see `_input.dataset.Data.read`."""
-    return data.read(
-        penalty=penalty_of(estimator, data.n_outputs),
-        fit_intercept=bool(estimator.fit_intercept), raw=estimator.learning_rate != "auto",
-        n_steps=n_steps,
+def schedule_of(settings):
+    """Return the Schedule of a numeric learning rate, as it begins."""
+    return Schedule(
+        settings.schedule, settings.learning_rate,
+        tol=settings.tol, n_iter_no_change=settings.n_iter_no_change,
     )  # fmt: skip
 
 
-def schedule_of(estimator):
-    return Schedule(
-        estimator.schedule,
-        float(estimator.learning_rate),
-        tol=float(estimator.tol),
-        n_iter_no_change=estimator.n_iter_no_change,
-    )
+def momentum_of(settings):
+    """Return the Momentum of the textbook's update."""
+    return Momentum(settings.momentum, settings.nesterov)
 
 
-def momentum_of(estimator):
-    return {"momentum": float(estimator.momentum), "nesterov": bool(estimator.nesterov)}
-
-
-def in_batches(estimator, data):
+def in_batches(settings, data):
     """Whether the rows are visited in mini-batches."""
-    return estimator.batch_size is not None and estimator.batch_size < data.most_rows
+    return settings.batch_size is not None and settings.batch_size < data.most_rows
 
 
-def history_of(estimator, data, held_out, told):
+def history_of(settings, data, held_out=None, callback=None):
     """Return the History of a descent.
 
     Parameters
     ----------
+    settings : Settings
     data, held_out : Data
         The rows to learn from, and those to validate on, or None.
-    told : callable or None, as in History
+    callback : callable or None, as in History
     """
-    exact = estimator.learning_rate == "auto"
-    kind = "epochs" if in_batches(estimator, data) else "exact" if exact else "textbook"
+    kind = "exact" if settings.automatic else "textbook"
     validation = None
     if held_out is not None:
-        patience = Patience(float(estimator.tol), estimator.n_iter_no_change)
+        patience = Patience(settings.tol, settings.n_iter_no_change)
         validation = Validation(held_out.loss, patience)
     return History(
-        max_iter=estimator.max_iter, tol=float(estimator.tol), verbose=int(estimator.verbose),
-        n_iter_no_change=estimator.n_iter_no_change, kind=kind, validation=validation,
-        told=told,
+        max_iter=settings.max_iter, tol=settings.tol, verbose=settings.verbose,
+        n_iter_no_change=settings.n_iter_no_change,
+        kind="epochs" if in_batches(settings, data) else kind,
+        validation=validation, callback=callback,
     )  # fmt: skip
 
 
-# What overflows is seen in the results, and told with its cause.
-@np.errstate(over="ignore", invalid="ignore")
-def descend(estimator, W, b, data, history, rng):
-    """Return W, b, the step of each output, the number of updates, what ran, and the Groups.
+@dataclass(frozen=True)
+class Fitted:
+    """A model in the type of X, whose certificate the History has.
 
-    W and b are of the type of X, and the History has their certificate.
+    Attributes
+    ----------
+    W, b : array of shape (M, D) and (D,)
+    step, n_updates, engine : as in `_solvers.iterates.Solution`
+    groups : Groups, the problem that was solved
     """
-    batches, automatic = in_batches(estimator, data), estimator.learning_rate == "auto"
-    groups = _read(estimator, data, 0 if batches else estimator.max_iter)
-    if batches:
-        run = _descend_in_batches
-    else:
-        run = _descend_exactly if automatic else _descend_by_the_book
-    W, b, known, *rest = run(estimator, W, b, groups, history, rng)
+
+    W: np.ndarray
+    b: np.ndarray
+    step: np.ndarray
+    n_updates: int
+    engine: str
+    groups: object
+
+
+# What overflows is seen in the results, and reported with its cause.
+@np.errstate(over="ignore", invalid="ignore")
+def fit_rows(settings, W, b, data, history, rng=None):
+    """Fit a model to rows, from W and b, and return it, Fitted.
+
+    Parameters
+    ----------
+    settings : Settings
+    W, b : array of shape (M, D) and (D,), float64
+    data : Data or DaskData
+    history : History
+    rng : RandomState, for mini-batches
+    """
+    batches = None
+    if in_batches(settings, data):
+        batches = Batches(settings.batch_size, settings.shuffle, settings.average, rng)
+    groups = read_groups(
+        data, penalty_of(settings, data.n_outputs), fit_intercept=settings.fit_intercept,
+        raw=not settings.automatic, n_steps=0 if batches else settings.max_iter,
+    )  # fmt: skip
+    run = _solver_of(settings, groups, history.limits, batches)
+    parts = zip(groups, groups.split(W), groups.split(b), strict=True)
+    found = history.follow(side_by_side(groups, [run(*part) for part in parts]))
+    W, b, known = found.W, found.b, found.known
     if history.validation is not None and history.losses:
         (W, b), known = history.validation.model, None
-    W, b = finish(W, b, known, groups, data.dtype, history, automatic=automatic)
-    return W, b, *rest, groups
+    W, b = finish(W, b, known, groups, data.dtype, history, automatic=settings.automatic)
+    return Fitted(W, b, found.step, found.n_updates, found.engine, groups)
 
 
-def _descend_exactly(estimator, W, b, groups, history, _):
-    solutions = history.follow(side_by_side(W, groups, history.limits))
-    reasons = {solution.reason for solution in solutions}
-    for reason in ("max_iter", "precision", "tol"):
-        if reason in reasons:
-            history.stop(reason)
-    models = [g.coordinates.to_model(s.V) for g, s in zip(groups, solutions, strict=True)]
-    step = groups.join([solution.step for solution in solutions])
-    engine = max((solution.engine for solution in solutions), key=len)
-    known = [(solution.G, solution.losses) for solution in solutions]
-    return *groups.join_models(models), known, step, len(history.losses), engine
+def _solver_of(settings, groups, limits, batches):
+    """Return what solves a group of outputs from its W and b: which solver runs is decided here.
 
+    Parameters
+    ----------
+    batches : Batches, or None for full batches
+    """
+    if settings.automatic and batches is None:
+        return lambda group, W, b: exact_steps(W, group, limits)
+    one_by_one = len(groups) > 1
 
-def _descend_by_the_book(estimator, W, b, groups, history, _):
-    schedule = schedule_of(estimator)
-    run = textbook_steps(W, b, groups, schedule, history.limits, **momentum_of(estimator))
-    W, b, engine, reason = history.follow(run)
-    if reason is not None:
-        history.stop(reason)
-    return W, b, None, zeros(b.shape, b) + schedule.rate, len(history.losses), engine
+    def own(batches):
+        # Each group shuffles as if it were alone.
+        return replace(batches, rng=copy.deepcopy(batches.rng)) if one_by_one else batches
 
+    if settings.automatic:
+        return lambda group, W, b: automatic_steps(W, group, limits, own(batches), one_by_one)
+    momentum = momentum_of(settings)
+    longest_stable = functools.cache(lambda: longest_stable_step(groups, momentum))
 
-def _descend_in_batches(estimator, W, b, groups, history, rng):
-    automatic = estimator.learning_rate == "auto"
-    options = {
-        "batch_size": int(estimator.batch_size),
-        "shuffle": bool(estimator.shuffle),
-        "rng": rng,
-        "average": automatic if estimator.average == "auto" else bool(estimator.average),
-    }
-    if automatic:
-        run = automatic_steps(W, groups, history.limits, **options)
-        W, b, known, step, t, reason = history.follow(run)
-    else:
-        schedule, known = schedule_of(estimator), None
-        options["momentum"] = momentum_of(estimator)
-        run = textbook_epochs(W, b, groups, schedule, history.limits, **options)
-        W, b, t, reason = history.follow(run)
-        step = zeros(b.shape, b) + schedule.rate
-    if reason is not None:
-        history.stop(reason)
-    return W, b, known, step, t, "mini-batch"
+    def by_the_book(group, W, b):
+        options = schedule_of(settings), momentum, limits
+        if batches is None:
+            return textbook_steps(W, b, group, *options, longest_stable)
+        return textbook_epochs(W, b, group, *options, own(batches), one_by_one, longest_stable)
+
+    return by_the_book

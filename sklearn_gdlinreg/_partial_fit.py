@@ -1,4 +1,4 @@
-"""From the parameters of an estimator to a stream, and how it learns from a chunk.
+"""From settings and a chunk of rows to a stream, and to the model that it has learnt.
 
 Conventions: M features, D outputs; W (M, D), b (D,).
 """
@@ -14,70 +14,76 @@ from ._fit import momentum_of, penalty_of, schedule_of, start
 from ._input.checks import check_data, check_library, check_sample_weight
 from ._input.containers import assert_finite_targets
 from ._input.dataset import Data
-from ._input.parameters import check_parameters
+from ._input.settings import Settings
 from ._linear_model import fitted_coef, solution
-from ._mini_batch.frame import seen_of
-from ._mini_batch.output_streams import Streams
+from ._mini_batch.frame import moments_of_known
 from ._mini_batch.stream import Stream
+from ._mini_batch.streams import Streams
 from ._report.returned_model import cast_model, check_vanished
 
 
 def partial_fit(estimator, X, y, sample_weight):
     """Let an estimator learn from a chunk of rows; parameters as of its `partial_fit`."""
-    check_parameters(estimator)
+    settings = Settings.of(estimator)
     first = "_stream" not in vars(estimator)
     X, y = check_data(estimator, X, y, reset="coef_" not in vars(estimator))
     sample_weight = check_sample_weight(sample_weight, X)
-    data = Data.of(X, y, sample_weight, missing_targets=estimator.missing_targets)
+    data = Data.of(X, y, sample_weight, missing_targets=settings.missing_targets)
     if first:
-        estimator._stream = begin_stream(estimator, X.shape[1], y)
+        estimator._stream = begin_streams(estimator, settings, X.shape[1], y)
         estimator.loss_curve_, estimator.n_iter_ = [], 0
         # A stream does not know where its data end.
         for name in ("optimality_", "stop_reason_", "validation_loss_curve_"):
             vars(estimator).pop(name, None)
-    stream = estimator._stream.snapshot()
-    W, b, loss = learn_chunk(stream, data, estimator)
-    estimator._stream = stream
+    streams = estimator._stream.snapshot()
+    penalty_of(settings, _check_chunk(estimator, streams, data))
+    _take_over(streams, estimator)
+    W, b, loss = _learn(streams, data, call=len(estimator.loss_curve_) + 1)
+    estimator._stream = streams
     vars(estimator).update(solution(W, b, y.ndim, X.dtype))
-    step = stream.rates()
+    step = streams.rates()
     estimator.learning_rate_ = float(step[0]) if y.ndim == 1 else step
-    estimator.n_iter_, estimator.t_ = estimator.n_iter_ + 1, stream.t
+    estimator.n_iter_, estimator.t_ = estimator.n_iter_ + 1, streams.t
     estimator.engine_ = "stream"
     estimator.loss_curve_.append(loss)
 
 
-def begin_stream(estimator, n_features, y):
-    """Return the Stream with which the first `partial_fit` begins, or Streams."""
-    automatic = estimator.learning_rate == "auto"
+def begin_streams(estimator, settings, n_features, y):
+    """Return the Streams with which the first `partial_fit` begins."""
     fitted = fitted_coef(estimator)
     W, b = start(estimator, fitted, None, None, n_features, y, method="partial_fit")
-    penalty, rng = penalty_of(estimator, b.shape[0]), check_random_state(estimator.random_state)
-    options = {
-        "fresh": fitted is None,
-        "batch_size": 64 if estimator.batch_size is None else int(estimator.batch_size),
-        "centred": bool(estimator.fit_intercept),
-        "average": automatic if estimator.average == "auto" else bool(estimator.average),
-        "momentum": momentum_of(estimator),
-        "seed": rng.randint(2**31 - 1) if estimator.shuffle else None,
-    }
-
-    known = vars(estimator).get("_features") if automatic and fitted is not None else None
+    n_outputs = b.shape[0]
+    penalty, rng = penalty_of(settings, n_outputs), check_random_state(estimator.random_state)
+    seed = rng.randint(2**31 - 1) if settings.shuffle else None
+    known = (
+        vars(estimator).get("_features") if settings.automatic and fitted is not None else None
+    )
 
     def begin(outputs):
-        schedule = None if automatic else schedule_of(estimator)
-        own = {"penalty": penalty.of_outputs(outputs), "schedule": schedule}
+        moments = None
         if known:
-            d = np.arange(b.shape[0])[outputs][0]
-            own["seen"] = moved(seen_of(known[d % len(known)]), b)
-        return Stream(W[:, outputs], b[outputs], **own, **options)
+            d = np.arange(n_outputs)[outputs][0]
+            moments = moved(moments_of_known(known[d % len(known)]), b)
+        return Stream(
+            W[:, outputs], b[outputs],
+            fresh=fitted is None,
+            batch_size=64 if settings.batch_size is None else settings.batch_size,
+            penalty=penalty.of_outputs(outputs),
+            centred=settings.fit_intercept,
+            average=settings.average,
+            schedule=None if settings.automatic else schedule_of(settings),
+            momentum=momentum_of(settings),
+            seed=seed,
+            running=moments,
+        )  # fmt: skip
 
-    if estimator.missing_targets == "error":
-        return begin(slice(None))
-    return Streams([begin(slice(d, d + 1)) for d in range(b.shape[0])])
+    if settings.missing_targets == "error":
+        return Streams([begin(slice(None))])
+    return Streams([begin(slice(d, d + 1)) for d in range(n_outputs)])
 
 
-def learn_chunk(stream, data, estimator):
-    """Let the stream learn from a chunk; return W and b, in the type of X, and the mean loss."""
+def _check_chunk(estimator, streams, data):
+    """Raise if a chunk does not go on with what these streams have learnt; return D."""
     if "coef_" in vars(estimator):
         check_library(estimator, data.Y, "partial_fit")
     assert_all_finite(stored(data.X), input_name="X")
@@ -85,7 +91,7 @@ def learn_chunk(stream, data, estimator):
     if sparse.issparse(data.X):
         # Kernels trust the indices.
         data.X.check_format(full_check=True)
-    rates = stream.rates()
+    rates = streams.rates()
     n_outputs = rates.shape[0]
     if not same_place(rates, data.Y):
         raise ValueError(
@@ -93,31 +99,34 @@ def learn_chunk(stream, data, estimator):
             f"{type(rates)}. Got {type(data.Y)}. Call fit on a model that was moved."
         )
     for name, got, kept, what in (
-        ("X", data.X.shape[1], stream.n_features, "features"),
+        ("X", data.X.shape[1], streams.n_features, "features"),
         ("y", data.Y.shape[1], n_outputs, "outputs"),
     ):
         if got != kept:
             raise ValueError(
                 f"{name} must keep its {kept} {what} between calls of partial_fit. Got {got}."
             )
-    penalty_of(estimator, n_outputs)
-    _take_over(stream, estimator)
+    return n_outputs
+
+
+def _learn(streams, data, *, call):
+    """Let streams learn from a chunk; return W and b, in the type of X, and the mean loss."""
     with np.errstate(over="ignore", invalid="ignore"):
-        mean = stream.learn(data)
-        W, b = stream.result()
+        mean = streams.learn(data)
+        W, b = streams.result()
     xp = namespace(W)
     if not (math.isfinite(mean) and xp.all(xp.isfinite(W)) and xp.all(xp.isfinite(b))):
-        raise ValueError(_why_not_finite(len(estimator.loss_curve_) + 1, stream))
-    stream.shown = cast_model(W, b, data.dtype, stream.centre())
-    check_vanished(stream.shown[0], data.X, data.Y)
-    return *stream.shown, mean
+        raise ValueError(_why_not_finite(call, streams))
+    streams.shown = cast_model(W, b, data.dtype, streams.centre())
+    check_vanished(streams.shown[0], data.X, data.Y)
+    return *streams.shown, mean
 
 
-def _take_over(stream, estimator):
-    """Let a stream go on from coefficients that were set since the last call, if any were."""
-    if stream.shown is None or not {"coef_", "intercept_"} <= vars(estimator).keys():
+def _take_over(streams, estimator):
+    """Let streams go on from coefficients that were set since the last call, if any were."""
+    if streams.shown is None or not {"coef_", "intercept_"} <= vars(estimator).keys():
         return
-    shown = [to_host(A) for A in stream.shown]
+    shown = [to_host(A) for A in streams.shown]
     W = np.atleast_2d(to_host(fitted_coef(estimator))).T
     b = np.atleast_1d(to_host(estimator.intercept_))
     for name, got, kept in (("coef_", W.T, shown[0].T), ("intercept_", b, shown[1])):
@@ -127,13 +136,13 @@ def _take_over(stream, estimator):
                 f"outputs where there is one: expected {kept.shape}. Got {got.shape}."
             )
     if not (np.array_equal(W, shown[0]) and np.array_equal(b, shown[1])):
-        model = (moved(A.astype(np.float64), stream.shown[1]) for A in (W.copy(), b))
-        stream.restart(*model)
+        model = (moved(A.astype(np.float64), streams.shown[1]) for A in (W.copy(), b))
+        streams.restart(*model)
 
 
-def _why_not_finite(call, stream):
-    """Say why a stream is lost, by the parameters that it began with."""
-    schedules = [member.schedule for member in getattr(stream, "members", [stream])]
+def _why_not_finite(call, streams):
+    """Say why streams are lost, by the parameters that they began with."""
+    schedules = streams.schedules
     if schedules[0] is None:
         return (
             "Input X or y spans too many orders of magnitude: squares of its values overflow or "

@@ -264,9 +264,9 @@ class GDLinearRegression(CallbackSupportMixin, LinearModel, RegressorMixin, Base
         return self
 
     @with_callbacks
-    def _fit(self, X, y, sample_weight, start_from, validation, gathered=None):
+    def _fit(self, X, y, sample_weight, start_from, validation):
         """Fit, and return the History; `restored_on_error` sees what callbacks raise, too."""
-        return fit(self, X, y, sample_weight, start_from, validation, gathered)
+        return fit(self, X, y, sample_weight, start_from, validation)
 
     def partial_fit(self, X, y, sample_weight=None):
         """Learn from a chunk of rows, once, in mini-batches.

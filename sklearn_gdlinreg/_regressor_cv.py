@@ -1,6 +1,7 @@
 """GDLinearRegressionCV: the penalty chosen by cross-validation."""
 
 import warnings
+from dataclasses import replace
 from numbers import Integral
 
 import numpy as np
@@ -13,11 +14,12 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from ._base.arrays import is_numpy, namespace
 from ._cross_validation.folds import Folds, path_errors
+from ._fit import fit_rows, history_of
 from ._input.checks import check_data, check_sample_weight
 from ._input.dataset import Data
 from ._input.parameters import CV_CONSTRAINTS, check_parameters, restored_on_error
-from ._linear_model import LinearModel
-from ._regressor import GDLinearRegression
+from ._input.settings import Settings
+from ._linear_model import LinearModel, solution
 
 # The path of a ridge, over the mean variance of the features: from one that leaves next to
 # nothing to one that hardly tells.
@@ -221,20 +223,20 @@ class GDLinearRegressionCV(LinearModel, RegressorMixin, BaseEstimator):
         one_row = len(l1_ratios) == 1 or not isinstance(self.alphas, Integral)
         self.alphas_ = alphas[0] if one_row else alphas
         self.mse_path_ = np.squeeze(errors)
-        self._fit_all(X, y, sample_weight, folds).end(stacklevel=4)
+        self._fit_all(data, y.ndim, folds).end(stacklevel=4)
 
-    def _fit_all(self, X, y, sample_weight, folds):
+    def _fit_all(self, data, y_ndim, folds):
         """Fit the model to all rows, of which the folds know the moments; return the History."""
-        model = GDLinearRegression(
-            alpha=self.alpha_, l1_ratio=self.l1_ratio_, fit_intercept=self.fit_intercept,
-            positive=self.positive, max_iter=self.max_iter, tol=self.tol,
+        settings = Settings(
+            alpha=self.alpha_, l1_ratio=self.l1_ratio_, fit_intercept=bool(self.fit_intercept),
+            positive=bool(self.positive), max_iter=int(self.max_iter), tol=float(self.tol),
         )  # fmt: skip
-        history = model._fit(
-            X, y, sample_weight, (None, None), (None, None, None),
-            gathered=(folds.rows, folds.whole),
-        )  # fmt: skip
-        for name in ("coef_", "intercept_", "n_iter_", "optimality_"):
-            setattr(self, name, getattr(model, name))
+        data = replace(data, gathered=(folds.rows, folds.whole))
+        W, b = np.zeros((data.X.shape[1], data.n_outputs)), np.zeros(data.n_outputs)
+        history = history_of(settings, data)
+        model = fit_rows(settings, W, b, data, history)
+        vars(self).update(solution(model.W, model.b, y_ndim, data.dtype))
+        self.n_iter_, self.optimality_ = len(history.losses), history.optimality
         return history
 
     def _split_params(self, sample_weight, params):

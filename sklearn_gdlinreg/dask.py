@@ -15,10 +15,11 @@ from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
-from ._fit import descend, history_of, start
+from ._fit import fit_rows, history_of, start
 from ._input.containers import assert_finite_targets
 from ._input.dask_dataset import check_columns, check_features, data_of, in_floats, is_dask
-from ._input.parameters import CONSTRAINTS, check_parameters, restored_on_error
+from ._input.parameters import restored_on_error
+from ._input.settings import Settings
 from ._linear_model import fitted_coef, linear, solution, store
 from ._regressor import GDLinearRegression
 from ._rows.dask import check_chunk, naming
@@ -170,19 +171,17 @@ class DaskGDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
             the type of X cannot hold the coefficients. A fitted estimator is left as it was.
         """
         with restored_on_error(self):
-            parameters = self.get_params()
-            check_parameters(self, {name: CONSTRAINTS[name] for name in parameters})
-            local = GDLinearRegression(**parameters)
-            check_features(local, X, reset=True)
-            data, X, y = data_of(X, y, sample_weight, missing_targets=self.missing_targets)
-            like, M = np.empty((0, *y.shape[1:])), local.n_features_in_
+            settings = Settings.of(self, self.get_params())
             fitted = fitted_coef(self) if self.warm_start else None
+            check_features(self, X, reset=True)
+            data, X, y = data_of(X, y, sample_weight, missing_targets=self.missing_targets)
+            like, M = np.empty((0, *y.shape[1:])), self.n_features_in_
             W, b = start(self, fitted, coef_init, intercept_init, M, like)
-            history = history_of(local, data, None, None)
-            W, b, step, local.t_, local.engine_, _ = descend(local, W, b, data, history, None)
-            store(local, solution(W, b, like.ndim, data.chunks.dtype), step, history)
-            vars(self).pop("feature_names_in_", None)
-            vars(self).update(_fitted(local))
+            history = history_of(settings, data)
+            model = fit_rows(settings, W, b, data, history)
+            attributes = solution(model.W, model.b, like.ndim, data.dtype)
+            store(self, attributes, model.step, history)
+            self.t_, self.engine_ = model.n_updates, model.engine
             history.end()
         return self
 

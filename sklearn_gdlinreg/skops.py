@@ -9,7 +9,7 @@ TRUSTED_TYPES = (
     "sklearn_gdlinreg._mini_batch.csr.CSRSGD",
     "sklearn_gdlinreg._mini_batch.dense.DenseSGD",
     "sklearn_gdlinreg._mini_batch.epochs.TailAverage",
-    "sklearn_gdlinreg._mini_batch.output_streams.Streams",
+    "sklearn_gdlinreg._mini_batch.streams.Streams",
     "sklearn_gdlinreg._mini_batch.stream.Stream",
     "sklearn_gdlinreg._mini_batch.update_rule.Rule",
     "sklearn_gdlinreg._problem.penalty.Penalty",

@@ -157,7 +157,7 @@ def test_alpha_must_fit_the_outputs(data, batch_size):
     model = GDLinearRegression(alpha=[0.1, 0.2, 0.3], batch_size=batch_size)
     for method in (model.fit, model.partial_fit):
         with pytest.raises(
-            ValueError, match="alpha must be a float or have one value an output"
+            ValueError, match="alpha must be a float or have one value per output"
         ):
             method(*data)
 

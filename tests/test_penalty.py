@@ -114,7 +114,7 @@ def test_an_alpha_for_each_output(data, container, l1_ratio, options):
 
 def test_an_alpha_for_each_output_is_one_for_each(data):
     X, Y = data
-    with pytest.raises(ValueError, match=r"alpha .* one value an output.*\(3,\). Got \(2,\)"):
+    with pytest.raises(ValueError, match=r"alpha .* one value per output.*\(3,\). Got \(2,\)"):
         GDLinearRegression(alpha=[0.1, 0.2]).fit(X, Y)
     one = GDLinearRegression(alpha=[0.1]).fit(X, Y[:, 0])
     np.testing.assert_array_equal(one.coef_, GDLinearRegression(alpha=0.1).fit(X, Y[:, 0]).coef_)
@@ -268,7 +268,7 @@ def test_a_batch_of_rare_features_shrinks_only_what_it_holds(rng):
     y = rng.standard_normal(64)
     model = GDLinearRegression(alpha=0.01, batch_size=1, random_state=0).partial_fit(X, y)
     held = np.unique(X.indices)
-    assert np.array_equal(np.flatnonzero(model._stream.sgd.common), [])
+    assert np.array_equal(np.flatnonzero(model._stream.members[0].sgd.common), [])
     assert np.isin(np.flatnonzero(model.coef_), held).all()
 
 

@@ -41,7 +41,7 @@ def assert_fails(match, X=X, y=y, error=ValueError, parameters=None, **fit_optio
 BAD_PARAMETERS = {
     "alpha": (
         [-1, "a", None, np.nan, np.inf, True, [], [0.1, -1], [[0.1]], [0.1, "a"], [True]],
-        "a float in the range [0.0, inf) or an array of such floats, one an output",
+        "a float in the range [0.0, inf) or an array of such floats, one per output",
     ),
     "l1_ratio": ([-0.1, 1.1, "a", None, np.nan, True], "a float in the range [0.0, 1.0]"),
     "positive": (["a", 1, None], "an instance of 'bool'"),

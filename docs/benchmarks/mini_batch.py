@@ -105,7 +105,7 @@ def mini_batches(problem, batch_size, epochs):
 
 
 def by_epochs(name, problem, n_epochs, models, *, scaled):
-    """Call partial_fit an epoch at a time: of one model, or of a list of one an output."""
+    """Call partial_fit an epoch at a time: of one model, or of a list of one per output."""
     race, outputs = Race(name), problem.y.reshape(len(problem.y), -1).T
     if not isinstance(models, list):
         models, outputs = [models], [problem.y]

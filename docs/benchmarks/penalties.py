@@ -148,8 +148,8 @@ def masked(n):
     fits = contest(
         [
             Fit("GDLinearRegression", lambda: ours.fit(X, Y)),
-            Fit("GDLinearRegression, one an output", lambda: each(GDLinearRegression)),
-            Fit("LinearRegression, one an output", lambda: each(LinearRegression)),
+            Fit("GDLinearRegression, one per output", lambda: each(GDLinearRegression)),
+            Fit("LinearRegression, one per output", lambda: each(LinearRegression)),
         ]
     )
     exact = np.stack([model.coef_ for model in fits[-1].model])

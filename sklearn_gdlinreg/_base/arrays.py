@@ -58,7 +58,7 @@ def same_place(A, B):
 
 def moved(values, like):
     """Return an ndarray, or a number, as an array where another one is."""
-    if is_numpy(like):
+    if is_numpy(like) or type(values) is type(like):
         return values
     values = np.asarray(values)
     if not values.flags.writeable or any(stride < 0 for stride in values.strides):

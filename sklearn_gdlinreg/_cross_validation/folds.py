@@ -18,9 +18,9 @@ import numpy as np
 from .._problem.coordinates import Coordinates
 from .._problem.penalty import Penalty
 from .._problem.quadratic import ByPasses
-from .._problem.reading import by_moments, moments_are_cheaper
+from .._problem.reading import by_moments, moments_are_cheaper, read_groups
 from .._rows.containers import rows_of
-from .._solvers.conjugate import path_step, side_by_side
+from .._solvers.conjugate import exact_steps, path_step
 from .._solvers.iterates import Limits, drive
 
 # Coefficients that descend side by side: an iteration of as many costs little more than of
@@ -28,7 +28,6 @@ from .._solvers.iterates import Limits, drive
 COEFFICIENTS = 2**12
 # Iterations for each penalty, for the choice of moments or passes.
 STEPS_OF_A_PENALTY = 20
-NO_PENALTY = Penalty(np.zeros(1), np.zeros(1), False)
 
 
 class Fold:
@@ -59,14 +58,13 @@ class Fold:
         that the moments of a fold cannot tell.
         """
         n_outputs, limits = self.data.n_outputs, Limits(max_iter, tol)
-        penalty = NO_PENALTY.of_outputs(np.zeros(n_outputs, dtype=int))
-        groups = self.data.read(
-            penalty=penalty, fit_intercept=self.centred, raw=False, n_steps=max_iter
-        )
+        (group,) = read_groups(
+            self.data, Penalty.none(n_outputs),
+            fit_intercept=self.centred, raw=False, n_steps=max_iter,
+        )  # fmt: skip
         start = np.zeros((self.n_features, n_outputs))
-        (solution,) = drive(side_by_side(start, groups, limits), limits)
-        W, b = groups.members[0].coordinates.to_model(solution.V)
-        return self.errors_of(W, b), limits.n_left > 0
+        solution = drive(exact_steps(start, group, limits), limits)
+        return self.errors_of(solution.W, solution.b), limits.n_left > 0
 
 
 class MomentsFold(Fold):
@@ -166,7 +164,8 @@ class Folds:
                 raise ValueError(f"Fold {k} of cv has no rows with a weight to {name}.")
         if self.by_moments:
             fold = self._moments_fold(times, weight, test, test_weight)
-            if fold.in_one_unit() and fold.problem(NO_PENALTY, 1)[1] is not None:
+            _, supplier = fold.problem(Penalty.none(self.data.n_outputs), 1)
+            if fold.in_one_unit() and supplier is not None:
                 return fold
         return PassesFold(self.data, weight, test, test_weight, self.centred)
 
@@ -206,11 +205,13 @@ class Folds:
         if self.by_moments:
             cross = whole.products[:, M:]
         else:
-            coordinates = Coordinates.of(whole, penalty=NO_PENALTY, raw=True)
+            none = Penalty.none(self.data.n_outputs)
+            coordinates = Coordinates.of(whole, penalty=none, raw=True)
             passes = ByPasses(self.rows, coordinates)
             cross, _ = passes.gradient(np.zeros(passes.shape))
         cross = cross / whole.unit[:M, None] / whole.unit[M:]
-        return max(0.0, (cross if positive else np.abs(cross)).max()) / l1_ratio
+        penalty = Penalty.of(1.0, l1_ratio, positive, self.data.n_outputs)
+        return float(penalty.vanishing_factor(cross).max())
 
 
 def path_errors(fold, n_outputs, alphas, l1_ratio, *, positive, max_iter, tol):
@@ -229,7 +230,7 @@ def path_errors(fold, n_outputs, alphas, l1_ratio, *, positive, max_iter, tol):
         # The last stride is filled up to be as long as the others.
         stride = alphas[start : min(start + size, n_penalties)]
         each = np.repeat(np.append(stride, np.full(size - len(stride), stride[-1])), n_outputs)
-        penalty = Penalty(each * l1_ratio, each * (1.0 - l1_ratio), positive)
+        penalty = Penalty.of(each, l1_ratio, positive, len(each))
         coordinates, supplier = fold.problem(penalty, size)
         if W is None:
             W = np.zeros((fold.n_features, n_outputs))

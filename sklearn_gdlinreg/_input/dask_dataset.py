@@ -9,8 +9,7 @@ import numpy as np
 from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import validate_data
 
-from .._problem.outputs import Group, Groups, alike
-from .._problem.reading import read
+from .._problem.outputs import alike
 from .._rows.dask import Chunks, add, check_chunk, naming, places
 from .containers import check_container, unmasked
 
@@ -30,8 +29,8 @@ class DaskData:
         self.n_rows, self.n_outputs = chunks.shape[0], chunks.n_outputs
         self.dtype = chunks.dtype
 
-    def read(self, *, penalty, **options):
-        """Look at the rows that each group of outputs is observed in; return the Groups."""
+    def parts(self, penalty):
+        """Yield the rows of each group of outputs, as `reading.read_groups` takes them."""
         marks = [penalty.smooth_outputs[None, :]]
         if self.groups is not None:
             # The same outputs are observed in the rows of the same member.
@@ -39,15 +38,12 @@ class DaskData:
             for k, outputs in enumerate(self.groups):
                 members[k, outputs] = True
             marks.append(members)
-        groups = []
         for outputs in alike(*marks):
-            chunks, own = self.chunks, penalty.of_outputs(outputs)
+            chunks = self.chunks
             if self.groups is not None or not isinstance(outputs, slice):
                 outputs = np.arange(self.n_outputs)[outputs]
                 chunks = chunks.of_outputs(outputs, masked=self.groups is not None)
-            problem = read(chunks, None, None, penalty=own, **options)
-            groups.append(Group(outputs, own, *problem))
-        return Groups(groups)
+            yield outputs, chunks, None, None, None
 
 
 def is_dask(A):

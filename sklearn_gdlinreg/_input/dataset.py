@@ -13,8 +13,7 @@ from sklearn.utils import assert_all_finite
 
 from .._base.arrays import namespace, same_place, stored, take, to_host
 from .._problem.loss import loss
-from .._problem.outputs import Group, Groups, alike
-from .._problem.reading import read
+from .._problem.outputs import alike
 from .checks import check_data, check_sample_weight
 from .containers import assert_finite_targets
 
@@ -75,23 +74,13 @@ class Data:
         """The type of X and Y."""
         return self.Y.dtype
 
-    def read(self, *, penalty, **options):
-        """Look at the rows that each group of outputs is observed in; return the Groups.
-
-        Parameters
-        ----------
-        penalty : Penalty
-        **options : as in `_problem.reading.read`
-        """
-        members = []
+    def parts(self, penalty):
+        """Yield the rows of each group of outputs, as `reading.read_groups` takes them."""
         for outputs, weight in self.groups(penalty):
             Y, gathered = self.Y, self.gathered
             if not isinstance(outputs, slice):
                 Y, gathered = take(self.Y, outputs, axis=1), None
-            own = penalty.of_outputs(outputs)
-            problem = read(self.X, Y, weight, penalty=own, gathered=gathered, **options)
-            members.append(Group(outputs, own, *problem))
-        return Groups(members)
+            yield outputs, self.X, Y, weight, gathered
 
     def take(self, rows):
         """Return some of the rows."""
@@ -160,12 +149,12 @@ class Data:
         )
 
 
-def hold_out(estimator, data, given, rng):
+def hold_out(settings, data, given, rng):
     """Return the rows to learn from, and those to validate on: some of them, None, or given."""
-    if not estimator.early_stopping or given is not None:
+    if not settings.early_stopping or given is not None:
         data.check_observed("learn from")
         return data, given
-    fraction = float(estimator.validation_fraction)
+    fraction = settings.validation_fraction
     try:
         rows = train_test_split(np.arange(data.n_rows), test_size=fraction, random_state=rng)
     except ValueError as error:

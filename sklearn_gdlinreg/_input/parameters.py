@@ -57,7 +57,7 @@ SCHEDULES = ("constant", "invscaling", "adaptive")
 CONSTRAINTS = {
     "alpha": (
         _non_negatives,
-        "a float in the range [0.0, inf) or an array of such floats, one an output",
+        "a float in the range [0.0, inf) or an array of such floats, one per output",
     ),
     "l1_ratio": (
         lambda value: 0 <= _as_float(value) <= 1,

@@ -7,7 +7,7 @@ of them. Arrays that a step changes are made anew, so that copies of it may shar
 import math
 
 from .._base.arrays import dot, inverse_of, is_numpy, moved, namespace, zeros
-from .._problem.penalty import Proximal
+from .._problem.penalty import soft_threshold
 from .dense import DenseSGD
 from .frame import Frame
 
@@ -62,7 +62,7 @@ class ArraySGD(DenseSGD):
             own = change if rule.nesterov else 0.0
             change = (rule.momentum if rule.nesterov else 1.0) * self.velocity + own
         self.W = self.W + change
-        self.total = self.total + self.W
+        self.iterate_sum = self.iterate_sum + self.W
         return step
 
     @staticmethod
@@ -74,25 +74,25 @@ class ArraySGD(DenseSGD):
 
     def _shrink(self, step, x, weight):
         """Shrink coefficients after a batch, in the sum of iterates too; see `update_rule`."""
-        xp, W, gain = namespace(self.W), self.W[:-1, :], self.gain[:, None]
+        xp, W, gain = namespace(self.W), self.W[:-1, :], self.proximal_scale[:, None]
         if self.density.shape[0]:
             filled = weight @ xp.astype(x != 0, xp.float64) / self.rule.divisor
             share = xp.where(self.density > 0, filled * inverse_of(self.density), 1.0)
             step = step * share[:, None]
         threshold = step * self.penalty[1, :] * gain
-        kept = Proximal(threshold, self.rule.positive).map(W, 1.0)
+        kept = soft_threshold(W, threshold, self.rule.positive)
         kept = kept / (1.0 + step * self.penalty[2, :] * gain**2)
         kept = xp.where(step > 0, kept, W) if self.density.shape[0] else kept
         moves = xp.concat([kept - W, 0.0 * self.W[-1:, :]])
-        self.W, self.total = self.W + moves, self.total + moves
+        self.W, self.iterate_sum = self.W + moves, self.iterate_sum + moves
 
     def _observe(self, x, weight):
         """Add a batch to the running moments; return which features are not zero in it, (M,).
 
         As that of `dense_epochs`; values are taken about the mean so far, or the first ones.
         """
-        xp, seen, weight = namespace(x), self.seen[:-1, :], weight[:, None]
-        before, mean = seen[:, 0], seen[:, 1]
+        xp, running, weight = namespace(x), self.running[:-1, :], weight[:, None]
+        before, mean = running[:, 0], running[:, 1]
         origin = xp.where(before > 0, mean, x[0, :])
         own, d = xp.where(x != 0, weight, 0.0), x - origin
         filled, first = xp.sum(own, axis=0), xp.sum(own * d, axis=0)
@@ -101,17 +101,17 @@ class ArraySGD(DenseSGD):
         columns = (
             before + filled,
             xp.where(some, origin + first / after, mean),
-            xp.where(some, seen[:, 2] + second - first**2 / after, seen[:, 2]),
+            xp.where(some, running[:, 2] + second - first**2 / after, running[:, 2]),
         )
-        total = self.seen[-1:, :] + xp.sum(weight)
-        self.seen = xp.concat([xp.stack(columns, axis=1), total])
+        total = self.running[-1:, :] + xp.sum(weight)
+        self.running = xp.concat([xp.stack(columns, axis=1), total])
         return some
 
     def _spread(self):
         """Return the variance of each feature, or its mean square without an intercept."""
-        xp, total = namespace(self.seen), self.seen[-1, 0]
-        density, mean = self.seen[:-1, 0] / total, self.seen[:-1, 1]
-        square = self.seen[:-1, 2] / total + (1.0 - density) * density * mean**2
+        xp, total = namespace(self.running), self.running[-1, 0]
+        density, mean = self.running[:-1, 0] / total, self.running[:-1, 1]
+        square = self.running[:-1, 2] / total + (1.0 - density) * density * mean**2
         if not self.centred:
             square = square + (density * mean) ** 2
         # A deviation below this share of the mean is that of a constant, by rounding.
@@ -125,24 +125,24 @@ class ArraySGD(DenseSGD):
         rare = self.density if self.density.shape[0] else None
         frame = Frame.of(mean, xp.sqrt(square), density, penalty, self.centred, rare)
         centre = xp.where(some, frame.centre, self.centre)
-        gain = xp.where(some, frame.inverse, self.gain)
+        gain = xp.where(some, frame.inverse, self.proximal_scale)
         unit = xp.where(some, xp.where(gain > 0, gain, 1.0), inverse)
         scale = inverse / unit
         off = ((centre - self.centre) * inverse)[None, :]
-        self.W, self.total = (
+        self.W, self.iterate_sum = (
             xp.concat([A[:-1, :] * scale[:, None], A[-1:, :] + off @ A[:-1, :]])
-            for A in (self.W, self.total)
+            for A in (self.W, self.iterate_sum)
         )
-        self.centre, self.gain = centre, gain
+        self.centre, self.proximal_scale = centre, gain
         if rare is not None:
             self.density = xp.where(some & (rare > 0), density, rare)
         self.inverse = xp.concat([unit, self.inverse[-1:]])
 
     def mean_length(self):
         """Return the mean squared length of the rows seen so far."""
-        xp, (mean, square, _) = namespace(self.seen), self._spread()
+        xp, (mean, square, _) = namespace(self.running), self._spread()
         if self.centred and self.density.shape[0]:
             # Rare features are not centred.
             square = xp.where(self.density > 0, square + mean**2, square)
-        lengths = xp.where(self.seen[:-1, 0] > 0, square * self.inverse[:-1] ** 2, 0.0)
+        lengths = xp.where(self.running[:-1, 0] > 0, square * self.inverse[:-1] ** 2, 0.0)
         return float(xp.sum(lengths))

@@ -4,7 +4,7 @@ import numpy as np
 from scipy import sparse
 
 from .._base.arrays import inverse_of
-from .._problem.penalty import Proximal
+from .._problem.penalty import soft_threshold
 from .csr_epochs import descend_sparse
 from .epochs import span_of
 from .frame import Frame, kept_density
@@ -22,21 +22,21 @@ class CSRSGD:
     is stored, in a copy; dense features far off zero are rare in a sparse X.
     """
 
-    def __init__(self, rule, penalty, rows, frame, W, b, seen):
-        self.rule, self.seen, self.centred = rule, seen, frame.centred
+    def __init__(self, rule, penalty, rows, frame, W, b, running):
+        self.rule, self.running, self.centred = rule, running, frame.centred
         M, D = W.shape
         self.n_outputs, self.shift = D, self._shift(rows, frame)
         self.centre, p = frame.centre - self.shift, frame.inverse**2
         self.q = self.centre * p
         self.kappa = np.array([self.centre @ self.q])
-        self.held, self.y_unit = rows.held_unit[:M], rows.held_unit[M:]
-        self.gain = self.held[:, None] / self.y_unit
+        self.kept_unit, self.y_unit = rows.held_unit[:M], rows.held_unit[M:]
+        self.to_units = self.kept_unit[:, None] / self.y_unit
         # The penalty of coefficients as they are kept.
         self.penalty = penalty * np.stack([np.ones(D), self.y_unit, np.ones(D)])
         self.tell_rare(frame.density)
         self.debts = np.zeros((M + 1 if rule.lazy else 1, D))
         self.table = np.zeros((M, 2 * D + 1))
-        self.table[:, :D], self.table[:, -1] = W / self.gain, p
+        self.table[:, :D], self.table[:, -1] = W / self.to_units, p
         self.shared = np.zeros((4, D))
         self.shared[1] = b * self.y_unit + self.shift @ self.table[:, :D]
         self.factors = np.stack([np.ones(D), np.zeros(D)])
@@ -48,8 +48,8 @@ class CSRSGD:
     def visit(self, rows, weight, steps):
         """Make the steps of these visits, one per batch."""
         descend_sparse(
-            self.rule, *self.csr, self.Y, rows, weight, steps, float(self.centred), self.seen,
-            self.q, self.products, self.kappa, self.held, self.penalty,
+            self.rule, *self.csr, self.Y, rows, weight, steps, float(self.centred), self.running,
+            self.q, self.products, self.kappa, self.kept_unit, self.penalty,
             self.common, self.density, self.debts, *self._scratch, self._filled, self.table,
             self.shared, self.factors, self.velocity, self.loss, self.n_steps,
         )  # fmt: skip
@@ -65,8 +65,8 @@ class CSRSGD:
     def mean_length(self):
         """Return the mean squared length of the rows seen so far."""
         inverse = np.sqrt(self.table[:, -1])
-        total = self.seen[-1, 0]
-        return mean_length(self.seen[:-1], inverse, total, self.centred, self.density)
+        total = self.running[-1, 0]
+        return mean_length(self.running[:-1], inverse, total, self.centred, self.density)
 
     def takes(self, rows):
         """Whether these rows are of the kind that this one visits."""
@@ -133,14 +133,14 @@ class CSRSGD:
         return shift
 
     def _in_units(self, W, b):
-        return W * self.gain, (b - self.shift @ W) / self.y_unit
+        return W * self.to_units, (b - self.shift @ W) / self.y_unit
 
     def model(self):
         """Return W, (M, D), and b, (D,)."""
         V, _, q = self._parts()
         if self.rule.lazy:
             owed = self.debts[-1] - self.debts[:-1]
-            V = Proximal(owed, self.rule.positive).map(V, 1.0)
+            V = soft_threshold(V, owed, self.rule.positive)
         return self._in_units(self.factors[0] * V - q * self.shared[0], self.shared[1])
 
     def sum(self):

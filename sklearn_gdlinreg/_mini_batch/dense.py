@@ -16,11 +16,11 @@ ENTRIES_AT_ONCE = 2**17
 class DenseSGD:
     """SGD over the rows of an ndarray; parameters are those of `sgd.sgd_of`."""
 
-    def __init__(self, rule, penalty, rows, frame, W, b, seen):
-        self.rule, self.penalty, self.seen = rule, moved(penalty, W), seen
+    def __init__(self, rule, penalty, rows, frame, W, b, running):
+        self.rule, self.penalty, self.running = rule, moved(penalty, W), running
         M, D = W.shape
         self.centred, self.centre = frame.centred, copied(frame.centre)
-        self.gain = zeros((M,), W) if rule.adaptive else copied(frame.inverse)
+        self.proximal_scale = zeros((M,), W) if rule.adaptive else copied(frame.inverse)
         self.inverse = zeros((M + 1,), W) + float(frame.centred)
         self.inverse[:M] = frame.inverse
         self.tell_rare(frame.density)
@@ -28,7 +28,7 @@ class DenseSGD:
         self.W[:M, :] = W * inverse_of(frame.inverse)[:, None]
         self.W[M, :] = b + frame.centre @ W
         self.velocity = zeros((M + 1 if rule.momentum else 1, D), W)
-        self.total, self.loss, self.n_summed = zeros((M + 1, D), W), zeros((D,), W), 0
+        self.iterate_sum, self.loss, self.n_summed = zeros((M + 1, D), W), zeros((D,), W), 0
         self.span = span_of(rule, M, D)
         self.enter(rows)
 
@@ -37,9 +37,9 @@ class DenseSGD:
         block, *_ = self._scratch
         with blas_of_one_thread(len(block) * self.W.size):
             descend_dense(
-                self.rule, self.X, self.Y, rows, weight, steps, self.seen, self.centre,
-                self.inverse, self.gain, self.density, self.penalty, *self._scratch,
-                self._filled, self.W, self.velocity, self.total, self.loss,
+                self.rule, self.X, self.Y, rows, weight, steps, self.running, self.centre,
+                self.inverse, self.proximal_scale, self.density, self.penalty, *self._scratch,
+                self._filled, self.W, self.velocity, self.iterate_sum, self.loss,
             )  # fmt: skip
         self.n_summed += len(steps)
 
@@ -52,8 +52,8 @@ class DenseSGD:
 
     def mean_length(self):
         """Return the mean squared length of the rows seen so far."""
-        total = self.seen[-1, 0]
-        return mean_length(self.seen[:-1], self.inverse, total, self.centred, self.density)
+        total = self.running[-1, 0]
+        return mean_length(self.running[:-1], self.inverse, total, self.centred, self.density)
 
     def takes(self, rows):
         """Whether these rows are of the kind that this one visits."""
@@ -106,9 +106,9 @@ class DenseSGD:
     def sum(self):
         """Return the sums of all W and b since the last `forget`, and their number."""
         n = self.n_summed
-        W, b = self._in_units(self.total / max(n, 1))
+        W, b = self._in_units(self.iterate_sum / max(n, 1))
         return W * n, b * n, n
 
     def forget(self):
         """Begin the sums anew."""
-        self.total, self.n_summed = zeros(self.total.shape, self.total), 0
+        self.iterate_sum, self.n_summed = zeros(self.iterate_sum.shape, self.iterate_sum), 0

@@ -7,6 +7,9 @@ Conventions: N rows, M features, D outputs, B rows a batch; W (M, D), b (D,).
 """
 
 import math
+from dataclasses import dataclass
+
+import numpy as np
 
 # Multiply-adds between two looks at the keyboard, 5 to 50 ms, and what a visit takes apart
 # from its entries, in the same unit.
@@ -17,6 +20,24 @@ def span_of(rule, entries_of_a_row, n_outputs):
     """Return how many batches to visit between two looks at the keyboard."""
     work = (entries_of_a_row * n_outputs + WORK_OF_A_VISIT) * rule.batch_size
     return math.ceil(WORK_OF_A_SPAN / work)
+
+
+@dataclass(frozen=True)
+class Batches:
+    """How an epoch is cut into mini-batches.
+
+    Attributes
+    ----------
+    size : int, B
+    shuffle : bool, whether each epoch visits the rows in another order
+    average : bool, whether the result is the mean of the last iterates
+    rng : RandomState, what shuffles and samples rows
+    """
+
+    size: int
+    shuffle: bool
+    average: bool
+    rng: np.random.RandomState
 
 
 class TailAverage:
@@ -53,7 +74,7 @@ class TailAverage:
         return W / n, b / n
 
 
-class Descent:
+class Epochs:
     """Epochs over rows.
 
     Parameters
@@ -62,22 +83,20 @@ class Descent:
     visits : Visits
     rates : callable
         Given the number of updates made and how many follow, their steps, an array.
-    rng : RandomState or None
-        What shuffles the visits; None keeps their order.
-    average : bool
+    batches : Batches
     """
 
-    def __init__(self, sgd, visits, rates, rng, *, average):
-        self.sgd, self.visits, self.rates, self.rng = sgd, visits, rates, rng
-        self.tail = TailAverage() if average else None
+    def __init__(self, sgd, visits, rates, batches):
+        self.sgd, self.visits, self.rates, self.batches = sgd, visits, rates, batches
+        self.tail = TailAverage() if batches.average else None
         self.t = self.n_epochs = 0
 
     def epoch(self):
         """Visit all rows once; return the mean loss before each update, (D,)."""
-        if self.rng is not None:
-            self.visits.shuffle(self.rng)
+        if self.batches.shuffle:
+            self.visits.shuffle(self.batches.rng)
         self.sgd.forget_losses()
-        n_batches = math.ceil(len(self.visits.rows) / self.sgd.rule.batch_size)
+        n_batches = math.ceil(len(self.visits.rows) / self.batches.size)
         # The first half of the first epoch is the way there, not the tail.
         half = n_batches // 2 if self.n_epochs == 0 else 0
         self._visit(0, half)
@@ -86,11 +105,11 @@ class Descent:
         self.n_epochs += 1
         if self.tail is not None:
             self.tail.add(*self.sgd.sum())
-        return self.sgd.losses() / self.visits.total
+        return self.sgd.losses() / self.visits.n_rows
 
     def _visit(self, first, last):
         """Make the updates of these batches of the epoch, a span at a time."""
-        B = self.sgd.rule.batch_size
+        B = self.batches.size
         for start in range(first, last, self.sgd.span):
             stop = min(start + self.sgd.span, last)
             rows, weight = self.visits.span(start * B, stop * B)
@@ -109,37 +128,3 @@ class Descent:
     def last(self):
         """Return the last W and b."""
         return self.sgd.model()
-
-
-class Descents:
-    """Descents of groups of outputs, each over rows of its own; as `Descent`."""
-
-    def __init__(self, groups, members):
-        self.groups, self.members = groups, members
-
-    @property
-    def t(self):
-        """The most updates that an output was given."""
-        return max(member.t for member in self.members)
-
-    def epoch(self):
-        """Visit all rows once; return the mean loss before each update, (D,)."""
-        return self.groups.join([member.epoch() for member in self.members])
-
-    @property
-    def step(self):
-        """The length of the steps of each output, (D,)."""
-        return self.groups.join([member.step for member in self.members])
-
-    def end_epoch(self):
-        """Move the windows of the tails on."""
-        for member in self.members:
-            member.end_epoch()
-
-    def result(self):
-        """Return W and b: the means of the tails, or the last ones."""
-        return self.groups.join_models([member.result() for member in self.members])
-
-    def last(self):
-        """Return the last W and b."""
-        return self.groups.join_models([member.last() for member in self.members])

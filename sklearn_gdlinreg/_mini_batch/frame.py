@@ -89,12 +89,12 @@ def kept_density(density, like):
     return zeros((0,), like) if density is None else copied(density)
 
 
-def seen_of(known):
+def moments_of_known(known):
     """Return running moments, (M + 1, 3), of features as `Groups.known_features` knows them."""
-    seen = known.astype(np.float64)
-    n_rows, (mean, deviation, density) = seen[-1, 0], seen[:-1].T.copy()
+    running = known.astype(np.float64)
+    n_rows, (mean, deviation, density) = running[-1, 0], running[:-1].T.copy()
     some = np.where(density > 0, density, 1.0)
-    seen[:-1, 0], seen[:-1, 1] = n_rows * density, mean / some
+    running[:-1, 0], running[:-1, 1] = n_rows * density, mean / some
     zeros = (1.0 - density) * mean**2 / some
-    seen[:-1, 2] = n_rows * np.maximum(deviation**2 - zeros, 0.0)
-    return seen
+    running[:-1, 2] = n_rows * np.maximum(deviation**2 - zeros, 0.0)
+    return running

@@ -39,16 +39,16 @@ class Visits:
     ----------
     rows : ndarray of shape (n_visits,), int
     weight : ndarray of shape (N,)
-        What each visit of a row counts. Sums over visits to `total`.
-    total : int, the number of rows that carry weight
+        What each visit of a row counts. Sums over visits to `n_rows`.
+    n_rows : int, the number of rows that carry weight
     """
 
     def __init__(self, weight, times=None):
         # Half as long as intp: next to X, these are most of what an epoch keeps.
         index_type = np.int32 if len(weight) < 2**31 else np.intp
         self.rows = np.flatnonzero(weight).astype(index_type)
-        self.total = len(self.rows)
-        self.weight = weight * (self.total / weight.sum())
+        self.n_rows = len(self.rows)
+        self.weight = weight * (self.n_rows / weight.sum())
         long = np.flatnonzero(times > 1) if times is not None else ()
         if len(long):
             again = np.repeat(long, times[long] - 1).astype(index_type)
@@ -102,6 +102,21 @@ def power_iteration(X, weight, frame, rng):
     return largest
 
 
+def longest_step(curvature, length, batch_size):
+    """Return the step of a batch of B rows: one over their expected smoothness.
+
+    Parameters
+    ----------
+    curvature : float, lambda, the largest curvature of the data
+    length : float
+        2 tau, or what else bounds the squared length of a row, in the mean weighted by it.
+    batch_size : int, B
+    """
+    share = 1.0 / batch_size
+    # Rows without any length are given a step, which then moves nothing.
+    return 1.0 / max((1.0 - share) * curvature + share * length, 1e-300)
+
+
 def automatic(rows, frame, batch_size, rng):
     """Return the visits of an epoch and the length of its steps."""
     # Rows are chosen on the host, whatever device they are on.
@@ -125,5 +140,4 @@ def automatic(rows, frame, batch_size, rng):
     weighted = float((visited / times) @ visited / visited.sum())
     length = LENGTH_MARGIN * max(weighted, mean)
     del lengths, visited
-    share = 1.0 / batch_size
-    return Visits(weight, times), 1.0 / ((1 - share) * curvature + length * share)
+    return Visits(weight, times), longest_step(curvature, length, batch_size)

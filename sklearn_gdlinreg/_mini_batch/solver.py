@@ -1,32 +1,31 @@
 """Mini-batch descent over rows that can be visited again.
 
-The steps are those of `sampling`, or the textbook's.
+It minimises the loss of `_problem.loss`, with its penalty, by steps along the gradients of B
+rows at a time. The steps are those of `sampling`, or the textbook's.
 
 Conventions: N rows, M features, D outputs, B rows a batch; W (M, D), b (D,).
 """
 
-import copy
 import math
+from dataclasses import replace
 
 import numpy as np
 
-from .._base.arrays import copied, dot, namespace, to_host, zeros
+from .._base.arrays import copied, namespace, to_host, zeros
+from .._problem.loss import Loss
 from .._solvers.conjugate import exact_steps
 from .._solvers.divergence import EpochWatch
-from .._solvers.gradient_descent import Problems
-from .._solvers.iterates import Iterate, Patience
-from .._solvers.proximal import settle
-from .epochs import Descent, Descents
+from .._solvers.iterates import Iterate, Patience, Solution
+from .._solvers.proximal import one_proximal_step
+from .epochs import Epochs
 from .frame import Frame
 from .sampling import Visits, automatic
-from .sgd import penalty_of_steps, sgd_of
+from .sgd import sgd_of
 from .update_rule import Rule
 
 
 class _Result:
     """The model of each output as it was when that ceased to improve.
-
-    Outputs with rows of their own end one by one, as they would alone; others together.
 
     Attributes
     ----------
@@ -35,215 +34,127 @@ class _Result:
     losses : array of shape (D,)
     """
 
-    def __init__(self, W, b, limits, *, alone):
+    def __init__(self, W, b, limits, *, one_by_one):
         self.W, self.b, self.W_last = copied(W), copied(b), copied(W)
         self.losses, self._xp = zeros(b.shape, b), namespace(b)
         n_outputs = b.shape[0]
-        parts = [slice(d, d + 1) for d in range(n_outputs)] if alone else [slice(None)]
-        self.left = [(p, Patience(limits.tol, limits.n_iter_no_change)) for p in parts]
+        parts = [slice(d, d + 1) for d in range(n_outputs)] if one_by_one else [slice(None)]
+        self._left = [(p, Patience(limits.tol, limits.n_iter_no_change)) for p in parts]
 
-    def see(self, descent, W, b, losses):
+    @property
+    def loss(self):
+        """The sum of the losses, a float."""
+        return float(self._xp.sum(self.losses))
+
+    def model(self):
+        """Return copies of W and b."""
+        return copied(self.W), copied(self.b)
+
+    def see(self, epochs, W, b, losses):
         """Take in an epoch; return whether all outputs have ended."""
         left = []
-        for part, patience in self.left:
+        for part, patience in self._left:
             self.W[:, part], self.b[part], self.losses[part] = W[:, part], b[part], losses[part]
             if not patience.see(float(self._xp.sum(losses[part]))):
                 left.append((part, patience))
-        if 0 < len(left) < len(self.left):
-            self.keep_last(descent)
-            self.left = left
+        if 0 < len(left) < len(self._left):
+            self.keep_last(epochs)
+            self._left = left
         return not left
 
-    def keep_last(self, descent):
+    def keep_last(self, epochs):
         """Take the last iterates of the outputs that have not ended before."""
-        W, _ = descent.last()
-        for part, _ in self.left:
+        W, _ = epochs.last()
+        for part, _ in self._left:
             self.W_last[:, part] = W[:, part]
 
 
-def descend(descent, limits, *, penalty_at, settled=None, watch=None):
-    """Run epochs until the loss stops improving; a generator of iterates.
+def _run(epochs, limits, penalty, *, one_by_one, model_of=None, watch=None):
+    """Run epochs until the loss stops improving; yield iterates.
 
-    Returns W, b, the last W, and why it ended by itself, or None.
+    Returns a _Result, and why it ended by itself, or "max_iter".
 
     Parameters
     ----------
-    descent : Descent or Descents
+    epochs : Epochs
     limits : Limits
-    penalty_at : callable
-        Given W, the penalty of each output, (D,).
-    settled : callable or None
+    penalty : Penalty
+    one_by_one : bool
+        Whether each output ends as it would alone.
+    model_of : callable or None
         Given W, the W and b to show others: with zeros where the penalty asks for them.
     watch : EpochWatch or None
-        Told the loss of each epoch; it may end the descent.
+        Told the loss of each epoch; it may end the epochs.
     """
     # An adaptive rate is shortened instead, and ends the descent by itself.
-    adaptive = watch is not None and watch.schedule.spec == "adaptive"
-    patient = limits.tol == 0 or adaptive or limits.watched
-    alone = isinstance(descent, Descents) and not patient
-    result = _Result(*descent.last(), limits, alone=alone)
+    is_adaptive = watch is not None and watch.schedule.spec == "adaptive"
+    endless = limits.tol == 0 or is_adaptive or limits.watched
+    result = _Result(*epochs.last(), limits, one_by_one=one_by_one and not endless)
     reason = None
     while limits.n_left and reason is None:
-        losses = descent.epoch()
-        W, b = descent.result()
-        descent.end_epoch()
-        ended = result.see(descent, W, b, losses + penalty_at(W))
-
-        def model():
-            return (copied(result.W), copied(result.b)) if settled is None else settled(result.W)
-
-        loss = float(namespace(W).sum(result.losses))
-        yield Iterate(loss, model=model)
-        if ended and not patient:
+        losses = epochs.epoch()
+        W, b = epochs.result()
+        epochs.end_epoch()
+        ended, loss = result.see(epochs, W, b, losses + penalty.value(W)), result.loss
+        show = result.model if model_of is None else lambda: model_of(result.W)
+        yield Iterate(loss, show)
+        if ended and not endless:
             reason = "no_change"
         if watch is not None and not watch.see(limits.n_done, loss):
             reason = reason or "learning_rate"
     if watch is not None:
         watch.end(limits.n_done)
-    result.keep_last(descent)
-    return result.W, result.b, result.W_last, reason
+    result.keep_last(epochs)
+    return result, reason or "max_iter"
 
 
-def automatic_steps(W, groups, limits, *, rng, average, batch_size, shuffle):
-    """Descend in mini-batches by automatic steps.
+def automatic_steps(W, group, limits, batches, one_by_one):
+    """Descend a group of outputs in mini-batches by automatic steps; a solver.
 
     Parameters
     ----------
     W : array of shape (M, D), where to start; the intercept starts where it is best
-    groups : Groups
+    group : Group
     limits : Limits
-    rng : RandomState
-    average, shuffle : bool
-    batch_size : int
-
-    Returns
-    -------
-    W, b : array of shape (M, D) and (D,)
-    known : list of (G, losses), as `Groups.certify` takes it, or None
-    step : array of shape (D,)
-    n_updates : int
-    reason : str or None, why it ended, if by itself
+    batches : Batches
+    one_by_one : bool, as in `_run`
     """
-    start = W
+    start, rows = W, group.passes.rows
+    if batches.size >= np.count_nonzero(to_host(rows.weight)):
+        # Outputs that have no more rows than a batch get what they would get alone.
+        solution = yield from exact_steps(W, group, limits)
+        return replace(solution, engine="mini-batch")
+    epochs, step = _automatic_epochs(W, group, batches)
 
-    def begin(group, W, rng):
-        if batch_size >= np.count_nonzero(to_host(group.passes.rows.weight)):
-            return ExactEpochs(W, group, limits)
-        return _automatic_descent(
-            W, group, rng=rng, average=average, batch_size=batch_size, shuffle=shuffle
-        )
+    def model_of(W):
+        return _best_of(group, W)[:2]
 
-    descent = _descent_of(groups, begin, rng, W)
-
-    def settled(W):
-        parts = zip(groups, groups.split(W), strict=True)
-        return groups.join_models([_settled(group, W)[:2] for group, W in parts])
-
-    smooth = all(group.penalty.smooth for group in groups)
-    W, b, last, reason = yield from descend(
-        descent, limits, penalty_at=_penalty_at(groups), settled=None if smooth else settled
-    )
-    if limits.watched:
-        return W, b, None, descent.step, descent.t, reason
-    parts = zip(groups, *map(groups.split, (W, last, start)), strict=True)
-    # Without an average the last iterates are the answer already.
-    ends = [_settled(g, W, *[last][: int(average)], start) for g, W, last, start in parts]
-    known = [(G, losses) for *_, G, losses in ends]
-    return *groups.join_models([end[:2] for end in ends]), known, descent.step, descent.t, reason
+    smooth = group.penalty.smooth
+    result, reason = yield from _run(
+        epochs, limits, group.penalty,
+        one_by_one=one_by_one, model_of=None if smooth else model_of,
+    )  # fmt: skip
+    W, b, known = result.W, result.b, None
+    if not limits.watched:
+        # Without an average the last iterates are the result already.
+        others = [result.W_last, start] if batches.average else [start]
+        W, b, *known = _best_of(group, W, *others)
+    step = zeros(b.shape, b) + step
+    return Solution(W, b, result.loss, step, epochs.t, reason, "mini-batch", known)
 
 
-def _penalty_at(groups):
-    """Return a function of W that gives the penalty of each output, (D,)."""
-
-    def penalty_at(W):
-        parts = zip(groups, groups.split(W), strict=True)
-        return groups.join([group.penalty.values(W) for group, W in parts])
-
-    return penalty_at
-
-
-def _settled(group, W, *others):
-    """Return W with zeros where the penalty asks for them, the best b, and (G, losses) there.
+def _best_of(group, W, *others):
+    """Return W with zeros where the penalty asks for them, the best b, and G and losses there.
 
     Where another W is better, it is that one.
     """
     c, passes = group.coordinates, group.passes
-    V = c.from_model(W)
-    if c.proximal is not None:
-        V = c.proximal.map(V, 0.0)
+    V = c.penalty.proximal_map(c.from_model(W), 0.0)
     G, losses = passes.gradient(V)
     for other in others:
         V, G, losses = _better(V, G, losses, c.from_model(other), passes, c)
-    V, G, losses = settle(passes, V, G, losses, c)
+    V, G, losses = one_proximal_step(passes, V, G, losses, c)
     return *c.to_model(V), G, losses
-
-
-def _descent_of(groups, begin, rng, *arrays):
-    """Return the Descent, or the Descents of groups; each shuffles as if it were alone."""
-    if len(groups) == 1:
-        return begin(groups.members[0], *arrays, rng)
-    parts = zip(groups, *(groups.split(A) for A in arrays), strict=True)
-    return Descents(groups, [begin(*part, copy.deepcopy(rng)) for part in parts])
-
-
-def _automatic_descent(W, group, *, rng, average, batch_size, shuffle):
-    """Return the Descent of a group by automatic steps from W."""
-    rows, penalty = group.passes.rows, group.penalty
-    frame, mean = Frame.balanced(rows, group.coordinates, penalty, batch_size)
-    visits, step = automatic(rows, frame, batch_size, rng)
-    rule = Rule(
-        batch_size=batch_size, divisor=batch_size, cautious=not shuffle,
-        proximal=penalty.some, positive=penalty.positive,
-    )  # fmt: skip
-    numbers = penalty_of_steps(penalty, raw=False)
-    sgd = sgd_of(rule, numbers, rows, frame, W, zeros(W.shape[1:], W))
-    M = rows.n_features
-    sgd.centre_on(mean[:M], mean[M:])
-
-    def rates(t, n):
-        # Where the penalty has a kink, the mean of the iterates is off the optimum by some
-        # share of the step: steps shrink with the square root of the window of the mean.
-        window = 2 ** ((descent.n_epochs + 1).bit_length() - 1)
-        return np.full(n, step if penalty.smooth else step / math.sqrt(window))
-
-    descent = Descent(sgd, visits, rates, rng if shuffle else None, average=average)
-    descent.step = zeros(W.shape[1:], W) + step
-    return descent
-
-
-class ExactEpochs:
-    """Full-batch descent of outputs that have no more rows than a batch; as `Descent`.
-
-    They get what they would get alone. An epoch is an iteration.
-    """
-
-    def __init__(self, W, group, limits):
-        self.group, self.t, self.step = group, 0, zeros(W.shape[1:], W)
-        self._V = group.coordinates.from_model(W)
-        self._run = exact_steps(self._V, group, limits)
-
-    def epoch(self):
-        """Make one iteration, if there is one left; return the losses after it, (D,)."""
-        try:
-            iterate = next(self._run)
-            while iterate.measured:
-                iterate = next(self._run)
-            self._V, self.t = iterate.V, self.t + 1
-        except StopIteration as end:
-            if end.value is not None:
-                self._V, self.step = end.value.V, end.value.step
-        c, V = self.group.coordinates, self._V
-        _, losses = self.group.passes.gradient(V)
-        return (losses - dot(c.ridge * V, V)) * c.loss_unit
-
-    def end_epoch(self):
-        """Do nothing: there is no average."""
-
-    def result(self):
-        """Return W and b."""
-        return self.group.coordinates.to_model(self._V)
-
-    last = result
 
 
 def _better(V, G, losses, other, passes, coordinates):
@@ -254,8 +165,7 @@ def _better(V, G, losses, other, passes, coordinates):
     start is where there is nothing to learn but noise.
     """
     xp = namespace(V)
-    if coordinates.proximal is not None:
-        other = coordinates.proximal.map(other, 0.0)
+    other = coordinates.penalty.proximal_map(other, 0.0)
     if not (xp.any(other) or xp.any(coordinates.null_loss < coordinates.objective(V, losses))):
         # Zeros predict the mean: what they are worth is known.
         return V, G, losses
@@ -268,39 +178,63 @@ def _better(V, G, losses, other, passes, coordinates):
     )
 
 
-def textbook_rule(penalty, batch_size, *, average, momentum, nesterov):
+def _automatic_epochs(W, group, batches):
+    """Return the Epochs of a group by automatic steps from W, and their length."""
+    rows, penalty = group.passes.rows, group.penalty
+    frame, mean = Frame.balanced(rows, group.coordinates, penalty, batches.size)
+    visits, step = automatic(rows, frame, batches.size, batches.rng)
+    rule = Rule(
+        batch_size=batches.size, divisor=batches.size, cautious=not batches.shuffle,
+        proximal=penalty.some, positive=penalty.positive,
+    )  # fmt: skip
+    sgd = sgd_of(rule, penalty.for_batches(raw=False), rows, frame, W, zeros(W.shape[1:], W))
+    M = rows.n_features
+    sgd.centre_on(mean[:M], mean[M:])
+
+    def rates(t, n):
+        # Where the penalty has a kink, the mean of the iterates is off the optimum by some
+        # share of the step: steps shrink with the square root of the window of the mean.
+        window = 2 ** ((epochs.n_epochs + 1).bit_length() - 1)
+        return np.full(n, step if penalty.smooth else step / math.sqrt(window))
+
+    epochs = Epochs(sgd, visits, rates, batches)
+    return epochs, step
+
+
+def textbook_rule(penalty, batch_size, momentum, *, average):
     """Return the Rule of the textbook's update, a proximal step after each if one is due."""
-    lazy = not (penalty.smooth or average or momentum)
+    lazy = not (penalty.smooth or average or momentum.decay)
     return Rule(
         batch_size=batch_size, proximal=not penalty.smooth, positive=penalty.positive,
-        lazy=lazy, momentum=momentum, nesterov=nesterov,
+        lazy=lazy, momentum=momentum.decay, nesterov=momentum.nesterov,
     )  # fmt: skip
 
 
 def textbook_epochs(
-    W, b, groups, schedule, limits, *, rng, average, batch_size, shuffle, momentum
-):
-    """Descend in mini-batches by the textbook's update; parameters as `automatic_steps`.
+    W, b, group, schedule, momentum, limits, batches, one_by_one, longest_stable
+):  # fmt: skip
+    """Descend a group of outputs in mini-batches by the textbook's update; a solver.
 
     Parameters
     ----------
+    W, b : array of shape (M, D) and (D,), where to start
+    group : Group, in raw coordinates
     schedule : Schedule
-    momentum : dict of ``momentum``, float, and ``nesterov``, bool
+    momentum : Momentum
+    limits : Limits
+    batches : Batches
+    one_by_one : bool, as in `_run`
+    longest_stable : callable, as in GrowthWatch
     """
+    rows, penalty = group.passes.rows, group.penalty
+    rule = textbook_rule(penalty, batches.size, momentum, average=batches.average)
+    sgd = sgd_of(rule, penalty.for_batches(raw=True), rows, Frame.raw(rows), W, b)
 
     def rates(t, n):
         return 2.0 * schedule.updates(t, n)
 
-    def begin(group, W, b, rng):
-        rows = group.passes.rows
-        rule = textbook_rule(group.penalty, batch_size, average=average, **momentum)
-        numbers = penalty_of_steps(group.penalty, raw=True)
-        sgd = sgd_of(rule, numbers, rows, Frame.raw(rows), W, b)
-        visits = Visits(to_host(rows.weight))
-        return Descent(sgd, visits, rates, rng if shuffle else None, average=average)
-
-    descent = _descent_of(groups, begin, rng, W, b)
-    watch = EpochWatch(Problems.by_passes(groups), schedule, momentum, W, b)
-    run = descend(descent, limits, penalty_at=_penalty_at(groups), watch=watch)
-    W, b, _, reason = yield from run
-    return W, b, descent.t, reason
+    epochs = Epochs(sgd, Visits(to_host(rows.weight)), rates, batches)
+    watch = EpochWatch(schedule, longest_stable, Loss(group, group.passes), W, b)
+    result, reason = yield from _run(epochs, limits, penalty, one_by_one=one_by_one, watch=watch)
+    step = zeros(b.shape, b) + schedule.rate
+    return Solution(result.W, result.b, result.loss, step, epochs.t, reason, "mini-batch")

@@ -21,8 +21,8 @@ from .._rows.containers import rows_of
 from .._solvers.divergence import ChunkWatch
 from .epochs import TailAverage
 from .frame import Frame, rare_density
-from .sampling import CURVATURE_MARGIN, SAMPLE_ENTRIES, power_iteration
-from .sgd import penalty_of_steps, sgd_of
+from .sampling import CURVATURE_MARGIN, SAMPLE_ENTRIES, longest_step, power_iteration
+from .sgd import sgd_of
 from .solver import textbook_rule
 from .update_rule import Rule
 
@@ -35,7 +35,7 @@ MOST_BEFORE = 256
 # Squares of values below this lose digits, or are zero.
 SMALLEST = 1e-150
 # The weighted mean length of long rows, over the mean length of all: 1 to 2 in an epoch.
-LENGTH_MARGIN = 1.5
+LONG_ROWS = 1.5
 
 
 def _with_own_arrays(part):
@@ -60,42 +60,37 @@ class Stream:
     centred : bool, whether there is an intercept
     average : bool
     schedule : Schedule or None, for automatic steps
-    momentum : dict, as in `solver.textbook_epochs`
+    momentum : Momentum
     seed : int or None
         What the shuffling of each chunk follows from; None keeps the order of rows.
-    seen : array of shape (M + 1, 3), optional
+    running : array of shape (M + 1, 3), optional
         The moments of the features so far.
-
-    Attributes
-    ----------
-    shown : (W, b) or None
-        The model that users were shown last: one that differs is theirs, to go on from.
     """
 
     def __init__(
         self, W, b, *, fresh, batch_size, penalty, centred, average, schedule, momentum, seed,
-        seen=None,
+        running=None,
     ):  # fmt: skip
         self.W, self.b, self.fresh = W, b, fresh and schedule is None
         self.penalty, self.centred, self.schedule, self.seed = penalty, centred, schedule, seed
         if schedule is None:
             self.rule = self._automatic(batch_size)
         else:
-            self.rule = textbook_rule(penalty, batch_size, average=average, **momentum)
+            self.rule = textbook_rule(penalty, batch_size, momentum, average=average)
         self.tail = TailAverage() if average else None
-        self.sgd = self.shown = None
-        self.seen = seen
+        self.sgd = None
+        self.running = running
         # Curvatures are at least 1, the intercept's, in a frame that fits the data.
         self.t, self.curvature, self.length, self.renew_at = 0, 1.0, 1.0, 1
         # A model to begin with counts as so many updates in the mean of iterates.
         self.n_before = 0
-        if seen is not None:
-            self.length = LENGTH_MARGIN * self._known_length(seen)
+        if running is not None:
+            self.length = LONG_ROWS * self._known_length(running)
             self.curvature = self.length
             if average:
-                self.n_before = min(MOST_BEFORE, math.ceil(float(seen[-1, 0]) / batch_size))
+                self.n_before = min(MOST_BEFORE, math.ceil(float(running[-1, 0]) / batch_size))
                 self.tail.add(W * self.n_before, b * self.n_before, self.n_before)
-        self.n_rows, self.total, self.watch = 0, 0.0, ChunkWatch()
+        self.n_rows, self.total_weight, self.watch = 0, 0.0, ChunkWatch()
 
     def _automatic(self, batch_size):
         return Rule(
@@ -112,7 +107,7 @@ class Stream:
     def restart(self, W, b):
         """Go on from another model, which counts as a few updates; features stay known."""
         if self.sgd is not None:
-            self.seen, self.sgd = self.sgd.seen, None
+            self.running, self.sgd = self.sgd.running, None
         if self.tail is not None:
             self.tail = TailAverage()
             self.tail.add(W * FEW_ROWS, b * FEW_ROWS, FEW_ROWS)
@@ -126,29 +121,25 @@ class Stream:
             setattr(other, name, _with_own_arrays(getattr(self, name)))
         return other
 
-    def learn(self, data):
-        """Make one pass over a chunk, finite Data; return the mean loss before each update.
+    def learn(self, X, Y, weight):
+        """Make one pass over a chunk of finite rows; return the mean loss before each update.
 
         It is infinite where the textbook's steps make it grow without bound, and where values
         are too small for automatic steps.
         """
-        weight = np.ones(data.n_rows) if data.weight is None else to_host(data.weight)
+        weight = np.ones(X.shape[0]) if weight is None else to_host(weight)
         rows = np.flatnonzero(weight)
         if not len(rows):
             return 0.0
         if self.seed is not None:
             rows = np.random.default_rng([self.seed, self.t]).permutation(rows)
         weight = weight[rows]
-        chunk = rows_of(data.X, data.Y, None, centred=False, scaled=False)
+        chunk = rows_of(X, Y, None, centred=False, scaled=False)
         X, Y = chunk.X, chunk.Y
         self._enter(chunk, rows, weight)
-        B, n_batches, loss = (
-            self.rule.batch_size,
-            math.ceil(len(rows) / self.rule.batch_size),
-            0.0,
-        )
-        share = self._shares(weight, n_batches)
-        bound = 0.0
+        B = self.rule.batch_size
+        n_batches = math.ceil(len(rows) / B)
+        share, loss, bound = self._shares(weight, n_batches), 0.0, 0.0
         if self.schedule is not None:
             bound = self.watch.bound(X, Y, rows, weight, B, *self.last())
         first = 0
@@ -166,7 +157,7 @@ class Stream:
 
     def _vanishes(self):
         """Whether there is a feature of which squares are too small to be floats."""
-        mean = self.sgd.seen[:-1, 1]
+        mean = self.sgd.running[:-1, 1]
         xp = namespace(mean)
         return bool(xp.any((mean != 0) & (xp.abs(mean) < SMALLEST)))
 
@@ -176,11 +167,11 @@ class Stream:
             self.sgd.enter(chunk)
             return
         M = self.W.shape[0]
-        seen, velocity = self.seen, None
-        if seen is None:
-            seen = zeros((M + 1, 3), self.W)
+        running, velocity = self.running, None
+        if running is None:
+            running = zeros((M + 1, 3), self.W)
         if self.sgd is not None:
-            seen, velocity = self.sgd.seen, self.sgd.velocity
+            running, velocity = self.sgd.running, self.sgd.velocity
             self.W, self.b = self.last()
             if self.tail is not None and self.sgd.n_summed:
                 self.tail.add(*self.sgd.sum())
@@ -192,9 +183,9 @@ class Stream:
             self.b = xp.sum(share[:, None] * Y, axis=0)
             self.fresh = False
         none = zeros((M,), self.W)
-        frame = Frame(none, none + 1.0, self.centred, self._rare(seen))
-        numbers = penalty_of_steps(self.penalty, raw=self.schedule is not None)
-        self.sgd = sgd_of(self.rule, numbers, chunk, frame, self.W, self.b, seen)
+        frame = Frame(none, none + 1.0, self.centred, self._rare(running))
+        numbers = self.penalty.for_batches(raw=self.schedule is not None)
+        self.sgd = sgd_of(self.rule, numbers, chunk, frame, self.W, self.b, running)
         if velocity is not None:
             self.sgd.velocity = velocity
 
@@ -202,9 +193,9 @@ class Stream:
         """Return one over the mean weight of the rows seen, after each batch."""
         ends = np.minimum(np.arange(1, n_batches + 1) * self.rule.batch_size, len(weight))
         # Summed up one by one, so that the cuts between calls do not matter.
-        totals = np.cumsum(np.append(self.total, weight))
+        totals = np.cumsum(np.append(self.total_weight, weight))
         share = (self.n_rows + ends) / totals[ends]
-        self.n_rows, self.total = self.n_rows + len(weight), float(totals[-1])
+        self.n_rows, self.total_weight = self.n_rows + len(weight), float(totals[-1])
         return share
 
     def _rule_of(self, n_rows):
@@ -235,7 +226,7 @@ class Stream:
             steps = np.full(n_batches, self.step_of(rule.batch_size))
             # Before there are a few rows, those that nearly agree would make a frame of nothing.
             ends = np.minimum(np.arange(1, n_batches + 1) * rule.batch_size, len(rows))
-            steps[float(self.sgd.seen[-1, 0]) + ends < FEW_ROWS] = 0.0
+            steps[float(self.sgd.running[-1, 0]) + ends < FEW_ROWS] = 0.0
         else:
             steps = 2.0 * self.schedule.updates(self.t, n_batches)
         self.sgd.visit(rows, weight * share, steps)
@@ -265,26 +256,25 @@ class Stream:
         rng, weight = np.random.RandomState(0), np.full(X.shape[0], 1.0 / X.shape[0])
         curvature = power_iteration(X, weight, self.sgd.frame(columns), rng)
         self.curvature = max(CURVATURE_MARGIN * curvature, self.centred)
-        self.length = LENGTH_MARGIN * (self.sgd.mean_length() + self.centred)
+        self.length = LONG_ROWS * (self.sgd.mean_length() + self.centred)
         self.renew_at = math.ceil(GROWTH * self.t)
-        self.sgd.tell_rare(self._rare(self.sgd.seen))
+        self.sgd.tell_rare(self._rare(self.sgd.running))
 
-    def _rare(self, seen):
+    def _rare(self, running):
         """Return the density of rare features, as that of a Frame, or None."""
-        total = seen[-1, 0]
+        total = running[-1, 0]
         if self.schedule is not None or not total > 0:
             return None
-        return rare_density(seen[:-1, 0] / total, self.penalty, self.rule.batch_size)
+        return rare_density(running[:-1, 0] / total, self.penalty, self.rule.batch_size)
 
-    def _known_length(self, seen):
+    def _known_length(self, running):
         """Return the mean squared length of rows in the frame of what is known of them."""
-        density = seen[:-1, 0] / seen[-1, 0]
+        density = running[:-1, 0] / running[-1, 0]
         return float(namespace(density).sum(density**0.5)) + self.centred
 
     def step_of(self, n_rows):
         """Return the step of a batch of so many rows."""
-        share = 1.0 / n_rows
-        return 1.0 / max((1 - share) * self.curvature + self.length * share, 1e-300)
+        return longest_step(self.curvature, self.length, n_rows)
 
     def rates(self):
         """Return the last step of each output, (D,)."""
@@ -295,11 +285,15 @@ class Stream:
 
     def centre(self):
         """Return the means of X so far, (M, D), or zeros where they are not known."""
-        xp, shape, seen = namespace(self.W), self.W.shape, self.seen
-        seen = seen if self.sgd is None else self.sgd.seen
-        if not (self.centred and seen is not None and seen.shape[0] and seen[-1, 0] > 0):
+        xp, shape = namespace(self.W), self.W.shape
+        running = self.running if self.sgd is None else self.sgd.running
+        if not (
+            self.centred and running is not None and running.shape[0] and running[-1, 0] > 0
+        ):
             return zeros(shape, self.W)
-        return xp.broadcast_to((seen[:-1, 0] * seen[:-1, 1] / seen[-1, 0])[:, None], shape)
+        return xp.broadcast_to(
+            (running[:-1, 0] * running[:-1, 1] / running[-1, 0])[:, None], shape
+        )
 
     def last(self):
         """Return the last W and b."""
@@ -317,13 +311,13 @@ class Stream:
     def _with_zeros(self, W, b):
         """Return a mean of iterates with zeros where the last iterate settles at zero."""
         frame, xp = self.sgd.frame(slice(None)), namespace(W)
-        proximal = self.penalty.proximal(frame.inverse**2, zeros(b.shape, b) + 1.0)
+        penalty = self.penalty.seen_from(frame.inverse**2)
         step = self.step_of(self.rule.batch_size)
         if frame.density is not None:
             # A batch that holds a rare feature shrinks its coefficient for those that do not.
             share = xp.where(frame.density > 0, frame.density * self.rule.batch_size, 1.0)
             step = step * inverse_of(share)[:, None]
-        settled = proximal.map(self.last()[0], step)
-        kept = xp.where(settled == 0, 0.0, proximal.map(W, 0.0))
+        settled = penalty.proximal_map(self.last()[0], step)
+        kept = xp.where(settled == 0, 0.0, penalty.proximal_map(W, 0.0))
         # The prediction at the centre stays.
         return kept, b + frame.centre @ (W - kept)

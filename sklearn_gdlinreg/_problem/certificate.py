@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 
 from .._base.arrays import dot, inverse_of, namespace
-from .penalty import Proximal
 
 
 class Certificate(NamedTuple):
@@ -26,6 +25,39 @@ class Certificate(NamedTuple):
     objective: np.ndarray
     optimality: np.ndarray
     r2: np.ndarray
+
+
+class Target:
+    """What a descent is asked for, and whether it is there yet.
+
+    It is a look on the way, and no certificate: gradients are those that were carried along.
+
+    Parameters
+    ----------
+    tol : float, the optimality
+    coordinates : Coordinates
+    """
+
+    def __init__(self, tol, coordinates):
+        self._square = tol**2
+        self._exact_fit = self._square * coordinates.null_loss + coordinates.noise
+
+    def missed(self, objective, square, negligible, flatness=None):
+        """Return which outputs are not there yet, (D,), bool.
+
+        Parameters
+        ----------
+        objective, square : array of shape (D,), and the square of the half gradient
+        negligible : array of shape (D,)
+            Squares of half gradients that rounding may make.
+        flatness : array of shape (D,), optional
+            The objective exceeds the optimum by so many times more than usual.
+        """
+        enough = self._square * objective
+        if flatness is not None:
+            enough = enough / flatness
+        small = namespace(objective).maximum(enough, negligible)
+        return (objective > self._exact_fit) & (square > small)
 
 
 def optimality(V, G, losses, coordinates, off=0.0, rounded=0.0):
@@ -63,13 +95,12 @@ def optimality(V, G, losses, coordinates, off=0.0, rounded=0.0):
 
 def _standard_gradient(V, G, coordinates):
     """Return the half gradient of standardised features, or the proximal one, (M, D)."""
-    proximal, standard = coordinates.proximal, coordinates.standard
+    penalty, standard = coordinates.penalty, coordinates.standard
     if standard is not None:
         G = G * standard
-        if proximal is not None:
-            V = V * inverse_of(standard)
-            proximal = Proximal(proximal.threshold * standard, proximal.positive)
-    return G if proximal is None else proximal.gradient(V, G)
+        if not penalty.smooth:
+            V, penalty = V * inverse_of(standard), penalty.seen_from(standard[:, 0])
+    return penalty.proximal_gradient(V, G)
 
 
 def certify(W, b, coordinates, passes, known=None):
@@ -91,7 +122,7 @@ def certify(W, b, coordinates, passes, known=None):
     rounded, off = xp.where(best, off**2, 0.0), xp.where(best, 0.0, off)
     losses = losses + off**2
     objective = coordinates.objective(V, losses) + rounded
-    errors = losses + rounded - dot(coordinates.ridge * V, V)
+    errors = losses + rounded - coordinates.penalty.l2_value(V)
     varies = coordinates.null_loss > coordinates.y_noise
     r2 = 1.0 - errors / xp.where(varies, coordinates.null_loss, 1.0)
     return Certificate(

@@ -22,15 +22,14 @@ class Coordinates:
 
     Attributes
     ----------
-    total : float, the sum of weights
+    weight : float, the sum of the weights of the rows
     centre : array of shape (M,), the mean of z_x; zeros without an intercept
     deviation : array of shape (M,), the root mean square of z_x about the centre
     scale : array of shape (M,), V = scale * W; 0 where a feature says nothing
     standard : array of shape (M, 1) or None
         What half gradients are multiplied by to be those of standardised features; None
         where V is of these already.
-    ridge : array of shape (M, 1) or (M, D), the L2 penalty is sum_j ridge_jd V_jd ** 2
-    proximal : Proximal or None, the penalty that has no gradient
+    penalty : Penalty, as a function of V
     y_centre, null_loss : array of shape (D,), the mean of z_y and its mean square about it
     y_noise : array of shape (D,), what rounding leaves of a loss that is zero
     roundoff : float, the unit roundoff of the type of X
@@ -41,13 +40,12 @@ class Coordinates:
         features if there are few rows and next to no L2 penalty.
     """
 
-    total: float
+    weight: float
     centre: np.ndarray
     deviation: np.ndarray
     scale: np.ndarray
     standard: object
-    ridge: np.ndarray
-    proximal: object
+    penalty: object
     y_centre: np.ndarray
     null_loss: np.ndarray
     y_noise: np.ndarray
@@ -71,16 +69,15 @@ class Coordinates:
         scale, standard = xp.sqrt(xp.where(variance[:M] > 0, raw_square, 0.0)), None
         if raw:
             scale, standard = xp.ones_like(scale), inverse_of(xp.sqrt(raw_square))[:, None]
-        unit = unit_of_z[:M] * inverse_of(scale)
-        ridge = penalty.ridge(unit)
+        penalty = penalty.seen_from(unit_of_z[:M] * inverse_of(scale), unit_of_z[M:])
+        flat = penalty.least_l2 < FLAT_RIDGE
         return cls(
-            total=moments.weight,
+            weight=moments.weight,
             centre=mean[:M] * centred,
             deviation=xp.sqrt(variance[:M]),
             scale=scale,
             standard=standard,
-            ridge=ridge,
-            proximal=penalty.proximal(unit, unit_of_z[M:]),
+            penalty=penalty,
             y_centre=mean[M:] * centred,
             null_loss=variance[M:],
             y_noise=(8 * EPS) ** 2 * (spread + mean**2)[M:],
@@ -88,12 +85,13 @@ class Coordinates:
             shift=moments.shift,
             unit=unit_of_z,
             centred=moments.centred,
-            rank=min(M, moments.n_rows - moments.centred) if xp.min(ridge) < FLAT_RIDGE else M,
+            rank=min(M, moments.n_rows - moments.centred) if flat else M,
         )
 
     def objective(self, V, losses):
         """Return the losses at V with the penalty that has no gradient, (D,)."""
-        return losses if self.proximal is None else losses + self.proximal.value(V)
+        smooth = self.penalty.smooth
+        return losses if smooth else losses + self.penalty.value_without_gradient(V)
 
     @cached_property
     def noise(self):
@@ -104,11 +102,6 @@ class Coordinates:
     def inverse_scale(self):
         """1 / scale, (M, 1); 0 where a feature says nothing."""
         return inverse_of(self.scale)[:, None]
-
-    @property
-    def some_ridge(self):
-        """The ridge, or None where there is none."""
-        return self.ridge if namespace(self.ridge).any(self.ridge) else None
 
     @cached_property
     def y_unit(self):

@@ -9,11 +9,15 @@ sample_weight (N,). The loss is a mean over samples and a *sum* over outputs::
         + sum_j alpha_j * sum_i (2 * l1_ratio * |W_ij| + (1 - l1_ratio) * W_ij ** 2)
 
 With weights, 1 / N becomes 1 / sum(s) and each sample counts s_i times. alpha is a number, or
-one per output. One sample, one output and many of both are the same lines. They use nothing but
-operators and functions that NumPy, SciPy sparse, Array API and Dask arrays share.
+one per output. One sample, one output and many of both are the same lines: `loss` and
+`gradients` use nothing but operators and functions that NumPy, SciPy sparse, Array API and Dask
+arrays share. The textbook's descent asks `Loss`, which works out the same numbers from a
+gradient that was gathered from data of any kind and size.
 """
 
-from .._base.arrays import namespace
+from .._base.arrays import namespace, numbers
+from .certificate import optimality
+from .penalty import Penalty
 
 
 def predict(X, W, b):
@@ -31,13 +35,59 @@ def _mean_weight(X, sample_weight):
 def loss(X, Y, W, b, sample_weight=None, alpha=0.0, l1_ratio=0.0):
     """Return the loss L, a scalar in squared units of Y."""
     error = predict(X, W, b) - Y
-    penalty = alpha * (2.0 * l1_ratio * abs(W) + (1.0 - l1_ratio) * W**2)
+    penalty = Penalty.of(alpha, l1_ratio, False, W.shape[1])
     xp = namespace(error)
-    return xp.sum(_mean_weight(X, sample_weight) * error**2) + xp.sum(penalty)
+    return xp.sum(_mean_weight(X, sample_weight) * error**2) + xp.sum(penalty.value(W))
 
 
 def gradients(X, Y, W, b, sample_weight=None, alpha=0.0, l1_ratio=0.0):
     """Return the gradients of the loss but for its L1 term: by W, (M, D), and by b, (D,)."""
     error = _mean_weight(X, sample_weight) * (predict(X, W, b) - Y)
-    by_W = 2.0 * (X.T @ error) + 2.0 * alpha * (1.0 - l1_ratio) * W
+    penalty = Penalty.of(alpha, l1_ratio, False, W.shape[1])
+    by_W = 2.0 * (X.T @ error) + 2.0 * penalty.half_gradient(W)
     return by_W, 2.0 * namespace(error).sum(error, axis=0)
+
+
+class Loss:
+    """The loss of a group of outputs and its gradients, as `loss` and `gradients` have them.
+
+    They follow from the half gradient G of the centred problem, whose residuals have a mean of
+    zero. With r the mean residual at (W, b)::
+
+        dL/dW = -2 (G + mean(x) r'),   dL/db = -2 r
+
+    Parameters
+    ----------
+    group : Group, in raw coordinates
+    supplier : ByMoments or ByPasses
+        What G is asked of.
+
+    Attributes
+    ----------
+    mean : array of shape (M,), of X
+    unit : array of shape (M,)
+        What X was multiplied by to be what the supplier sees.
+    penalty : Penalty, as a function of W
+    """
+
+    def __init__(self, group, supplier):
+        self.supplier, self.coordinates = supplier, group.coordinates
+        self.mean, self._y_mean = self.coordinates.mean
+        self.unit = self.coordinates.unit[: self.mean.shape[0]]
+        self.penalty = group.penalty.seen_from(namespace(self.mean).ones_like(self.mean))
+
+    def gradients(self, W, b):
+        """Return dL/dW, dL/db, L and the largest optimality of an output at (W, b)."""
+        c, xp, y_unit = self.coordinates, namespace(W), self.coordinates.y_unit
+        V = c.from_model(W)
+        G, losses = self.supplier.gradient(V)
+        residual = xp.zeros_like(b)
+        if c.centred:
+            residual = self._y_mean - self.mean @ W - b
+        off = residual * y_unit
+        losses = losses + off**2
+        objective = c.objective(V, losses) * c.loss_unit
+        worst = xp.max(optimality(V, G, losses, c, off))
+        G = G / self.unit[:, None] / y_unit
+        value, worst = numbers(xp.sum(objective), worst)
+        return -2.0 * (G + self.mean[:, None] * residual), -2.0 * residual, value, worst

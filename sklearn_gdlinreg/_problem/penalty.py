@@ -1,32 +1,46 @@
-"""The penalty: its value, and the proximal map of the part that has no gradient.
+"""The penalty: its value, its gradient, and the proximal map of the part that has none.
 
-Conventions: M features, D outputs; W and V (M, D). The penalty of the loss is::
+On coefficients V, (M, D), with M features and D outputs, the penalty of the loss is::
 
-    sum_d alpha_d * (2 * l1_ratio * |W_d|_1 + (1 - l1_ratio) * |W_d|^2)
+    sum_md 2 * l1_md * |V_md| + l2_md * V_md ** 2
 
-and infinite where ``positive`` and W is not. Half of the L1 term is ``threshold * |V|``.
+and infinite where ``positive`` and V is not. It is made from the parameters of an estimator, in
+the units of W, and seen from the coordinates of a descent. Nothing outside of this module knows
+its l1 and l2: the L2 term is asked for its value and its half gradient, the rest for its value
+and its proximal map.
 """
-
-from dataclasses import dataclass
 
 import numpy as np
 
-from .._base.arrays import dot, moved, namespace
+from .._base.arrays import dot, inverse_of, moved, multiply, namespace
 
 
-@dataclass(frozen=True)
+def soft_threshold(V, threshold, positive):
+    """Return the U that minimises ``|U - V|^2 / 2 + threshold |U|``, with U >= 0 if positive.
+
+    Entries within the threshold of zero are zero.
+    """
+    xp = namespace(V)
+    if positive:
+        return xp.maximum(V - threshold, 0.0)
+    return V - xp.clip(V, -threshold, threshold)
+
+
 class Penalty:
-    """The penalty of each output.
+    """The penalty of each output; `of` and `none` make one.
 
     Attributes
     ----------
-    l1, l2 : ndarray of shape (D,)
     positive : bool, whether coefficients may not be negative
+    smooth : bool, whether all of it has a gradient: no L1 term, and not positive
+    has_l1, has_l2 : bool, whether any coefficient has such a term
     """
 
-    l1: np.ndarray
-    l2: np.ndarray
-    positive: bool
+    def __init__(self, l1, l2, positive):
+        xp = namespace(l2)
+        self._l1, self._l2, self.positive = l1, l2, positive
+        self.has_l1, self.has_l2 = bool(xp.any(l1 != 0)), bool(xp.any(l2 != 0))
+        self.smooth = not (self.has_l1 or positive)
 
     @classmethod
     def of(cls, alpha, l1_ratio, positive, n_outputs):
@@ -34,88 +48,109 @@ class Penalty:
         alpha = np.atleast_1d(np.asarray(alpha, dtype=np.float64))
         if alpha.shape not in ((1,), (n_outputs,)):
             raise ValueError(
-                "alpha must be a float or have one value an output of y: expected shape "
+                "alpha must be a float or have one value per output of y: expected shape "
                 f"{(n_outputs,)}. Got {alpha.shape}."
             )
-        alpha, l1_ratio = np.broadcast_to(alpha, (n_outputs,)), float(l1_ratio)
-        return cls(alpha * l1_ratio, alpha * (1.0 - l1_ratio), bool(positive))
+        alpha = np.broadcast_to(alpha, (1, n_outputs))
+        return cls(alpha * float(l1_ratio), alpha * (1.0 - float(l1_ratio)), bool(positive))
+
+    @classmethod
+    def none(cls, n_outputs):
+        """Return that of an estimator without a penalty."""
+        return cls.of(0.0, 0.0, False, n_outputs)
 
     def of_outputs(self, outputs):
-        """Return that of some of the outputs."""
-        return Penalty(self.l1[outputs], self.l2[outputs], self.positive)
+        """Return that of some of the outputs, before it is seen from any coordinates."""
+        return Penalty(self._l1[:, outputs], self._l2[:, outputs], self.positive)
 
-    @property
-    def least_l2(self):
-        """The least L2 penalty of an output."""
-        return float(self.l2.min())
+    def seen_from(self, unit, y_unit=1.0):
+        """Return the same penalty as a function of ``V = W / unit * y_unit``.
+
+        It is then in the units of the squares of ``Y * y_unit``.
+
+        Parameters
+        ----------
+        unit : array of shape (M,)
+        y_unit : array of shape (D,) or float
+        """
+        l1, l2 = self._l1, self._l2
+        if l2.shape[0] == 1 and namespace(l2).all(l2 == l2[:, :1]):
+            # Outputs are alike: one column tells the terms of all.
+            l2 = l2[:, :1]
+        unit = unit[:, None]
+        # Of roots, so that nothing overflows where there is no penalty.
+        l2 = (unit * moved(namespace(l2).sqrt(l2), unit)) ** 2
+        l1 = moved(l1, unit)
+        return Penalty(unit * (l1 * y_unit) if self.has_l1 else l1, l2, self.positive)
+
+    def with_l1_times(self, factor):
+        """Return the same with an L1 term so many times as strong, (D,)."""
+        return Penalty(self._l1 * factor, self._l2, self.positive)
 
     @property
     def some(self):
         """Whether any output has a penalty."""
-        return self.l2.any() or not self.smooth
-
-    @property
-    def smooth(self):
-        """Whether there is a gradient everywhere."""
-        return bool(self.smooth_outputs.all())
+        return self.has_l2 or not self.smooth
 
     @property
     def smooth_outputs(self):
         """Which outputs have a penalty with a gradient everywhere, (D,), bool."""
-        return (self.l1 == 0.0) & (not self.positive)
+        return (self._l1 == 0.0).all(axis=0) & (not self.positive)
 
-    def values(self, W):
-        """Return the penalty of the loss of each output, (D,)."""
-        xp, l1, l2 = namespace(W), moved(self.l1, W), moved(self.l2, W)
-        return xp.sum(2.0 * l1 * xp.abs(W) + l2 * W * W, axis=0)
-
-    def ridge(self, unit):
-        """Return ``l2 * unit ** 2``, (M, 1) where outputs are alike, or (M, D).
-
-        Parameters
-        ----------
-        unit : array of shape (M,), what V is multiplied by to be W, but for y's units
-        """
-        l2 = self.l2[:1] if (self.l2 == self.l2[0]).all() else self.l2
-        # In this order nothing overflows where there is no penalty.
-        return (unit[:, None] * moved(np.sqrt(l2), unit)) ** 2
-
-    def proximal(self, unit, y_unit):
-        """Return the `Proximal` of ``V = W / unit * y_unit``, None if the penalty is smooth."""
-        if self.smooth:
-            return None
-        return Proximal(unit[:, None] * (moved(self.l1, unit) * y_unit), self.positive)
-
-
-class Proximal:
-    """The part of the penalty that has no gradient, in the coordinates of a descent.
-
-    Parameters
-    ----------
-    threshold : array of shape (M, D)
-    positive : bool
-    """
-
-    def __init__(self, threshold, positive):
-        self.threshold, self.positive = threshold, positive
+    @property
+    def least_l2(self):
+        """The least factor of an L2 term, a float."""
+        return float(namespace(self._l2).min(self._l2))
 
     def value(self, V):
-        """Return its part of the losses, (D,)."""
-        return 2.0 * dot(self.threshold, namespace(V).abs(V))
+        """Return the penalty of each output, (D,)."""
+        return self.value_without_gradient(V) + self.l2_value(V)
 
-    def map(self, V, step):
-        """Return the V' that minimises ``|V' - V|^2 / (2 step) + threshold |V'|``.
+    def value_without_gradient(self, V):
+        """Return the L1 term of each output, (D,)."""
+        xp = namespace(V)
+        return 2.0 * dot(xp.broadcast_to(moved(self._l1, V), V.shape), xp.abs(V))
 
-        Soft thresholding: entries within the threshold of zero are zero.
+    def l2_value(self, V):
+        """Return the L2 term of each output, (D,)."""
+        return dot(moved(self._l2, V) * V, V)
+
+    def half_gradient(self, V, out=None):
+        """Return half the gradient of the L2 term, (M, D); ``out`` is as in `multiply`."""
+        return multiply(moved(self._l2, V), V, out=out)
+
+    def proximal_map(self, V, step):
+        """Return the U that minimises ``|U - V|^2 / (2 step) + l1 |U|``; U >= 0 if positive.
+
+        That is half of the part without a gradient: V is to be a step along a half gradient.
         """
-        xp, taken = namespace(V), step * self.threshold
-        if self.positive:
-            return xp.maximum(V - taken, 0.0)
-        return V - xp.clip(V, -taken, taken)
+        return V if self.smooth else soft_threshold(V, step * self._l1, self.positive)
 
-    def gradient(self, V, G):
+    def proximal_gradient(self, V, G):
         """Return the move of a proximal step of length 1 along the half gradient G, (M, D).
 
-        It is zero at the optimum and nowhere else, and G itself without a penalty.
+        It is zero at the optimum and nowhere else, and G itself where the penalty is smooth.
         """
-        return self.map(V + G, 1.0) - V
+        return G if self.smooth else self.proximal_map(V + G, 1.0) - V
+
+    def l1_half_gradient(self, sign):
+        """Return half the gradient of the L1 term for coefficients of these signs, (M, D)."""
+        return sign * self._l1
+
+    def vanishing_factor(self, G):
+        """Return how many times as strong the L1 term must be for V = 0 to be optimal, (D,).
+
+        G is the half gradient there, (M, D). Coefficients without such a term do not count.
+        """
+        xp = namespace(G)
+        pull = xp.maximum(G, 0.0) if self.positive else xp.abs(G)
+        return xp.max(pull * inverse_of(xp.broadcast_to(moved(self._l1, G), G.shape)), axis=0)
+
+    def for_batches(self, *, raw):
+        """Return the numbers (3, D) that `_mini_batch.update_rule` calls shrink, l1 and l2.
+
+        With ``raw``, the textbook's, the L2 term is part of the gradient.
+        """
+        none = np.zeros_like(self._l2[0])
+        shrink, l2 = (self._l2[0], none) if raw else (none, self._l2[0])
+        return np.stack([shrink, self._l1[0], l2])

@@ -48,14 +48,14 @@ class ByMoments:
         self.null_loss = coordinates.null_loss
         self.B = products[:, M:] * inverse
         self.H = products[:, :M] * inverse * inverse.T
-        self.ridge = coordinates.some_ridge
+        self.penalty = coordinates.penalty
         self.shape = self.B.shape
         self.work = M * M * self.shape[1]
 
     def _times(self, V):
         HV = self.H @ V
-        if self.ridge is not None:
-            HV += self.ridge * V
+        if self.penalty.has_l2:
+            HV += self.penalty.half_gradient(V)
         return HV
 
     def gradient(self, V):
@@ -92,7 +92,7 @@ class ByPasses:
         in_sums = (1000 * EPS) ** 2 * rows.n_features * coordinates.square
         self.floor = coordinates.rounding + in_sums
         self.shape = (rows.n_features, rows.n_outputs)
-        self.ridge, self._xp = coordinates.some_ridge, namespace(self.inverse_scale)
+        self.penalty, self._xp = coordinates.penalty, namespace(self.inverse_scale)
         # The output of products, with NumPy; see `multiply`.
         self._scratch = np.empty(self.shape)
         self.residual = rows.precise_residual if precise else rows.residual
@@ -110,17 +110,17 @@ class ByPasses:
         """Return the sums of a pass centred and scaled; V is there for the penalty."""
         c, xp = self.coordinates, self._xp
         G, first, second = sums
-        first, second = first / c.total, second / c.total
+        first, second = first / c.weight, second / c.weight
         if c.centred:
-            G -= multiply((c.centre * c.total)[:, None], first, out=self._scratch)
+            G -= multiply((c.centre * c.weight)[:, None], first, out=self._scratch)
             second = second - first**2
         # Not in place: the rows overwrite their sums at the next pass.
         G = G * self.inverse_scale
-        G /= c.total
-        if self.ridge is not None:
-            penalty = multiply(self.ridge, V, out=self._scratch)
-            G -= penalty
-            second = second + dot(penalty, V)
+        G /= c.weight
+        if self.penalty.has_l2:
+            of_penalty = self.penalty.half_gradient(V, out=self._scratch)
+            G -= of_penalty
+            second = second + dot(of_penalty, V)
         second = xp.maximum(xp.astype(second, xp.float64, copy=False), 0.0)
         return xp.astype(G, xp.float64, copy=False), second
 

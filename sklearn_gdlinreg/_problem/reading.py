@@ -3,10 +3,29 @@
 from .._base.rounding import EPS
 from .._rows.containers import rows_of
 from .coordinates import Coordinates
+from .outputs import Group, Groups
 from .quadratic import ByMoments, ByPasses
 
 # Moments whose rounding errors are larger than this are not worth their descent.
 USELESS = 1e-3
+
+
+def read_groups(data, penalty, **options):
+    """Look at the rows that each group of outputs is observed in; return the Groups.
+
+    Parameters
+    ----------
+    data : Data or DaskData
+        Its ``parts(penalty)`` are (outputs, X, Y, sample_weight, gathered) of each group.
+    penalty : Penalty, of all outputs
+    **options : as in `read`
+    """
+    groups = []
+    for outputs, X, Y, weight, gathered in data.parts(penalty):
+        own = penalty.of_outputs(outputs)
+        problem = read(X, Y, weight, penalty=own, gathered=gathered, **options)
+        groups.append(Group(outputs, own, *problem))
+    return Groups(groups)
 
 
 def read(X, Y, sample_weight, *, penalty, fit_intercept, raw, n_steps, gathered=None):

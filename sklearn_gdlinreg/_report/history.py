@@ -55,9 +55,9 @@ class History:
     max_iter, tol, n_iter_no_change, verbose : as in GDLinearRegression
     kind : {"exact", "textbook", "epochs"}, how descent is done
     validation : Validation or None
-    told : callable or None
-        Told of the model after each iteration, by a function that works out W and b; it
-        returns whether to stop.
+    callback : callable or None
+        Called after each iteration with a function that works out W and b; returns whether to
+        stop.
 
     Attributes
     ----------
@@ -71,10 +71,11 @@ class History:
 
     def __init__(
         self, *, max_iter, tol, n_iter_no_change=1, verbose=0, kind="exact",
-        validation=None, told=None,
+        validation=None, callback=None,
     ):  # fmt: skip
         self.max_iter, self.tol, self.n_iter_no_change = max_iter, tol, n_iter_no_change
-        self.verbose, self.kind, self.validation, self.told = verbose, kind, validation, told
+        self.verbose, self.kind = verbose, kind
+        self.validation, self.callback = validation, callback
         self.limits = Limits(
             max_iter, tol, n_iter_no_change=n_iter_no_change, watched=validation is not None
         )
@@ -83,11 +84,12 @@ class History:
         self._rounded, self._least = False, LEAST_TOL
 
     def follow(self, run):
-        """Let a solver run to its end, and record what it yields; return what it returns."""
+        """Let a solver run to its end, and record what it yields; return its Solution."""
         while True:
             try:
                 iterate = next(run)
             except StopIteration as end:
+                self.stop(end.value.reason)
                 return end.value
             if iterate.measured:
                 self.losses[-1:] = [iterate.loss] * bool(self.losses)
@@ -120,11 +122,11 @@ class History:
         """Take down the loss after an iteration; ``model()`` works out its W and b."""
         self.losses.append(float(loss))
         self.limits.n_done += 1
-        if self.validation is not None or self.told is not None:
+        if self.validation is not None or self.callback is not None:
             model = functools.cache(model)
             if self.validation is not None and self.validation.see(*model()):
                 self.stop("early_stopping")
-            if self.told is not None and self.told(model):
+            if self.callback is not None and self.callback(model):
                 self.stop("callback")
         if self.verbose:
             self._show_some()
@@ -152,9 +154,9 @@ class History:
         if self.verbose and self._n_shown < len(self.losses):
             self._show()
         shortfall = self._shortfall()
-        told = self.faults if shortfall is None else [shortfall, *self.faults]
-        if told:
-            warnings.warn(" ".join(told), ConvergenceWarning, stacklevel=stacklevel)
+        messages = self.faults if shortfall is None else [shortfall, *self.faults]
+        if messages:
+            warnings.warn(" ".join(messages), ConvergenceWarning, stacklevel=stacklevel)
 
     def _shortfall(self):
         """Say why the descent ended short of tol, and what to change; None if it did not."""

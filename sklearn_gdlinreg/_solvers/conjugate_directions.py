@@ -1,48 +1,15 @@
-"""Where a descent is, and the moves that a new one is made conjugate to.
+"""The moves of a descent, to which a new one is made conjugate.
 
-Conventions: V is (M, D); G is the half gradient, -1/2 dL/dV; one entry per output, (D,),
-in losses, steps and curvatures.
+Conventions: M features, D outputs; a move and its image under H are (M, D), each column that of
+an output.
 """
 
-from dataclasses import dataclass
-
-import numpy as np
-
-from .._base.arrays import dot, namespace, weighted_square, zeros
+from .._base.arrays import dot, namespace, zeros
 
 # The earlier moves that are kept may take this many float64 values: 16 MB.
 KEPT_ITEMS = 2**21
 # Fewer moves than this, short of all, are not worth their time.
 WORTH_KEEPING = 32
-# One over a smaller number may be no float.
-TINY = 1e-300
-
-
-def is_curved(supplier, P, curvature):
-    """Whether the curvature along the columns of P can be told from rounding, (D,).
-
-    What cannot is no curvature: a step along it would lead astray. Each feature has a floor
-    of its own, so that one far off zero does not make flat what has nothing to do with it.
-    """
-    return curvature > weighted_square(supplier.floor, P) + TINY
-
-
-@dataclass
-class Point:
-    """Where a descent is.
-
-    Attributes
-    ----------
-    V, G : array of shape (M, D), the half gradient at V
-    losses, step : array of shape (D,), the losses at V and the last exact steps
-    longest : float, the longest step on the way here; its inverse is the least curvature
-    """
-
-    V: np.ndarray
-    G: np.ndarray
-    losses: np.ndarray
-    step: np.ndarray
-    longest: float = 0.0
 
 
 class LastDirection:

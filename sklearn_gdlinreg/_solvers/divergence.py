@@ -21,12 +21,18 @@ class GrowthWatch:
     step is held against the longest stable one, worked out when it is first needed. An
     adaptive schedule is given the time to shorten its step once; one that falls by itself,
     the time that it takes, but it must not end above where it began.
+
+    Parameters
+    ----------
+    schedule : Schedule
+    longest_stable : callable
+        Returns the longest step by which no output diverges.
     """
 
-    def __init__(self, problem, schedule, momentum):
-        self.problem, self.schedule, self.momentum = problem, schedule, momentum
+    def __init__(self, schedule, longest_stable):
+        self.schedule, self.longest_stable = schedule, longest_stable
         self.first, self.last, self.longest = None, math.inf, 0.0
-        self.n_growths, self.limit = 0, None
+        self.n_growths = 0
         self.allowed = {"constant": GROWTHS, "adaptive": GROWTHS + schedule.patience}.get(
             schedule.spec if isinstance(schedule.spec, str) else None, math.inf
         )
@@ -43,21 +49,16 @@ class GrowthWatch:
             self.longest = max(self.longest, self.schedule.rate)
         if not math.isfinite(loss):
             self._raise(epoch)
-        if self.n_growths >= self.allowed and self.schedule.rate > self._limit():
+        if self.n_growths >= self.allowed and self.schedule.rate > self.longest_stable():
             self._raise(epoch)
 
     def end(self, epoch):
         """Raise if the whole descent ended above the loss at which it began."""
-        if self.last > self.first and self.longest > self._limit():
+        if self.last > self.first and self.longest > self.longest_stable():
             self._raise(epoch)
 
-    def _limit(self):
-        if self.limit is None:
-            self.limit = self.problem.largest_stable_step(**self.momentum)
-        return self.limit
-
     def _raise(self, epoch):
-        limit, schedule = self._limit(), self.schedule
+        limit, schedule = self.longest_stable(), self.schedule
         step, which = f"learning_rate={schedule.learning_rate:g}", "one"
         if schedule.learning_rate <= limit < schedule.learning_rate * schedule.largest_factor:
             step += f" times the factor {schedule.largest_factor:g} of the 'schedule' callable"
@@ -84,12 +85,13 @@ class EpochWatch(GrowthWatch):
     longest stable step depends on the batch: the full one's bounds it from above.
     """
 
-    def __init__(self, problem, schedule, momentum, W, b):
-        super().__init__(problem, schedule, momentum)
-        start = problem.gradients(W, b)[2]
+    def __init__(self, schedule, longest_stable, oracle, W, b):
+        super().__init__(schedule, longest_stable)
+        _, _, start, _ = oracle.gradients(W, b)
         if not math.isfinite(start):
             raise ValueError(START_OVERFLOWS)
-        self.bound = 2.0 * max(start, float(namespace(W).sum(problem.groups.null_loss)))
+        c = oracle.coordinates
+        self.bound = 2.0 * max(start, float(namespace(W).sum(c.null_loss * c.loss_unit)))
 
     def see(self, epoch, loss):
         """Take note of the loss of an epoch; return whether to go on."""

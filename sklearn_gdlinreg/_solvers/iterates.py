@@ -1,15 +1,21 @@
-"""What solvers yield, and how far they may go.
+"""What solvers yield and return, how far they may go, and how several run side by side.
 
-A solver is a generator: it yields an Iterate after each iteration, and returns where it ended.
-Who drives it records what it yields, and may end it by its Limits.
+A solver descends a group of outputs. It is a generator: it yields an Iterate after each
+iteration, and returns a Solution. Who drives it records what it yields, and may end it by its
+Limits.
 """
 
 import math
+from dataclasses import dataclass
 from typing import NamedTuple
+
+import numpy as np
 
 # A gradient cannot be told from its own rounding error below this: such a tol asks for every
 # digit that there is.
 LEAST_TOL = 64 * 2.0**-52
+# Why a solver may end by itself; of groups that end for several reasons the first one counts.
+REASONS = ("max_iter", "learning_rate", "precision", "no_change", "tol")
 
 
 class Iterate(NamedTuple):
@@ -17,18 +23,101 @@ class Iterate(NamedTuple):
 
     Attributes
     ----------
-    loss : float, the objective
-    V : array of shape (M, D), or None where the solver has no coordinates of its own
+    loss : float, the objective, summed over outputs, in the squared units of Y
+    model : callable
+        Works out W and b, (M, D) and (D,); to be called before the next iterate is asked for.
     measured : bool
         Whether this is the last iterate once more, with its loss as the data say.
-    model : callable or None
-        Works out W and b.
     """
 
     loss: float
-    V: object = None
+    model: object
     measured: bool = False
-    model: object = None
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Where a solver has ended, with M features and D outputs.
+
+    Attributes
+    ----------
+    W, b : array of shape (M, D) and (D,), float64, in the units of X and Y
+    loss : float, as that of an Iterate
+    step : array of shape (D,), the last step of each output
+    n_updates : int
+    reason : str, among REASONS
+    engine : str, what ran
+    known : (G, losses) or None
+        What the data say at W, as `_problem.certificate.certify` takes it.
+    """
+
+    W: np.ndarray
+    b: np.ndarray
+    loss: float
+    step: np.ndarray
+    n_updates: int
+    reason: str
+    engine: str
+    known: tuple | None = None
+
+
+def side_by_side(groups, runs):
+    """Let the solvers of groups of outputs run side by side, an iteration of each at a time.
+
+    Yields the iterates of all outputs together.
+
+    Parameters
+    ----------
+    groups : Groups
+    runs : list of generator, a solver for each group
+
+    Returns
+    -------
+    solution : Solution
+        Of all outputs; `known` is a list of that of each group, or None.
+    """
+    latest, solutions = [None] * len(runs), [None] * len(runs)
+    while None in solutions:
+        n_moved = 0
+        for k, run in enumerate(runs):
+            if solutions[k] is not None:
+                continue
+            try:
+                while (iterate := next(run)).measured:
+                    latest[k] = iterate
+                    yield _joined(groups, latest, measured=True)
+                latest[k], n_moved = iterate, n_moved + 1
+            except StopIteration as end:
+                solutions[k] = end.value
+                latest[k] = Iterate(end.value.loss, lambda s=end.value: (s.W, s.b))
+        if n_moved:
+            yield _joined(groups, latest, measured=False)
+    return _joined_solution(groups, solutions)
+
+
+def _joined(groups, iterates, *, measured):
+    """Return the Iterate of all outputs, given that of each group, or None before its first."""
+    return Iterate(
+        sum(iterate.loss for iterate in iterates if iterate is not None),
+        lambda: groups.join_models([iterate.model() for iterate in iterates]),
+        measured,
+    )
+
+
+def _joined_solution(groups, solutions):
+    """Return the Solution of all outputs."""
+    W, b = groups.join_models([(s.W, s.b) for s in solutions])
+    reasons, known = {s.reason for s in solutions}, [s.known for s in solutions]
+    engines = dict.fromkeys(part for s in solutions for part in s.engine.split("+"))
+    return Solution(
+        W, b,
+        loss=sum(solution.loss for solution in solutions),
+        step=groups.join([solution.step for solution in solutions]),
+        n_updates=max(solution.n_updates for solution in solutions),
+        reason=next(reason for reason in REASONS if reason in reasons),
+        engine="+".join(sorted(engines)),
+        known=None if any(k is None for k in known) else known,
+    )  # fmt: skip
 
 
 class Limits:

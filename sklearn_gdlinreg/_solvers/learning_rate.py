@@ -3,17 +3,40 @@
 import contextlib
 import math
 from numbers import Real
+from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse.linalg import LinearOperator, eigsh
 
 from .._base.arrays import moved, to_host
+from .._problem.loss import Loss
 
 # An adaptive rate is cut by this, and given up below this share of the first one.
 ADAPTIVE_CUT = 5.0
 ADAPTIVE_END = 1e-6
 # Up to this many features all eigenvalues cost less than finding one of them.
 DENSE_EIGENVALUES = 64
+
+
+class Momentum(NamedTuple):
+    """Momentum of the textbook's update, as that of MLPRegressor.
+
+    Attributes
+    ----------
+    decay : float, the share of the velocity that stays after each update; 0 for no momentum
+    nesterov : bool, whether it is Nesterov's
+    """
+
+    decay: float = 0.0
+    nesterov: bool = False
+
+    def change(self, velocity, change):
+        """Return the velocity after a change of plain descent, and the change with momentum.
+
+        Nesterov's is the change as seen from one step of momentum ahead.
+        """
+        velocity = self.decay * velocity + change
+        return velocity, self.decay * velocity + change if self.nesterov else velocity
 
 
 class Schedule:
@@ -89,7 +112,15 @@ class Schedule:
             self._n_worse = 0
 
 
-def largest_stable_step(supplier, mean, unit, *, fit_intercept, momentum=0.0, nesterov=False):
+def longest_stable_step(groups, momentum):
+    """Return the longest constant full-batch step by which no output of the Groups diverges."""
+    return min(
+        largest_stable_step(Loss(group, group.moments or group.passes), momentum)
+        for group in groups
+    )
+
+
+def largest_stable_step(loss, momentum):
     """Return the longest constant full-batch step that does not diverge.
 
     Descent on a quadratic is stable in every direction iff it is along the largest
@@ -99,17 +130,18 @@ def largest_stable_step(supplier, mean, unit, *, fit_intercept, momentum=0.0, ne
 
     Parameters
     ----------
-    supplier : ByMoments or ByPasses, in raw coordinates
-    mean : array of shape (M,), the mean of X; unused without an intercept
-    unit : array of shape (M,), what X was multiplied by to be what the supplier sees
+    loss : Loss
+    momentum : Momentum
     """
-    M, like, mean, unit = mean.shape[0], mean, to_host(mean), to_host(unit)
+    supplier, fit_intercept = loss.supplier, loss.coordinates.centred
+    mean, unit = to_host(loss.mean), to_host(loss.unit)
+    M = mean.shape[0]
 
     def times(p):
         """Half the Hessian in (W, b) times p, from that of the centred problem."""
         p = p.reshape(-1)
         P = np.ascontiguousarray(np.broadcast_to((p[:M] / unit)[:, None], supplier.shape))
-        HP, curvatures = map(to_host, supplier.curvature(moved(P, like)))
+        HP, curvatures = map(to_host, supplier.curvature(moved(P, loss.mean)))
         # Outputs differ by their L2 penalties alone.
         HP = HP[:, np.argmax(curvatures)] / unit
         if not fit_intercept:
@@ -130,5 +162,5 @@ def largest_stable_step(supplier, mean, unit, *, fit_intercept, momentum=0.0, ne
         # Data may leave no part of a direction that is regular, as that of ones is.
         first = np.random.default_rng(0).standard_normal(size)
         largest = eigsh(operator, 1, v0=first, return_eigenvectors=False)[0]
-    factor = (1 + momentum) / (1 + 2 * momentum * nesterov)
+    factor = (1 + momentum.decay) / (1 + 2 * momentum.decay * momentum.nesterov)
     return factor / largest if largest > 0 else math.inf

@@ -11,12 +11,14 @@ Conventions are those of `conjugate`; the objective of an output is its loss and
 penalty that has no gradient. What makes steps is a generator, and yields as a descent does.
 """
 
+import functools
 import math
 
-from .._base.arrays import copied, dot, inverse_of, namespace, nth_smallest, numbers
+from .._base.arrays import copied, dot, namespace, nth_smallest, numbers
 from .._base.rounding import EPS
-from .._problem.penalty import Proximal
-from .conjugate_directions import Point, directions_for, is_curved
+from .._problem.certificate import Target
+from .conjugate_directions import directions_for
+from .exact_step import State, exact_step
 from .iterates import Iterate, Limits, drive
 
 # Proximal steps before the face that they found is descended, and at most.
@@ -41,32 +43,32 @@ def _room(V, P):
 
 
 class _Descent:
-    """A point on its way, with what both kinds of step need.
+    """A state on its way, with what both kinds of step need.
 
     Attributes
     ----------
-    V, G, losses : as in `Point`; the losses are without the proximal part
+    V, G, losses : as in `State`; the losses are without the proximal part
     steepest : array of shape (D,)
         The largest curvature met, or twice that: the inverse of the proximal step.
     """
 
-    def __init__(self, supplier, point, coordinates, limits):
+    def __init__(self, supplier, state, coordinates, limits):
         self.supplier, self.limits = supplier, limits
-        self.proximal, self.coordinates = coordinates.proximal, coordinates
-        self.V, self.G, self.losses = copied(point.V), copied(point.G), point.losses
-        self.longest, self._xp = point.longest, namespace(point.V)
-        self.steepest = self._xp.ones_like(point.losses)
+        self.penalty, self.coordinates = coordinates.penalty, coordinates
+        self.V, self.G, self.losses = copied(state.V), copied(state.G), state.losses
+        self.longest, self._xp = state.longest, namespace(state.V)
+        self.steepest = self._xp.ones_like(state.losses)
         # The square of a gradient that is all rounding: a step along it leads anywhere.
         self._negligible = (16 * EPS) ** 2 * self.V.shape[0] * coordinates.null_loss
         self._rounding = coordinates.rounding[:, None]
 
     def objective(self):
         """Return the objective of each output, (D,)."""
-        return self.losses + self.proximal.value(self.V)
+        return self.losses + self.penalty.value_without_gradient(self.V)
 
     def gradient(self):
         """Return the proximal gradient, (M, D)."""
-        return self.proximal.gradient(self.V, self.G)
+        return self.penalty.proximal_gradient(self.V, self.G)
 
     def _square_of(self, G):
         """Return the squares of gradients, without what rounding of the data may make, (D,)."""
@@ -76,7 +78,8 @@ class _Descent:
     def _state(self):
         """Return the Iterate that a descent yields."""
         objective = self.coordinates.objective(self.V, self.losses)
-        return Iterate(float(objective @ self.coordinates.loss_unit), self.V)
+        loss = float(objective @ self.coordinates.loss_unit)
+        return Iterate(loss, functools.partial(self.coordinates.to_model, self.V))
 
     def accelerate(self, n_steps):
         """Make accelerated proximal steps, each output with its own momentum.
@@ -108,7 +111,7 @@ class _Descent:
         """Return the end of the step, and H times the step; shortened until it is stable."""
         xp = self._xp
         while True:
-            end = self.proximal.map(V + G / self.steepest, 1.0 / self.steepest)
+            end = self.penalty.proximal_map(V + G / self.steepest, 1.0 / self.steepest)
             P = end - V
             HP, curvature = self.supplier.curvature(P)
             square = dot(P, P)
@@ -131,32 +134,30 @@ class _Descent:
         Return whether they came there.
         """
         xp, face, sign = self._xp, self.V != 0, self._xp.sign(self.V)
-        slope = sign * self.proximal.threshold
+        slope = self.penalty.l1_half_gradient(sign)
         off = xp.where(face, 0.0, self.gradient())
         enough = 0.01 * dot(off, off)
-        moves, live = directions_for(self.V), xp.ones_like(enough, dtype=xp.bool)
+        directions, live = directions_for(self.V), xp.ones_like(enough, dtype=xp.bool)
         for _ in range(min(n_steps, self.limits.n_left)):
             G = xp.where(face, self.G - slope, 0.0)
             least = xp.maximum(target * self.objective(), self._negligible)
             live = live & (self._square_of(G) > xp.maximum(enough, least))
-            P = xp.where(face & live, moves.direction(G, twice=True), 0.0)
-            HP, curvature = self.supplier.curvature(P)
-            ahead = dot(P, G)
-            live = live & (ahead > 0)
-            advance, inverse, ends, live = self._advance(P, ahead, curvature, live, slope)
+            P = xp.where(face & live, directions.direction(G, twice=True), 0.0)
+            along = exact_step(self.supplier, P, G, live)
+            length, ends, live = self._length(P, along, live & (along.descent > 0), slope)
             ended = xp.any(ends, axis=0)
             counts = xp.count_nonzero(live), xp.count_nonzero(ended)
-            furthest, n_live, n_ended = numbers(xp.max(advance), *counts)
+            furthest, n_live, n_ended = numbers(xp.max(length), *counts)
             if not n_live:
                 return True
             self.longest = max(self.longest, furthest)
-            V = self.V + advance * P
+            V = self.V + length * P
             V = xp.where(ends | (V * sign < 0), 0.0, V)
-            moves.keep(P, HP, inverse)
-            HP = advance * HP
+            directions.keep(P, along.image, along.inverse)
+            HP = length * along.image
             if n_ended:
                 V, HP = self._cut(V, HP, xp.where(ended, P, 0.0), G, sign)
-                moves.forget(ended)
+                directions.forget(ended)
             face = face & (V != 0)
             self._go(V, self.G - HP)
             yield self._state()
@@ -164,28 +165,26 @@ class _Descent:
                 break
         return False
 
-    def _advance(self, P, ahead, curvature, live, slope):
-        """Return the steps along P, 1 / P'HP, where they meet the face's end, and where live.
+    def _length(self, P, along, live, slope):
+        """Return how long the steps along P are, where they meet the face's end, and where live.
 
         Without curvature the loss stays, and only an L1 term, of this slope, can fall: it does
         all the way to the face's end. What falls by less than rounding leads astray.
         """
         xp = self._xp
-        curved = live & is_curved(self.supplier, P, curvature)
-        inverse = inverse_of(curvature, where=curved)
         falls = -dot(P, slope) > FALL * xp.sqrt(dot(P, P) * dot(slope, slope))
-        live = live & (curved | falls)
-        wanted = xp.where(live & ~curved, math.inf, ahead * inverse)
-        advance, ends = self._to_the_end(P, wanted)
-        live = live & xp.isfinite(advance)
-        return xp.where(live, advance, 0.0), inverse, ends & live, live
+        live = live & (along.curved | falls)
+        wanted = xp.where(live & ~along.curved, math.inf, along.descent * along.inverse)
+        length, ends = self._to_the_end(P, wanted)
+        live = live & xp.isfinite(length)
+        return xp.where(live, length, 0.0), ends & live, live
 
-    def _to_the_end(self, P, advance):
+    def _to_the_end(self, P, length):
         """Shorten the steps that leave the face; return them, and where they meet its end."""
         xp, room = self._xp, _room(self.V, P)
         least = xp.min(room, axis=0)
-        ends = (room == least) & (least <= advance) & (self.V * P < 0)
-        return xp.minimum(advance, least), ends
+        ends = (room == least) & (least <= length) & (self.V * P < 0)
+        return xp.minimum(length, least), ends
 
     def _cut(self, V, HP, P, G, sign):
         """Go on along P past the first ends, where that is better; return V and HP.
@@ -206,10 +205,8 @@ class _Descent:
 
     def left(self, target):
         """Return the squares of the proximal gradients, and whose are above the target, (D,)."""
-        objective, c = self.objective(), self.coordinates
-        square = self._square_of(self.gradient())
-        left = square > self._xp.maximum(target**2 * objective, self._negligible)
-        return square, left & (objective > target**2 * c.null_loss + c.noise)
+        square, aim = self._square_of(self.gradient()), Target(target, self.coordinates)
+        return square, aim.missed(self.objective(), square, self._negligible)
 
     def descend(self, target, n_steps, *, polish):
         """Take turns of both kinds of step; return which outputs are left, (D,).
@@ -240,20 +237,18 @@ class _Descent:
         does not end ends where the outputs were before.
         """
         xp, before = self._xp, (self.V, self.G, self.losses)
-        objective, asked = self.objective(), self.proximal
+        objective, asked = self.objective(), self.penalty
         self.V = xp.where(outputs, 0.0, self.V)
         self.G, self.losses = self.supplier.gradient(self.V)
         self.G = copied(self.G)
-        # At this multiple of the penalty, and above it, all of an output is zero.
-        ratios = xp.abs(self.G) * inverse_of(asked.threshold)
-        factor = xp.where(outputs, xp.max(ratios, axis=0), 1.0)
+        factor = xp.where(outputs, asked.vanishing_factor(self.G), 1.0)
         while xp.max(factor) > 1.0 and self.limits.n_left:
             factor = xp.maximum(factor * PATH_RATIO, 1.0)
-            self.proximal = Proximal(asked.threshold * factor, asked.positive)
+            self.penalty = asked.with_l1_times(factor)
             last = xp.max(factor) == 1.0
             goal = (target, POLISH) if last else (PATH_TARGET, NO_POLISH)
             yield from self.descend(goal[0], self.limits.n_left, polish=goal[1])
-        self.proximal = asked
+        self.penalty = asked
         worse = self.objective() > objective
         after = self.V, self.G, self.losses
         self.V, self.G, self.losses = (
@@ -261,39 +256,38 @@ class _Descent:
         )
 
 
-def proximal_cycle(supplier, point, target, coordinates, limits, *, polish=POLISH):
-    """Descend from a point of known gradient until the target or a dead end.
+def proximal_cycle(supplier, state, target, coordinates, limits, *, polish=POLISH):
+    """Descend from a state of known gradient until the target or a dead end.
 
     Parameters and result are those of `conjugate._cycle`; ``polish`` is that of
     `_Descent.descend`.
     """
-    descent = _Descent(supplier, point, coordinates, limits)
-    if limits.n_left and namespace(point.V).any(descent.left(target)[1]):
+    descent = _Descent(supplier, state, coordinates, limits)
+    if limits.n_left and namespace(state.V).any(descent.left(target)[1]):
         left, ran_out = yield from descent.descend(target, STEPS_BEFORE_PATH, polish=polish)
-        threshold = coordinates.proximal.threshold
-        flat = coordinates.rank < threshold.shape[0] and namespace(threshold).any(threshold)
+        flat = coordinates.rank < state.V.shape[0] and coordinates.penalty.has_l1
         # A new start would look like a model that gets worse to those who validate it.
         if ran_out and flat and not limits.watched:
             yield from descent.follow_path(left, target)
         elif ran_out:
             yield from descent.descend(target, limits.n_left, polish=polish)
     step = 1.0 / descent.steepest
-    return Point(descent.V, descent.G, descent.losses, step, descent.longest)
+    return State(descent.V, descent.G, descent.losses, step, descent.longest)
 
 
-def settle(supplier, V, G, losses, coordinates):
+def one_proximal_step(supplier, V, G, losses, coordinates):
     """Make one proximal step, as long as it is stable: what should be zero becomes zero.
 
     Parameters and result are V, its half gradient and its losses; as they were where the
     penalty is smooth.
     """
-    if coordinates.proximal is None:
+    if coordinates.penalty.smooth:
         return V, G, losses
     limits = Limits(1, 0.0)
-    allowed = coordinates.proximal.map(V, 0.0)
+    allowed = coordinates.penalty.proximal_map(V, 0.0)
     if namespace(V).any(allowed != V):
         V, (G, losses) = allowed, supplier.gradient(allowed)
-    point = Point(V, G, losses, namespace(V).zeros_like(losses))
-    descent = _Descent(supplier, point, coordinates, limits)
+    state = State(V, G, losses, namespace(V).zeros_like(losses))
+    descent = _Descent(supplier, state, coordinates, limits)
     drive(descent.accelerate(1), limits)
     return descent.V, descent.G, descent.losses

@@ -1,0 +1,69 @@
+"""The parameters of an estimator, as values that a fit goes by."""
+
+from dataclasses import dataclass, fields
+from typing import get_args
+
+from .parameters import CONSTRAINTS, check_parameters
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The parameters of a fit, checked, as they are in GDLinearRegression.
+
+    Numbers are Python's own, whatever they came as. The learning rate is None for "auto", and
+    whether to average has been decided. Estimators that lack a parameter leave it as it is here.
+    """
+
+    alpha: object = 0.0
+    l1_ratio: float = 0.0
+    fit_intercept: bool = True
+    positive: bool = False
+    batch_size: int | None = None
+    learning_rate: float | None = None
+    schedule: object = "constant"
+    momentum: float = 0.0
+    nesterov: bool = False
+    average: bool = True
+    max_iter: int = 1000
+    tol: float = 1e-6
+    n_iter_no_change: int = 5
+    early_stopping: bool = False
+    validation_fraction: float = 0.1
+    missing_targets: str = "error"
+    shuffle: bool = True
+    verbose: int = 0
+
+    @classmethod
+    def of(cls, estimator, names=tuple(CONSTRAINTS)):
+        """Return those of an estimator that has parameters of these names.
+
+        Raises
+        ------
+        InvalidParameterError
+            For the first parameter that is not allowed.
+        """
+        check_parameters(estimator, {name: CONSTRAINTS[name] for name in names})
+        given = {name: getattr(estimator, name) for name in names if name in KINDS}
+        if _is_auto(given["learning_rate"]):
+            given["learning_rate"] = None
+        if _is_auto(given.get("average", "auto")):
+            given["average"] = given["learning_rate"] is None
+        return cls(**{name: _plain(value, KINDS[name]) for name, value in given.items()})
+
+    @property
+    def automatic(self):
+        """Whether steps are automatic."""
+        return self.learning_rate is None
+
+
+# What each of them is made, by the first of its types.
+KINDS = {field.name: get_args(field.type) or (field.type,) for field in fields(Settings)}
+
+
+def _is_auto(value):
+    return isinstance(value, str) and value == "auto"
+
+
+def _plain(value, kinds):
+    """Return a value as Python's own bool, int or float, where it is to be one."""
+    return value if value is None or kinds[0] in (object, str) else kinds[0](value)

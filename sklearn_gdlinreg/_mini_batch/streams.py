@@ -1,0 +1,82 @@
+"""The streams of a model: one for all outputs, or one for each where they are missing.
+
+Conventions: M features, D outputs; W (M, D), b (D,).
+"""
+
+from .._base.arrays import namespace
+
+
+class Streams:
+    """What a model has learnt from chunks of rows.
+
+    Parameters
+    ----------
+    members : list of Stream
+        One for all outputs; or one for each, which learns from the rows where that is observed.
+
+    Attributes
+    ----------
+    shown : (W, b) or None
+        The model that users were shown last: one that differs is theirs, to go on from.
+    """
+
+    def __init__(self, members):
+        self.members, self.shown = members, None
+
+    def _outputs(self, k):
+        """Return the outputs of a member."""
+        return slice(None) if len(self.members) == 1 else slice(k, k + 1)
+
+    @staticmethod
+    def _joined(parts):
+        """Return the array of all outputs, its last axis."""
+        parts = list(parts)
+        return parts[0] if len(parts) == 1 else namespace(parts[0]).concat(parts, axis=-1)
+
+    @property
+    def n_features(self):
+        """The number of features."""
+        return self.members[0].n_features
+
+    @property
+    def t(self):
+        """The most updates that an output was given."""
+        return max(member.t for member in self.members)
+
+    @property
+    def schedules(self):
+        """The Schedule of each member, or None for automatic steps."""
+        return [member.schedule for member in self.members]
+
+    def restart(self, W, b):
+        """Go on from another model; what is known of the features stays."""
+        for k, member in enumerate(self.members):
+            member.restart(W[:, self._outputs(k)], b[self._outputs(k)])
+
+    def snapshot(self):
+        """Return a copy that learns on its own; what never changes is shared."""
+        other = Streams([member.snapshot() for member in self.members])
+        other.shown = self.shown
+        return other
+
+    def learn(self, data):
+        """Make one pass over a chunk, Data; return the mean loss before each update."""
+        if len(self.members) == 1:
+            return self.members[0].learn(data.X, data.Y, data.output_weight(0))
+        return sum(
+            member.learn(data.X, data.Y[:, d : d + 1], data.output_weight(d))
+            for d, member in enumerate(self.members)
+        )
+
+    def rates(self):
+        """Return the last step of each output, (D,)."""
+        return self._joined(member.rates() for member in self.members)
+
+    def centre(self):
+        """Return the means of X so far, (M, D), or zeros where they are not known."""
+        return self._joined(member.centre() for member in self.members)
+
+    def result(self):
+        """Return W and b: the means of the tails, or the last ones."""
+        W, b = zip(*(member.result() for member in self.members), strict=True)
+        return self._joined(W), self._joined(b)

@@ -1,0 +1,75 @@
+"""Where a descent is, and the exact step along a direction.
+
+Full batches take it in all coefficients; where the penalty has no gradient, on the face of those
+that are not zero.
+
+Conventions: M features, D outputs; V is (M, D); G is the half gradient, -1/2 dL/dV; one entry
+per output, (D,), in losses, steps and curvatures.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from .._base.arrays import dot, inverse_of, weighted_square
+
+# One over a smaller number may be no float.
+TINY = 1e-300
+
+
+@dataclass
+class State:
+    """Where a descent is.
+
+    Attributes
+    ----------
+    V, G : array of shape (M, D), the half gradient at V
+    losses, step : array of shape (D,), the losses at V and the last exact steps
+    longest : float, the longest step on the way here; its inverse is the least curvature
+    """
+
+    V: np.ndarray
+    G: np.ndarray
+    losses: np.ndarray
+    step: np.ndarray
+    longest: float = 0.0
+
+
+class Step(NamedTuple):
+    """What is known of the exact step along a direction P, (M, D), from half gradients G.
+
+    Attributes
+    ----------
+    image : array of shape (M, D), H P
+    descent : array of shape (D,), P'G; the loss falls along P where it is positive
+    inverse : array of shape (D,), 1 / P'HP, or 0 where there is no step
+    curved : array of shape (D,), bool
+        Where there is one: it leads down, and the curvature can be told from rounding.
+    """
+
+    image: np.ndarray
+    descent: np.ndarray
+    inverse: np.ndarray
+    curved: np.ndarray
+
+
+def exact_step(supplier, P, G, live):
+    """Return the Step along P, for the outputs that are live, (D,), bool.
+
+    The least loss along P is at ``V + a P`` with ``a = descent * inverse``; the half gradient
+    there is ``G - a image``.
+    """
+    HP, curvature = supplier.curvature(P)
+    descent = dot(P, G)
+    curved = live & (descent > 0) & is_curved(supplier, P, curvature)
+    return Step(HP, descent, inverse_of(curvature, where=curved), curved)
+
+
+def is_curved(supplier, P, curvature):
+    """Whether the curvature along the columns of P can be told from rounding, (D,).
+
+    What cannot is no curvature: a step along it would lead astray. Each feature has a floor
+    of its own, so that one far off zero does not make flat what has nothing to do with it.
+    """
+    return curvature > weighted_square(supplier.floor, P) + TINY
