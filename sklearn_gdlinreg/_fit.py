@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from sklearn.utils import check_random_state
 
-from ._base.arrays import moved, to_host
+from ._base.arrays import placed_like, to_host
 from ._base.compat import FitTask
 from ._input.checks import check_data, check_init, check_library, check_sample_weight
 from ._input.dataset import Data, check_validation_data, hold_out
@@ -85,7 +85,7 @@ def start(estimator, fitted, coef_init, intercept_init, n_features, y, *, method
     if intercept_init is not None:
         b = check_init(intercept_init, "intercept_init", (n_outputs,))
     b = b if estimator.fit_intercept else np.zeros(n_outputs)
-    return moved(W.T.copy(), y), moved(b, y)
+    return placed_like(W.T.copy(), y), placed_like(b, y)
 
 
 def penalty_of(settings, n_outputs):

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils import assert_all_finite, check_random_state
 
-from ._base.arrays import moved, namespace, same_place, stored, to_host
+from ._base.arrays import namespace, placed_like, same_place, stored, to_host
 from ._fit import momentum_of, penalty_of, schedule_of, start
 from ._input.checks import check_data, check_library, check_sample_weight
 from ._input.containers import assert_finite_targets
@@ -63,7 +63,7 @@ def begin_streams(estimator, settings, n_features, y):
         moments = None
         if known:
             d = np.arange(n_outputs)[outputs][0]
-            moments = moved(moments_of_known(known[d % len(known)]), b)
+            moments = placed_like(moments_of_known(known[d % len(known)]), b)
         return Stream(
             W[:, outputs], b[outputs],
             fresh=fitted is None,
@@ -136,7 +136,7 @@ def _take_over(streams, estimator):
                 f"outputs where there is one: expected {kept.shape}. Got {got.shape}."
             )
     if not (np.array_equal(W, shown[0]) and np.array_equal(b, shown[1])):
-        model = (moved(A.astype(np.float64), streams.shown[1]) for A in (W.copy(), b))
+        model = (placed_like(A.astype(np.float64), streams.shown[1]) for A in (W.copy(), b))
         streams.restart(*model)
 
 

@@ -302,7 +302,7 @@ def _score(chunk, coef, intercept, missing):
 def _merge_scores(one, other):
     """Merge two answers of `_scoring` (Chan, Golub & LeVeque, 1983)."""
     (count, n, mean, spread, error), (count_2, m, mean_2, spread_2, error_2) = one, other
-    total, apart = n + m, mean_2 - mean
-    share = m / np.where(total > 0, total, 1.0)
-    spread = spread + spread_2 + n * share * apart**2
-    return count + count_2, total, mean + apart * share, spread, error + error_2
+    weight, apart = n + m, mean_2 - mean
+    of_other = m / np.where(weight > 0, weight, 1.0)
+    spread = spread + spread_2 + n * of_other * apart**2
+    return count + count_2, weight, mean + apart * of_other, spread, error + error_2

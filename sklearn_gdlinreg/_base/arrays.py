@@ -56,8 +56,8 @@ def same_place(A, B):
     return namespace(A) is namespace(B) and device(A) == device(B)
 
 
-def moved(values, like):
-    """Return an ndarray, or a number, as an array where another one is."""
+def placed_like(values, like):
+    """Return an ndarray, or a number, as an array of the library and device of another one."""
     if is_numpy(like) or type(values) is type(like):
         return values
     values = np.asarray(values)
@@ -152,7 +152,7 @@ def take(A, indices, axis):
     if not isinstance(indices, slice):
         if is_numpy(A) and axis == 0:
             return _rows_of(A, indices)
-        return xp.take(A, moved(indices, A), axis=axis)
+        return xp.take(A, placed_like(indices, A), axis=axis)
     part = A[indices, ...] if axis == 0 else A[..., indices]
     return np.ascontiguousarray(part) if is_numpy(A) else part
 
@@ -164,8 +164,8 @@ def nth_smallest(A, n):
     return namespace(A).sort(A, axis=0)[n, :]
 
 
-def numbers(*values):
-    """Return arrays of one value each as floats; all come from a device at once."""
+def to_floats(*values):
+    """Return arrays of one value each as floats; they leave a device in one transfer."""
     if is_numpy(values[0]):
         return map(float, values)
     xp = namespace(values[0])

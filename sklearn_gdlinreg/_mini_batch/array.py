@@ -6,7 +6,7 @@ of them. Arrays that a step changes are made anew, so that copies of it may shar
 
 import math
 
-from .._base.arrays import dot, inverse_of, is_numpy, moved, namespace, zeros
+from .._base.arrays import dot, inverse_of, is_numpy, namespace, placed_like, zeros
 from .._problem.penalty import soft_threshold
 from .dense import DenseSGD
 from .frame import Frame
@@ -30,7 +30,7 @@ class ArraySGD(DenseSGD):
     def visit(self, rows, weight, steps):
         """Make the steps of these visits, one per batch."""
         B, rule, xp = self.rule.batch_size, self.rule, namespace(self.W)
-        rows, weight = moved(rows, self.W), moved(weight, self.W)
+        rows, weight = placed_like(rows, self.W), placed_like(weight, self.W)
         for t, step in enumerate(map(float, steps)):
             batch = slice(t * B, min((t + 1) * B, rows.shape[0]))
             x, y = (
@@ -66,22 +66,22 @@ class ArraySGD(DenseSGD):
         return step
 
     @staticmethod
-    def _cautious(step, gradient, images, share):
+    def _cautious(step, gradient, images, weight):
         """Return the step of each output, or the batch's exact one if less than half of it."""
-        square, curvature = dot(gradient, gradient), dot(share[:, None] * images, images)
+        square, curvature = dot(gradient, gradient), dot(weight[:, None] * images, images)
         xp, longer = namespace(square), step * curvature > 2 * square
         return xp.where(longer, square / xp.where(longer, curvature, 1.0), step)
 
     def _shrink(self, step, x, weight):
         """Shrink coefficients after a batch, in the sum of iterates too; see `update_rule`."""
-        xp, W, gain = namespace(self.W), self.W[:-1, :], self.proximal_scale[:, None]
+        xp, W, scale = namespace(self.W), self.W[:-1, :], self.proximal_scale[:, None]
         if self.density.shape[0]:
             filled = weight @ xp.astype(x != 0, xp.float64) / self.rule.divisor
-            share = xp.where(self.density > 0, filled * inverse_of(self.density), 1.0)
-            step = step * share[:, None]
-        threshold = step * self.penalty[1, :] * gain
+            own = xp.where(self.density > 0, filled * inverse_of(self.density), 1.0)
+            step = step * own[:, None]
+        threshold = step * self.penalty[1, :] * scale
         kept = soft_threshold(W, threshold, self.rule.positive)
-        kept = kept / (1.0 + step * self.penalty[2, :] * gain**2)
+        kept = kept / (1.0 + step * self.penalty[2, :] * scale**2)
         kept = xp.where(step > 0, kept, W) if self.density.shape[0] else kept
         moves = xp.concat([kept - W, 0.0 * self.W[-1:, :]])
         self.W, self.iterate_sum = self.W + moves, self.iterate_sum + moves
@@ -125,15 +125,15 @@ class ArraySGD(DenseSGD):
         rare = self.density if self.density.shape[0] else None
         frame = Frame.of(mean, xp.sqrt(square), density, penalty, self.centred, rare)
         centre = xp.where(some, frame.centre, self.centre)
-        gain = xp.where(some, frame.inverse, self.proximal_scale)
-        unit = xp.where(some, xp.where(gain > 0, gain, 1.0), inverse)
+        proximal = xp.where(some, frame.inverse, self.proximal_scale)
+        unit = xp.where(some, xp.where(proximal > 0, proximal, 1.0), inverse)
         scale = inverse / unit
         off = ((centre - self.centre) * inverse)[None, :]
         self.W, self.iterate_sum = (
             xp.concat([A[:-1, :] * scale[:, None], A[-1:, :] + off @ A[:-1, :]])
             for A in (self.W, self.iterate_sum)
         )
-        self.centre, self.proximal_scale = centre, gain
+        self.centre, self.proximal_scale = centre, proximal
         if rare is not None:
             self.density = xp.where(some & (rare > 0), density, rare)
         self.inverse = xp.concat([unit, self.inverse[-1:]])

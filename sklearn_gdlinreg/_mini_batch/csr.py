@@ -29,8 +29,8 @@ class CSRSGD:
         self.centre, p = frame.centre - self.shift, frame.inverse**2
         self.q = self.centre * p
         self.kappa = np.array([self.centre @ self.q])
-        self.kept_unit, self.y_unit = rows.held_unit[:M], rows.held_unit[M:]
-        self.to_units = self.kept_unit[:, None] / self.y_unit
+        self.stored_unit, self.y_unit = rows.stored_unit[:M], rows.stored_unit[M:]
+        self.to_units = self.stored_unit[:, None] / self.y_unit
         # The penalty of coefficients as they are kept.
         self.penalty = penalty * np.stack([np.ones(D), self.y_unit, np.ones(D)])
         self.tell_rare(frame.density)
@@ -49,7 +49,7 @@ class CSRSGD:
         """Make the steps of these visits, one per batch."""
         descend_sparse(
             self.rule, *self.csr, self.Y, rows, weight, steps, float(self.centred), self.running,
-            self.q, self.products, self.kappa, self.kept_unit, self.penalty,
+            self.q, self.products, self.kappa, self.stored_unit, self.penalty,
             self.common, self.density, self.debts, *self._scratch, self._filled, self.table,
             self.shared, self.factors, self.velocity, self.loss, self.n_steps,
         )  # fmt: skip

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .._base.arrays import copied, inverse_of, moved, take, zeros
+from .._base.arrays import copied, inverse_of, placed_like, take, zeros
 from .._base.threads import blas_of_one_thread
 from .dense_epochs import descend_dense
 from .epochs import span_of
@@ -17,7 +17,7 @@ class DenseSGD:
     """SGD over the rows of an ndarray; parameters are those of `sgd.sgd_of`."""
 
     def __init__(self, rule, penalty, rows, frame, W, b, running):
-        self.rule, self.penalty, self.running = rule, moved(penalty, W), running
+        self.rule, self.penalty, self.running = rule, placed_like(penalty, W), running
         M, D = W.shape
         self.centred, self.centre = frame.centred, copied(frame.centre)
         self.proximal_scale = zeros((M,), W) if rule.adaptive else copied(frame.inverse)

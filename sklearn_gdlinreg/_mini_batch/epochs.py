@@ -69,8 +69,8 @@ class TailAverage:
         if newer is None or self.older is None:
             W, b, n = newer or self.older
             return W / n, b / n
-        share = max(0.0, 1.0 - newer[2] / (2.0 * self.older[2]))
-        W, b, n = (new + share * old for new, old in zip(newer, self.older, strict=True))
+        of_older = max(0.0, 1.0 - newer[2] / (2.0 * self.older[2]))
+        W, b, n = (new + of_older * old for new, old in zip(newer, self.older, strict=True))
         return W / n, b / n
 
 

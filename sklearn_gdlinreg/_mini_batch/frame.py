@@ -36,18 +36,18 @@ class Frame:
     @classmethod
     def raw(cls, rows):
         """Return the coordinates of X itself, for the textbook's step."""
-        inverse = 1.0 / rows.held_unit[: rows.n_features]
+        inverse = 1.0 / rows.stored_unit[: rows.n_features]
         return cls(zeros(inverse.shape, inverse), inverse, rows.centred)
 
     @classmethod
     def balanced(cls, rows, coordinates, penalty, batch_size):
         """Return those of automatic steps, and the means of X and Y, (P,), as rows keep them."""
-        M, rest = rows.n_features, coordinates.unit / rows.held_unit
+        M, rest = rows.n_features, coordinates.unit / rows.stored_unit
         xp = namespace(rest)
         centre = xp.concat([coordinates.centre, coordinates.y_centre]) / rest
         mean = coordinates.shift + centre
         deviation = coordinates.deviation / rest[:M]
-        root = math.sqrt(penalty.least_l2) * rows.held_unit[:M]
+        root = math.sqrt(penalty.least_l2) * rows.stored_unit[:M]
         density = rows.density()
         rare = rare_density(density, penalty, batch_size)
         return cls.of(mean[:M], deviation, density, root, rows.centred, rare), mean

@@ -14,8 +14,8 @@ Conventions: N rows, M features, D outputs, B rows a batch.
 import numpy as np
 from scipy import sparse
 
-from .._base.arrays import moved, namespace, take, to_host
-from .._rows.base import constant
+from .._base.arrays import namespace, placed_like, take, to_host
+from .._rows.base import constant_array
 
 # Rows that stand for all when the largest curvature is worked out, and how often they do.
 SAMPLE_ENTRIES = 2**18
@@ -56,7 +56,7 @@ class Visits:
             self.rows.sort()
             self.weight[long] /= times[long]
         elif (self.weight == 1.0).all():
-            self.weight = constant(1.0, weight.shape)
+            self.weight = constant_array(1.0, weight.shape)
 
     def shuffle(self, rng):
         """Put the visits into another order."""
@@ -78,11 +78,13 @@ def largest_curvature(rows, frame, lengths, rng):
     # A row without weight changes nothing, not even what is drawn.
     weight = to_host(rows.weight)
     n_rows = int(min(np.count_nonzero(weight), n_rows))
-    share = weight * lengths
-    np.cumsum(share, out=share)
+    chances = weight * lengths
+    np.cumsum(chances, out=chances)
     # Rounding may put a draw at the very end.
-    drawn = np.searchsorted(share[:-1], np.sort(rng.uniform(0.0, share[-1], n_rows)), "right")
-    each = share[-1] / weight.sum() / np.maximum(lengths[drawn], 1e-300) / n_rows
+    drawn = np.searchsorted(
+        chances[:-1], np.sort(rng.uniform(0.0, chances[-1], n_rows)), "right"
+    )
+    each = chances[-1] / weight.sum() / np.maximum(lengths[drawn], 1e-300) / n_rows
     return power_iteration(take(rows.X, drawn, axis=0), each, frame, rng)
 
 
@@ -91,7 +93,8 @@ def power_iteration(X, weight, frame, rng):
     inverse, shift, xp = frame.inverse, frame.centre * frame.inverse, namespace(frame.inverse)
     if not sparse.issparse(X):
         X = xp.astype(X, xp.float64, copy=False)
-    direction, weight = moved(rng.standard_normal(X.shape[1]), inverse), moved(weight, inverse)
+    direction = placed_like(rng.standard_normal(X.shape[1]), inverse)
+    weight = placed_like(weight, inverse)
     largest, length = 0.0, float(xp.linalg.vector_norm(direction))
     for _ in range(POWER_STEPS):
         direction = direction / (length or 1.0)
@@ -112,9 +115,9 @@ def longest_step(curvature, length, batch_size):
         2 tau, or what else bounds the squared length of a row, in the mean weighted by it.
     batch_size : int, B
     """
-    share = 1.0 / batch_size
+    own = 1.0 / batch_size
     # Rows without any length are given a step, which then moves nothing.
-    return 1.0 / max((1.0 - share) * curvature + share * length, 1e-300)
+    return 1.0 / max((1.0 - own) * curvature + own * length, 1e-300)
 
 
 def automatic(rows, frame, batch_size, rng):

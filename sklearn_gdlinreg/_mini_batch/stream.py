@@ -16,7 +16,7 @@ import math
 import numpy as np
 from scipy import sparse
 
-from .._base.arrays import inverse_of, moved, namespace, take, to_host, zeros
+from .._base.arrays import inverse_of, namespace, placed_like, take, to_host, zeros
 from .._rows.containers import rows_of
 from .._solvers.divergence import ChunkWatch
 from .epochs import TailAverage
@@ -139,14 +139,14 @@ class Stream:
         self._enter(chunk, rows, weight)
         B = self.rule.batch_size
         n_batches = math.ceil(len(rows) / B)
-        share, loss, bound = self._shares(weight, n_batches), 0.0, 0.0
+        per_weight, loss, bound = self._rows_per_weight(weight, n_batches), 0.0, 0.0
         if self.schedule is not None:
             bound = self.watch.bound(X, Y, rows, weight, B, *self.last())
         first = 0
         while first < n_batches:
-            last = self._end_of_span(share, first, len(rows))
+            last = self._end_of_span(per_weight, first, len(rows))
             visits = slice(first * B, last * B)
-            loss += self._visit(rows[visits], weight[visits], share[first], last - first)
+            loss += self._visit(rows[visits], weight[visits], per_weight[first], last - first)
             if self.t >= self.renew_at and self.schedule is None:
                 self._renew(X, rows[(last - 1) * B : last * B])
             first = last
@@ -179,8 +179,8 @@ class Stream:
             B = self.rule.batch_size
             xp = namespace(self.b)
             Y = xp.astype(take(chunk.Y, rows[:B], axis=0), xp.float64)
-            share = moved(weight[:B] / weight[:B].sum() * self.centred, self.b)
-            self.b = xp.sum(share[:, None] * Y, axis=0)
+            of_mean = placed_like(weight[:B] / weight[:B].sum() * self.centred, self.b)
+            self.b = xp.sum(of_mean[:, None] * Y, axis=0)
             self.fresh = False
         none = zeros((M,), self.W)
         frame = Frame(none, none + 1.0, self.centred, self._rare(running))
@@ -189,14 +189,14 @@ class Stream:
         if velocity is not None:
             self.sgd.velocity = velocity
 
-    def _shares(self, weight, n_batches):
-        """Return one over the mean weight of the rows seen, after each batch."""
+    def _rows_per_weight(self, weight, n_batches):
+        """Return one over the mean weight of the rows so far, after each batch."""
         ends = np.minimum(np.arange(1, n_batches + 1) * self.rule.batch_size, len(weight))
         # Summed up one by one, so that the cuts between calls do not matter.
         totals = np.cumsum(np.append(self.total_weight, weight))
-        share = (self.n_rows + ends) / totals[ends]
+        per_weight = (self.n_rows + ends) / totals[ends]
         self.n_rows, self.total_weight = self.n_rows + len(weight), float(totals[-1])
-        return share
+        return per_weight
 
     def _rule_of(self, n_rows):
         """Return the Rule of batches of so many rows together."""
@@ -204,9 +204,9 @@ class Stream:
             return self.rule
         return self._automatic(n_rows)
 
-    def _end_of_span(self, share, first, n_rows):
+    def _end_of_span(self, per_weight, first, n_rows):
         """Return up to where batches can be visited in one go."""
-        last = min(len(share), first + self.sgd.span)
+        last = min(len(per_weight), first + self.sgd.span)
         if self.schedule is None:
             last = min(last, first + self.renew_at - self.t)
         if self.tail is not None:
@@ -215,10 +215,10 @@ class Stream:
         if n_rows < last * self.rule.batch_size:
             # A last batch that is smaller takes the step of its own size.
             last = max(last - 1, first + 1)
-        same = share[first:last] == share[first]
+        same = per_weight[first:last] == per_weight[first]
         return last if same.all() else first + int(np.argmin(same))
 
-    def _visit(self, rows, weight, share, n_batches):
+    def _visit(self, rows, weight, per_weight, n_batches):
         """Make the updates of these batches; return the sum of their losses."""
         self.sgd.forget_losses()
         self.sgd.rule = rule = self._rule_of(len(rows))
@@ -229,7 +229,7 @@ class Stream:
             steps[float(self.sgd.running[-1, 0]) + ends < FEW_ROWS] = 0.0
         else:
             steps = 2.0 * self.schedule.updates(self.t, n_batches)
-        self.sgd.visit(rows, weight * share, steps)
+        self.sgd.visit(rows, weight * per_weight, steps)
         self.sgd.rule = self.rule
         self.t += n_batches
         n_updates = self.t + self.n_before
@@ -237,7 +237,7 @@ class Stream:
             self.tail.add(*self.sgd.sum())
             self.sgd.forget()
             self.tail.restart()
-        return float(namespace(self.b).sum(self.sgd.losses())) / share
+        return float(namespace(self.b).sum(self.sgd.losses())) / per_weight
 
     def _renew(self, X, rows):
         """Work out the length of a step from the rows of a batch, and the moments of all."""
@@ -309,15 +309,15 @@ class Stream:
         return self._with_zeros(W, b)
 
     def _with_zeros(self, W, b):
-        """Return a mean of iterates with zeros where the last iterate settles at zero."""
+        """Return a mean of iterates, zero where a step from the last iterate ends at zero."""
         frame, xp = self.sgd.frame(slice(None)), namespace(W)
         penalty = self.penalty.seen_from(frame.inverse**2)
         step = self.step_of(self.rule.batch_size)
         if frame.density is not None:
             # A batch that holds a rare feature shrinks its coefficient for those that do not.
-            share = xp.where(frame.density > 0, frame.density * self.rule.batch_size, 1.0)
-            step = step * inverse_of(share)[:, None]
-        settled = penalty.proximal_map(self.last()[0], step)
-        kept = xp.where(settled == 0, 0.0, penalty.proximal_map(W, 0.0))
+            often = xp.where(frame.density > 0, frame.density * self.rule.batch_size, 1.0)
+            step = step * inverse_of(often)[:, None]
+        after = penalty.proximal_map(self.last()[0], step)
+        kept = xp.where(after == 0, 0.0, penalty.proximal_map(W, 0.0))
         # The prediction at the centre stays.
         return kept, b + frame.centre @ (W - kept)

@@ -84,11 +84,11 @@ def optimality(V, G, losses, coordinates, off=0.0, rounded=0.0):
         What the losses rise by as the intercept is rounded to its type.
     """
     objective = coordinates.objective(V, losses)
-    total = objective + rounded
+    whole = objective + rounded
     G = _standard_gradient(V, G, coordinates)
-    xp, exact = namespace(V), total <= coordinates.noise
-    some, total = (xp.where(exact, 1.0, A) for A in (objective, total))
-    fits = total / xp.maximum(coordinates.null_loss, total)
+    xp, exact = namespace(V), whole <= coordinates.noise
+    some, whole = (xp.where(exact, 1.0, A) for A in (objective, whole))
+    fits = whole / xp.maximum(coordinates.null_loss, whole)
     squares = dot(G, G) + off**2
     return xp.sqrt(xp.where(exact, 0.0, xp.minimum(squares / some, fits)))
 

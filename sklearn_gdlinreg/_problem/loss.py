@@ -15,7 +15,7 @@ arrays share. The textbook's descent asks `Loss`, which works out the same numbe
 gradient that was gathered from data of any kind and size.
 """
 
-from .._base.arrays import namespace, numbers
+from .._base.arrays import namespace, to_floats
 from .certificate import optimality
 from .penalty import Penalty
 
@@ -89,5 +89,5 @@ class Loss:
         objective = c.objective(V, losses) * c.loss_unit
         worst = xp.max(optimality(V, G, losses, c, off))
         G = G / self.unit[:, None] / y_unit
-        value, worst = numbers(xp.sum(objective), worst)
+        value, worst = to_floats(xp.sum(objective), worst)
         return -2.0 * (G + self.mean[:, None] * residual), -2.0 * residual, value, worst

@@ -12,7 +12,7 @@ and its proximal map.
 
 import numpy as np
 
-from .._base.arrays import dot, inverse_of, moved, multiply, namespace
+from .._base.arrays import dot, inverse_of, multiply, namespace, placed_like
 
 
 def soft_threshold(V, threshold, positive):
@@ -79,8 +79,8 @@ class Penalty:
             l2 = l2[:, :1]
         unit = unit[:, None]
         # Of roots, so that nothing overflows where there is no penalty.
-        l2 = (unit * moved(namespace(l2).sqrt(l2), unit)) ** 2
-        l1 = moved(l1, unit)
+        l2 = (unit * placed_like(namespace(l2).sqrt(l2), unit)) ** 2
+        l1 = placed_like(l1, unit)
         return Penalty(unit * (l1 * y_unit) if self.has_l1 else l1, l2, self.positive)
 
     def with_l1_times(self, factor):
@@ -109,15 +109,15 @@ class Penalty:
     def value_without_gradient(self, V):
         """Return the L1 term of each output, (D,)."""
         xp = namespace(V)
-        return 2.0 * dot(xp.broadcast_to(moved(self._l1, V), V.shape), xp.abs(V))
+        return 2.0 * dot(xp.broadcast_to(placed_like(self._l1, V), V.shape), xp.abs(V))
 
     def l2_value(self, V):
         """Return the L2 term of each output, (D,)."""
-        return dot(moved(self._l2, V) * V, V)
+        return dot(placed_like(self._l2, V) * V, V)
 
     def half_gradient(self, V, out=None):
         """Return half the gradient of the L2 term, (M, D); ``out`` is as in `multiply`."""
-        return multiply(moved(self._l2, V), V, out=out)
+        return multiply(placed_like(self._l2, V), V, out=out)
 
     def proximal_map(self, V, step):
         """Return the U that minimises ``|U - V|^2 / (2 step) + l1 |U|``; U >= 0 if positive.
@@ -142,9 +142,9 @@ class Penalty:
 
         G is the half gradient there, (M, D). Coefficients without such a term do not count.
         """
-        xp = namespace(G)
+        xp, l1 = namespace(G), placed_like(self._l1, G)
         pull = xp.maximum(G, 0.0) if self.positive else xp.abs(G)
-        return xp.max(pull * inverse_of(xp.broadcast_to(moved(self._l1, G), G.shape)), axis=0)
+        return xp.max(pull * inverse_of(xp.broadcast_to(l1, G.shape)), axis=0)
 
     def for_batches(self, *, raw):
         """Return the numbers (3, D) that `_mini_batch.update_rule` calls shrink, l1 and l2.

@@ -6,7 +6,7 @@ Conventions: M features, D outputs; W (M, D), b (D,).
 import numpy as np
 from scipy import sparse
 
-from .._base.arrays import moved, namespace, to_host
+from .._base.arrays import namespace, placed_like, to_host
 
 # By how much rounding to the type of X may raise the objective, over itself and over that of
 # the mean of y, before the user is told.
@@ -90,7 +90,7 @@ def _take_up(W, b, objective, groups):
     b, objective = to_host(xp.astype(b, xp.float64)), to_host(objective)
     cast, outputs = to_host(W).copy(), np.arange(W.shape[1])
     for _ in range(TAKEN_UP_TIMES):
-        best = groups.best_intercept(moved(cast.astype(np.float64), groups.y_mean))
+        best = groups.best_intercept(placed_like(cast.astype(np.float64), groups.y_mean))
         off = to_host(best) - b
         if not (off**2 > TAKEN_UP * objective).any():
             break
@@ -103,7 +103,7 @@ def _take_up(W, b, objective, groups):
         cast[least, outputs] = np.where(
             cost[least, outputs] < off**2, changed, cast[least, outputs]
         )
-    return moved(cast, W)
+    return placed_like(cast, W)
 
 
 def _check_underflow(W, dtype, found, groups, tol):

@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from .._base.arrays import device, dot, moved, namespace, take, to_host, zeros
+from .._base.arrays import device, dot, namespace, placed_like, take, to_host, zeros
 from .dense import DenseRows
 
 # Items of a block: on a CPU it stays in the cache; elsewhere starting a function must cost
@@ -34,7 +34,7 @@ class ArrayRows(DenseRows):
         else:
             self.weight = self._xp.broadcast_to(zeros((1,), X) + 1.0, (self.n_rows,))
         origin = origin or self._own_origin(centred, scaled)
-        self.shift, self.unit = (moved(A, X) for A in origin)
+        self.shift, self.unit = (placed_like(A, X) for A in origin)
 
     def _own_origin(self, centred, scaled):
         """Return the shift and unit of some rows that carry weight, evenly spread."""
@@ -52,7 +52,7 @@ class ArrayRows(DenseRows):
         return self.n_rows * self.n_features
 
     @property
-    def held_unit(self):
+    def stored_unit(self):
         """Ones, (P,): rows are kept as they come."""
         return self._xp.ones_like(self.unit)
 

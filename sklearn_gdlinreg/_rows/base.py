@@ -26,7 +26,7 @@ def with_whole_strides(A):
     return A if A.flags.aligned and not A.strides[1] % A.itemsize else A.copy()
 
 
-def constant(value, shape, dtype=np.float64):
+def constant_array(value, shape, dtype=np.float64):
     """Return an array whose items all are one value in memory; nothing may write to it."""
     return np.ndarray(shape, dtype, np.array(value, dtype), strides=(0,) * len(shape))
 
@@ -59,9 +59,9 @@ class Rows:
             # A power of two changes no mean, and keeps sums of tiny or huge weights floats.
             self.weight = np.ldexp(sample_weight, -np.frexp(sample_weight.max())[1])
         else:
-            self.weight = constant(1.0, (self.n_rows,))
+            self.weight = constant_array(1.0, (self.n_rows,))
         self._outputs = self._pool = None
-        self._no_targets = constant(0.0, Y.shape, X.dtype)
+        self._no_targets = constant_array(0.0, Y.shape, X.dtype)
 
     def _sum(self, add, parts, product=0):
         """Sum ``add(outputs, start, stop)`` over spans of rows, one thread a part.
@@ -111,7 +111,7 @@ class Rows:
         return self._outputs
 
     @property
-    def held_unit(self):
+    def stored_unit(self):
         """What the columns of X and Y have been multiplied by where they are kept, (P,)."""
         return np.ones(self.n_features + self.n_outputs)
 

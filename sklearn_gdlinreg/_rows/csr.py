@@ -62,7 +62,7 @@ class CSRRows(Rows):
         self._parts_of_X = parts_of(X)
 
     @property
-    def held_unit(self):
+    def stored_unit(self):
         """What the columns of X and Y have been multiplied by where they are kept, (P,)."""
         return self.unit
 

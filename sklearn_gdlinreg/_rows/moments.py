@@ -67,12 +67,12 @@ class Moments:
     def merge(self, other):
         """Return those of these rows and of others together (Chan, Golub & LeVeque, 1983)."""
         weight = self.weight + other.weight
-        share = other.weight / weight
+        of_other = other.weight / weight
         apart = other.mean - self.mean
-        between = share * (self.weight / weight) if self.centred else 0.0
+        between = of_other * (self.weight / weight) if self.centred else 0.0
 
         def merged(ours, theirs, spread):
-            return ours + share * (theirs - ours) + between * spread
+            return ours + of_other * (theirs - ours) + between * spread
 
         products = self.products
         if products is not None:
@@ -80,7 +80,7 @@ class Moments:
             products = merged(products, other.products, outer)
         return replace(
             self, n_rows=self.n_rows + other.n_rows, weight=weight,
-            mean=self.mean + share * apart,
+            mean=self.mean + of_other * apart,
             variance=merged(self.variance, other.variance, apart**2), products=products,
         )  # fmt: skip
 

@@ -14,7 +14,7 @@ import math
 
 import numpy as np
 
-from .._base.arrays import copied, dot, multiply, namespace, numbers, weighted_square, zeros
+from .._base.arrays import copied, dot, multiply, namespace, to_floats, weighted_square, zeros
 from .._base.rounding import EPS
 from .._problem.certificate import Target, optimality
 from .._problem.quadratic import START_OVERFLOWS
@@ -181,7 +181,7 @@ def _cycle(supplier, state, target, coordinates, limits):
         furthest = xp.max(length)
         live = along.curved & unfinished(losses, G, xp.maximum(furthest, longest))
         # All that the host wants to know of this step, in one transfer.
-        loss, furthest, n_live = numbers(losses @ loss_unit, furthest, xp.count_nonzero(live))
+        loss, furthest, n_live = to_floats(losses @ loss_unit, furthest, xp.count_nonzero(live))
         if furthest == 0.0:
             break
         longest = max(longest, furthest)

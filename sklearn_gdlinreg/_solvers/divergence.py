@@ -4,7 +4,7 @@ import math
 
 from scipy import sparse
 
-from .._base.arrays import moved, namespace, take
+from .._base.arrays import namespace, placed_like, take
 from .._problem.quadratic import START_OVERFLOWS
 
 # A loss that grows this many times in a row, by a step above the limit, will not recover.
@@ -132,12 +132,12 @@ class ChunkWatch:
         chunk, on its first batch.
         """
         xp, B = namespace(Y), min(batch_size, len(rows))
-        share = moved(weight / weight.sum(), Y)
+        weight = placed_like(weight / weight.sum(), Y)
         Y, X = xp.astype(take(Y, rows, axis=0), xp.float64), take(X, rows[:B], axis=0)
-        self.null_loss = max(self.null_loss, float(share @ xp.sum(Y**2, axis=1)))
+        self.null_loss = max(self.null_loss, float(weight @ xp.sum(Y**2, axis=1)))
         X = X if sparse.issparse(X) else xp.astype(X, xp.float64)
         error = Y[:B, :] - (X @ W + b)
-        start = float(xp.sum(share[:B] @ error**2) / xp.sum(share[:B]))
+        start = float(xp.sum(weight[:B] @ error**2) / xp.sum(weight[:B]))
         return HOPELESS * max(self.null_loss, start)
 
     def diverges(self, loss, bound):

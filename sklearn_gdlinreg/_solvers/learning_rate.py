@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse.linalg import LinearOperator, eigsh
 
-from .._base.arrays import moved, to_host
+from .._base.arrays import placed_like, to_host
 from .._problem.loss import Loss
 
 # An adaptive rate is cut by this, and given up below this share of the first one.
@@ -141,7 +141,7 @@ def largest_stable_step(loss, momentum):
         """Half the Hessian in (W, b) times p, from that of the centred problem."""
         p = p.reshape(-1)
         P = np.ascontiguousarray(np.broadcast_to((p[:M] / unit)[:, None], supplier.shape))
-        HP, curvatures = map(to_host, supplier.curvature(moved(P, loss.mean)))
+        HP, curvatures = map(to_host, supplier.curvature(placed_like(P, loss.mean)))
         # Outputs differ by their L2 penalties alone.
         HP = HP[:, np.argmax(curvatures)] / unit
         if not fit_intercept:

@@ -14,7 +14,7 @@ penalty that has no gradient. What makes steps is a generator, and yields as a d
 import functools
 import math
 
-from .._base.arrays import copied, dot, namespace, nth_smallest, numbers
+from .._base.arrays import copied, dot, namespace, nth_smallest, to_floats
 from .._base.rounding import EPS
 from .._problem.certificate import Target
 from .conjugate_directions import directions_for
@@ -147,7 +147,7 @@ class _Descent:
             length, ends, live = self._length(P, along, live & (along.descent > 0), slope)
             ended = xp.any(ends, axis=0)
             counts = xp.count_nonzero(live), xp.count_nonzero(ended)
-            furthest, n_live, n_ended = numbers(xp.max(length), *counts)
+            furthest, n_live, n_ended = to_floats(xp.max(length), *counts)
             if not n_live:
                 return True
             self.longest = max(self.longest, furthest)
@@ -221,7 +221,7 @@ class _Descent:
             finished = yield from self.explore(4 * n_round, (polish * target) ** 2)
             n_round = FIRST_ROUND if finished else min(2 * n_round, LONGEST_ROUND)
             square, left = self.left(target)
-            distance, n_left = numbers(
+            distance, n_left = to_floats(
                 xp.sum(xp.where(left, square, 0.0)), xp.count_nonzero(left)
             )
             n_worse = 0 if distance < 0.5 * least else n_worse + 1
