@@ -109,6 +109,20 @@ def test_contributing_has_every_module():
     assert found == modules - rooms
 
 
+def test_what_a_change_needs_is_where_the_page_says():
+    """Each name in a paragraph is in one of the files that the paragraph names."""
+    section = CONTRIBUTING.split("## Where a change goes")[1].split("\n## ")[0]
+    paragraphs = [part for part in section.split("\n\n") if part.startswith("**")]
+    assert len(paragraphs) == 5
+    for paragraph in paragraphs:
+        marked = re.findall(r"`([^`]+)`", paragraph.replace("\n", " "))
+        files = [PACKAGE / name for name in marked if name.endswith((".py", ".pyx"))]
+        text = "".join(path.read_text(encoding="utf-8") for path in files)
+        for name in marked:
+            for part in [] if "/" in name or name.endswith(".py") else name.split("."):
+                assert re.search(rf"\b{part}\b", text), (name, paragraph)
+
+
 def test_the_recipe_for_a_schedule(tmp_path):
     """Apply the edits that the page shows to a copy, and run the tests that they change."""
     shutil.copytree(PACKAGE, tmp_path / PACKAGE.name)
