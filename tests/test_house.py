@@ -124,3 +124,18 @@ def test_solvers_know_neither_estimators_nor_the_history():
             modules = set(imported(path))
             above = ("_report", "_fit", "_partial_fit", "_regressor", "_linear_model", "dask")
             assert not [module for module in modules if module.startswith(above)], path
+
+
+def test_no_other_module_builds_a_penalty_or_takes_it_apart():
+    for path in MODULES:
+        if name_of(path) != "_problem.penalty":
+            assert not re.search(r"\bPenalty\(|\._l[12]\b", path.read_text("utf-8")), path
+
+
+def test_one_loop_runs_groups_of_outputs():
+    """Each other solver is given one group; what reads, joins and checks them is with Groups."""
+    for path in MODULES:
+        if name_of(path).startswith(("_solvers.", "_mini_batch.")):
+            loops = re.findall(r"\bin groups\b", path.read_text("utf-8"))
+            # The longest step by which no output diverges is one of all groups.
+            assert len(loops) == (name_of(path) == "_solvers.learning_rate"), path

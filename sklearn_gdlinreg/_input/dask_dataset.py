@@ -24,6 +24,9 @@ class DaskData:
         The outputs that are missing in the same rows, where some are.
     """
 
+    # Chunks of some outputs are read by themselves.
+    gathered = whole = None
+
     def __init__(self, chunks, groups):
         self.chunks, self.groups = chunks, groups
         self.n_rows, self.n_outputs = chunks.shape[0], chunks.n_outputs
@@ -43,7 +46,7 @@ class DaskData:
             if self.groups is not None or not isinstance(outputs, slice):
                 outputs = np.arange(self.n_outputs)[outputs]
                 chunks = chunks.of_outputs(outputs, masked=self.groups is not None)
-            yield outputs, chunks, None, None, None
+            yield outputs, chunks, None, None
 
 
 def is_dask(A):

@@ -77,10 +77,13 @@ class Data:
     def parts(self, penalty):
         """Yield the rows of each group of outputs, as `reading.read_groups` takes them."""
         for outputs, weight in self.groups(penalty):
-            Y, gathered = self.Y, self.gathered
-            if not isinstance(outputs, slice):
-                Y, gathered = take(self.Y, outputs, axis=1), None
-            yield outputs, self.X, Y, weight, gathered
+            Y = self.Y if isinstance(outputs, slice) else take(self.Y, outputs, axis=1)
+            yield outputs, self.X, Y, weight
+
+    @property
+    def whole(self):
+        """X, Y and weight where all outputs are observed in all rows; else None."""
+        return (self.X, self.Y, self.weight) if self.observed is None else None
 
     def take(self, rows):
         """Return some of the rows."""

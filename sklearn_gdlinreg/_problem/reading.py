@@ -16,14 +16,21 @@ def read_groups(data, penalty, **options):
     Parameters
     ----------
     data : Data or DaskData
-        Its ``parts(penalty)`` are (outputs, X, Y, sample_weight, gathered) of each group.
+        Its ``parts(penalty)`` are (outputs, X, Y, sample_weight) of each group; ``whole`` is
+        (X, Y, sample_weight) where all groups have the same rows, or None.
     penalty : Penalty, of all outputs
     **options : as in `read`
     """
+    parts, gathered = list(data.parts(penalty)), data.gathered
+    if len(parts) > 1 and data.whole is not None:
+        # Outputs of two kinds of penalty, in the same rows: these are looked at once.
+        gathered = _gather(*data.whole, **options)
     groups = []
-    for outputs, X, Y, weight, gathered in data.parts(penalty):
-        own = penalty.of_outputs(outputs)
-        problem = read(X, Y, weight, penalty=own, gathered=gathered, **options)
+    for outputs, *own_rows in parts:
+        own, known = penalty.of_outputs(outputs), gathered
+        if gathered is not None and len(parts) > 1:
+            known = [of_all.of_outputs(outputs) for of_all in gathered]
+        problem = read(*own_rows, penalty=own, gathered=known, **options)
         groups.append(Group(outputs, own, *problem))
     return Groups(groups)
 
@@ -51,14 +58,21 @@ def read(X, Y, sample_weight, *, penalty, fit_intercept, raw, n_steps, gathered=
     moments : ByMoments or None, where passes are cheaper
     passes : ByPasses
     """
+    options = {"fit_intercept": fit_intercept, "raw": raw, "n_steps": n_steps}
+    rows, moments = _gather(X, Y, sample_weight, gathered=gathered, **options)
+    coordinates = Coordinates.of(moments, penalty=penalty, raw=raw)
+    return coordinates, by_moments(moments, coordinates), ByPasses(rows, coordinates)
+
+
+def _gather(X, Y, sample_weight, *, fit_intercept, raw, n_steps, gathered=None):
+    """Return Rows and their Moments, with products where these are cheaper than passes."""
     rows, moments = gathered or (None, None)
     if rows is None:
         rows = rows_of(X, Y, sample_weight, centred=fit_intercept, scaled=not raw)
     cheaper = moments_are_cheaper(rows, n_steps)
     if moments is None or (moments.products is None and cheaper):
         moments = rows.moments() if cheaper else rows.column_moments()
-    coordinates = Coordinates.of(moments, penalty=penalty, raw=raw)
-    return coordinates, by_moments(moments, coordinates), ByPasses(rows, coordinates)
+    return rows, moments
 
 
 def by_moments(moments, coordinates):

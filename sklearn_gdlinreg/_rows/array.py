@@ -4,6 +4,7 @@ What kernels do for NumPy's arrays, functions of the Array API do here, block by
 Conventions are those of `base`.
 """
 
+import copy
 import math
 
 import numpy as np
@@ -45,6 +46,15 @@ class ArrayRows(DenseRows):
         X, Y = (to_host(take(A, rows, axis=0)) for A in (self.X, self.Y))
         sample = DenseRows(X, Y, None, centred=centred, scaled=scaled)
         return sample.shift, sample.unit
+
+    def of_outputs(self, outputs):
+        """Return the same rows with some of the outputs, given by an index array."""
+        columns = np.append(np.arange(self.n_features), self.n_features + outputs)
+        other = copy.copy(self)
+        other.Y, other.n_outputs = take(self.Y, outputs, axis=1), len(outputs)
+        other.shift, other.unit = (take(A, columns, axis=0) for A in (self.shift, self.unit))
+        other._column_sums = None
+        return other
 
     @property
     def n_entries(self):

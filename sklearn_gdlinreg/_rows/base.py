@@ -6,13 +6,14 @@ Conventions: N rows, M features, D outputs, P = M + D columns ``[z_x, z_y]``; me
 weighted; V is (M, D).
 """
 
+import copy
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 
 import numpy as np
 from sklearn.utils import assert_all_finite
 
-from .._base.arrays import stored
+from .._base.arrays import stored, take
 from .._base.threads import blas_of_one_thread, count_threads
 from .._input.containers import assert_finite_targets
 
@@ -62,6 +63,19 @@ class Rows:
             self.weight = constant_array(1.0, (self.n_rows,))
         self._outputs = self._pool = None
         self._no_targets = constant_array(0.0, Y.shape, X.dtype)
+
+    def of_outputs(self, outputs):
+        """Return the same rows with some of the outputs, given by an index array.
+
+        X is shared, as it is, and nothing of it is read.
+        """
+        columns = np.append(np.arange(self.n_features), self.n_features + outputs)
+        other = copy.copy(self)
+        other.Y, other.n_outputs = take(self.Y, outputs, axis=1), len(outputs)
+        other.shift, other.unit = self.shift[columns], self.unit[columns]
+        other._no_targets = constant_array(0.0, other.Y.shape, self._no_targets.dtype)
+        other._outputs = other._pool = other._column_sums = other._residual = None
+        return other
 
     def _sum(self, add, parts, product=0):
         """Sum ``add(outputs, start, stop)`` over spans of rows, one thread a part.

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from .._base.arrays import take
 from .._base.rounding import EPS
 
 # A variance that is left below this share of that of all rows is rounding.
@@ -104,15 +105,17 @@ class Moments:
             variance=variance, products=products,
         )  # fmt: skip
 
-    def repeated(self, n):
-        """Return the same with all outputs n times, side by side."""
-        M = self.n_features
-        n_outputs = self.mean.shape[0] - M
-        columns = np.append(np.arange(M), M + np.tile(np.arange(n_outputs), n))
+    def of_outputs(self, outputs):
+        """Return the same of some of the outputs, given by an index array."""
+        columns = np.append(np.arange(self.n_features), self.n_features + outputs)
         mean, variance, shift, unit = (
-            A[columns] for A in (self.mean, self.variance, self.shift, self.unit)
+            take(A, columns, axis=0) for A in (self.mean, self.variance, self.shift, self.unit)
         )
-        products = None if self.products is None else self.products[:, columns]
+        products = None if self.products is None else take(self.products, columns, axis=1)
         return replace(
             self, mean=mean, variance=variance, products=products, shift=shift, unit=unit
         )
+
+    def repeated(self, n):
+        """Return the same with all outputs n times, side by side."""
+        return self.of_outputs(np.tile(np.arange(self.mean.shape[0] - self.n_features), n))

@@ -1,5 +1,9 @@
 """Full-batch descent where the penalty has no gradient: an L1 term, or ``positive``.
 
+It minimises, for each output, ``null - 2 B'V + V'HV + 2 sum_m l1_m |V_m|`` with the L1 term of the
+penalty in the coordinates of V, and with V >= 0 where that is asked for. The half gradient of the
+first part is ``G = B - HV``, as in `conjugate`.
+
 Two kinds of step take turns (as in Moré & Toraldo, 1991). Accelerated proximal steps, with
 restarts (Beck & Teboulle, 2009; O'Donoghue & Candès, 2015), find which coefficients are
 zero. On the face where these stay zero and no other changes its sign the objective is
@@ -7,8 +11,8 @@ quadratic again: exact steps with exact momentum descend it, until one meets the
 Where that takes long, as on wide data with a weak penalty, the penalty is lowered step by
 step from one that leaves nothing (Hale, Yin & Zhang, 2008).
 
-Conventions are those of `conjugate`; the objective of an output is its loss and the
-penalty that has no gradient. What makes steps is a generator, and yields as a descent does.
+Conventions are those of `conjugate`: V, G and directions are (M, D), losses (D,). What makes
+steps is a generator of iterates.
 """
 
 import functools
