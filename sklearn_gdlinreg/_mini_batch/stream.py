@@ -1,7 +1,7 @@
 """Mini-batch descent over rows that come once: `partial_fit`.
 
-It minimises the loss of all rows so far, with the penalty, both as in `_problem.loss`: each batch
-of B rows is a step along its gradient.
+It minimises the loss of all rows so far, with the penalty, both as in `_problem.loss`: each
+batch of B rows is a step along its gradient.
 
 Automatic steps are those of `sampling`, in a frame that follows running moments: each batch
 joins them before it is learnt from (`Rule.adaptive`). A row cannot be visited twice here:

@@ -1,8 +1,8 @@
 """Full-batch descent where the penalty has no gradient: an L1 term, or ``positive``.
 
-It minimises, for each output, ``null - 2 B'V + V'HV + 2 sum_m l1_m |V_m|`` with the L1 term of the
-penalty in the coordinates of V, and with V >= 0 where that is asked for. The half gradient of the
-first part is ``G = B - HV``, as in `conjugate`.
+It minimises, for each output, ``null - 2 B'V + V'HV + 2 sum_m l1_m |V_m|``, with the L1 term in
+the coordinates of V, and V >= 0 where that is asked for. The half gradient of the first part is
+``G = B - HV``, as in `conjugate`.
 
 Two kinds of step take turns (as in Moré & Toraldo, 1991). Accelerated proximal steps, with
 restarts (Beck & Teboulle, 2009; O'Donoghue & Candès, 2015), find which coefficients are
