@@ -14,6 +14,7 @@ from sklearn.utils import estimator_checks
 from sklearn_gdlinreg import GDLinearRegression, GDLinearRegressionCV, _fit
 from sklearn_gdlinreg._base import arrays
 from sklearn_gdlinreg._base.compat import ARRAY_API
+from sklearn_gdlinreg._rows import array as array_rows
 
 strict = pytest.importorskip("array_api_strict")
 try:
@@ -380,7 +381,7 @@ def test_float32_holds_five_digits(library, make_data, n_features):
 def test_blocks_of_rows_add_up(library, monkeypatch, make_data, rng):
     X, Y = make_data(1000, 5, 2)
     sample_weight = rng.uniform(size=1000)
-    monkeypatch.setattr("sklearn_gdlinreg._rows.array.CPU_ITEMS", 300)
+    monkeypatch.setattr(array_rows, "CPU_ITEMS", 300)
     for parameters in ({}, {"batch_size": 50, "random_state": 0}):
         expected = GDLinearRegression(**parameters).fit(
             X.astype(library.dtype), Y.astype(library.dtype), sample_weight

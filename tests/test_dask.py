@@ -21,6 +21,7 @@ from sklearn_gdlinreg import GDLinearRegression
 dask = pytest.importorskip("dask")
 import dask.array as da  # noqa: E402
 
+from sklearn_gdlinreg._rows import dask as dask_rows  # noqa: E402
 from sklearn_gdlinreg.dask import DaskGDLinearRegression  # noqa: E402
 
 N, M, D = 600, 6, 3
@@ -506,7 +507,7 @@ def test_few_chunks_are_held_at_a_time(make_data, wide):
 
 
 def test_moments_are_not_larger_than_chunks(monkeypatch, make_data):
-    monkeypatch.setattr("sklearn_gdlinreg._rows.dask.ALWAYS_NARROW", 10)
+    monkeypatch.setattr(dask_rows, "ALWAYS_NARROW", 10)
     X, Y = make_data(600, 40, 2)
     for size, engine in ((20, "passes"), (100, "moments")):
         model = DaskGDLinearRegression(tol=1e-10).fit(chunked(X, size), Y)

@@ -8,6 +8,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LinearRegression, Ridge
 
 from sklearn_gdlinreg import GDLinearRegression
+from sklearn_gdlinreg._base import threads
 from sklearn_gdlinreg._problem import loss as oracle
 from sklearn_gdlinreg._problem.certificate import optimality
 from sklearn_gdlinreg._problem.penalty import Penalty
@@ -326,7 +327,7 @@ def test_many_threads_agree_with_one(make_data, monkeypatch):
     models = []
     for n_threads in ("1", "3"):
         monkeypatch.setenv("OMP_NUM_THREADS", n_threads)
-        monkeypatch.setattr("sklearn_gdlinreg._base.threads.WORK_OF_A_THREAD", 1000)
+        monkeypatch.setattr(threads, "WORK_OF_A_THREAD", 1000)
         models.append(GDLinearRegression().fit(X, Y))
     np.testing.assert_allclose(models[0].coef_, models[1].coef_, rtol=1e-9)
 
