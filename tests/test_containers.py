@@ -280,7 +280,14 @@ def assert_same(answers, expected, X, tolerance):
         np.testing.assert_allclose(got, want, rtol=tolerance, atol=atol, err_msg=name)
 
 
-every_method = pytest.mark.parametrize("method", METHODS, ids=lambda method: method.__name__)
+every_method = pytest.mark.parametrize(
+    "method",
+    [
+        pytest.param(method, marks=pytest.mark.slow if method is cross_validation else ())
+        for method in METHODS
+    ],
+    ids=lambda method: method.__name__,
+)
 
 
 @every_method

@@ -32,7 +32,15 @@ CHUNKS = {
     "single rows": (1,) * 20 + (580,),
     "empty ones": (0, 250, 0, 0, 350, 0),
 }
-each_chunking = pytest.mark.parametrize("chunks", CHUNKS.values(), ids=CHUNKS)
+# Of many chunks, and of some that are not alike, one kind is enough for a quick look.
+each_chunking = pytest.mark.parametrize(
+    "chunks",
+    [
+        pytest.param(chunks, marks=[] if name == "uneven" else pytest.mark.slow)
+        for name, chunks in CHUNKS.items()
+    ],
+    ids=CHUNKS,
+)
 PARAMETERS = [
     {},
     {"alpha": 0.1},
@@ -204,7 +212,11 @@ def test_the_least_squares_answer_of_one_output(data, chunks):
     np.testing.assert_allclose(prediction.compute(), model.to_local().predict(X), rtol=1e-12)
 
 
-@pytest.mark.parametrize("parameters", [{}, {"alpha": 0.5, "l1_ratio": 0.5}], ids=str)
+@pytest.mark.parametrize(
+    "parameters",
+    [{}, pytest.param({"alpha": 0.5, "l1_ratio": 0.5}, marks=pytest.mark.slow)],
+    ids=str,
+)
 def test_passes_over_wide_data(container, make_data, parameters):
     X, Y = make_data(60, 200, 2, decades=1.0)
     parameters = {"tol": 1e-10 if not parameters else 1e-7, "max_iter": 5000, **parameters}
@@ -532,6 +544,7 @@ def client():
             yield client
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("parameters", [{}, {"alpha": 0.05, "l1_ratio": 0.5}], ids=str)
 def test_processes(client, data, parameters):
@@ -552,6 +565,7 @@ def slow(block, seconds):
     return block
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("wide", [False, True])
 def test_a_worker_is_killed_in_the_middle_of_a_fit(client, make_data, wide):
@@ -579,6 +593,7 @@ def test_a_worker_is_killed_in_the_middle_of_a_fit(client, make_data, wide):
     assert_same(model, expected, 1e-8)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_grid_search_on_the_cluster(client, data):
     joblib = pytest.importorskip("joblib")

@@ -109,6 +109,7 @@ def test_contributing_has_every_module():
     assert found == modules - rooms
 
 
+@pytest.mark.slow
 def test_the_recipe_for_a_schedule(tmp_path):
     """Apply the edits that the page shows to a copy, and run the tests that they change."""
     shutil.copytree(PACKAGE, tmp_path / PACKAGE.name)

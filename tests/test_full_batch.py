@@ -332,6 +332,7 @@ def test_many_threads_agree_with_one(make_data, monkeypatch):
     np.testing.assert_allclose(models[0].coef_, models[1].coef_, rtol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [{}, {"alpha": 1.0, "l1_ratio": 0.5}, {"alpha": 1.0, "positive": True}],

@@ -240,6 +240,7 @@ def rare_and_dense(n_rows, n_features, rng):
     return sparse.hstack([dense, one_hot(n_rows, n_features - 5, rng)]).tocsr()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("container", [sparse.csr_array.toarray, sparse.csr_array])
 @pytest.mark.parametrize("batch_size", [1, 8])
 @pytest.mark.parametrize("design", [one_hot, zeros_and_ones, rare_and_dense])
@@ -310,6 +311,7 @@ def test_textbook_on_wide_rare_features_is_lazy(rng):
     assert 0 < np.count_nonzero(lazy.coef_) < 500
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("N", "M"), [(50, 500), (100, 200), (200, 200)])
 @pytest.mark.parametrize("alpha", [1.0, 0.1, 0.01])
 @pytest.mark.parametrize("engine", ["moments", "passes"])

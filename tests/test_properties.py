@@ -18,6 +18,7 @@ from sklearn.linear_model import ElasticNet, LinearRegression
 from sklearn_gdlinreg import GDLinearRegression
 from sklearn_gdlinreg._problem import loss as oracle
 
+pytestmark = pytest.mark.slow
 hypothesis = pytest.importorskip("hypothesis")
 from hypothesis import assume, given  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402

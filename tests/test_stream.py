@@ -235,6 +235,7 @@ def test_another_regime_is_no_divergence(rng, container):
     assert model.loss_curve_[-1] < 1e-6
 
 
+@pytest.mark.slow
 def test_losses_that_only_fluctuate_are_no_divergence():
     for seed in range(20):
         rng = np.random.default_rng(seed)
@@ -324,6 +325,7 @@ DESIGNS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"alpha": 0.01, "l1_ratio": 0.5}], ids=str)
 @pytest.mark.parametrize("batch_size", [1, 64])
 @pytest.mark.parametrize("n_rows", [1, 3])

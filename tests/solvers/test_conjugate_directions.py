@@ -140,4 +140,4 @@ def test_curvature_below_the_floor_is_none():
     supplier = SimpleNamespace(floor=np.array([1e-3, 1.0]))
     P = np.array([[2.0, 0.0, 0.0], [0.0, 3.0, 0.0]])
     assert list(is_curved(supplier, P, np.array([4.1e-3, 9.1, 1e-290]))) == [True] * 3
-    assert list(is_curved(supplier, P, np.array([3.9e-3, 8.9, 0.0]))) == [False] * 3
+    assert list(is_curved(supplier, P, np.array([3.9e-3, 8.9, 1e-310]))) == [False] * 3
