@@ -132,6 +132,7 @@ def test_masked_targets(container, data, rng, chunks, parameters):
     assert_same(model, expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["Float64", "Int64", "double[pyarrow]", "int64[pyarrow]"])
 def test_numbers_that_pandas_and_arrow_keep(data, dtype):
     pandas = pytest.importorskip("pandas")
@@ -494,6 +495,7 @@ def test_each_pass_is_one_graph(data):
     assert len(graphs) <= 2 * model.n_iter_ + 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wide", [False, True])
 def test_few_chunks_are_held_at_a_time(make_data, wide):
     X, Y = make_data(48, 300, 2, decades=1.0) if wide else make_data(1200, M, 2)

@@ -69,7 +69,15 @@ def run(test):
     assert doctest.DocTestRunner(optionflags=OPTIONS).run(test, clear_globs=False).failed == 0
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "page",
+    # A page that starts a cluster takes as long as all others.
+    [
+        pytest.param(page, marks=pytest.mark.slow if page.name == "dask.md" else ())
+        for page in PAGES
+    ],
+    ids=lambda page: str(page.relative_to(ROOT)),
+)
 def test_page(page):
     names = {"__name__": "__main__"}
     for line, block in blocks_of(page):

@@ -62,6 +62,7 @@ def test_is_optimal(data, rng, container, options):
         assert (model.coef_ == 0).any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("container", CONTAINERS)
 @pytest.mark.parametrize("options", [*PENALTIES[:2], *PENALTIES[3:4]])
 def test_is_optimal_on_wide_data(make_data, container, options):
@@ -390,6 +391,7 @@ def test_opposed_features_and_no_negative_coefficients(container, tol):
         assert model.coef_.max() < 1e3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("factor", [3.0, 1e-3, 7e5])
 def test_many_minimisers_follow_the_data_not_their_form(factor):
     """Of opposed and equal columns: the same for any unit of weight and order of columns."""

@@ -45,6 +45,7 @@ def test_approaches_least_squares_on_unscaled_data(make_data, container, batch_s
     assert late < early
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("container", CONTAINERS)
 @pytest.mark.parametrize(
     "options",
@@ -193,6 +194,7 @@ def test_a_chunk_is_learnt_in_spans(make_data, container, monkeypatch):
     assert pickle.dumps(models[1]) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("excess", [1.05, 10.0, 1e6])
 @pytest.mark.parametrize("masked", [False, True])
 def test_textbook_steps_that_are_too_long_are_told(rng, excess, masked):
