@@ -71,7 +71,7 @@ def run(test):
 
 @pytest.mark.parametrize(
     "page",
-    # A page that starts a cluster takes as long as all others.
+    # That of Dask takes as long as all the others together.
     [
         pytest.param(page, marks=pytest.mark.slow if page.name == "dask.md" else ())
         for page in PAGES
