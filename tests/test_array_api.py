@@ -14,6 +14,7 @@ from sklearn.utils import estimator_checks
 from sklearn_gdlinreg import GDLinearRegression, GDLinearRegressionCV, _fit
 from sklearn_gdlinreg._base import arrays
 from sklearn_gdlinreg._base.compat import ARRAY_API
+from sklearn_gdlinreg._rows import array as array_rows
 
 strict = pytest.importorskip("array_api_strict")
 try:
@@ -67,8 +68,14 @@ STRICT = [
     Library(strict, strict.Device("device1"), "float32"),
 ]
 TORCH = [Library(torch, "cpu", dtype) for dtype in ("float64", "float32")]
-# Those of PyTorch are skipped without it.
-LIBRARIES = [*STRICT, *(pytest.param(library, marks=needs_torch) for library in TORCH)]
+slow = pytest.mark.slow
+# Those of PyTorch are skipped without it. One that follows the standard to the letter is enough
+# for a quick look.
+LIBRARIES = [
+    STRICT[0],
+    pytest.param(STRICT[1], marks=slow),
+    *(pytest.param(library, marks=[needs_torch, slow]) for library in TORCH),
+]
 FLOAT64, FLOAT32 = LIBRARIES[::2], LIBRARIES[1::2]
 each_library = pytest.mark.parametrize("library", LIBRARIES, ids=repr)
 tensors = pytest.param(as_tensor, marks=needs_torch)
@@ -96,7 +103,7 @@ BATCHES = [
     {"batch_size": 32, "early_stopping": True, "schedule": "adaptive", "learning_rate": 1e-7}
     | {"max_iter": 10},
 ]
-TARGETS = ["vector", "weighted", "masked"]
+TARGETS = [pytest.param("vector", marks=slow), "weighted", pytest.param("masked", marks=slow)]
 
 
 @pytest.fixture
@@ -265,6 +272,7 @@ def test_other_libraries_are_told(library, problem):
     assert vars(model) == before
 
 
+@pytest.mark.slow
 @needs_dispatch
 @each_library
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
@@ -335,6 +343,7 @@ def test_bad_input_is_told(library, name, problem):
         assert not hasattr(model, "coef_")
 
 
+@pytest.mark.slow
 @needs_dispatch
 @pytest.mark.parametrize("parameters", [{}, {"alpha": 0.01, "l1_ratio": 0.5}], ids=str)
 @pytest.mark.parametrize("shape", [(300, 20), (30, 60)])
@@ -380,7 +389,7 @@ def test_float32_holds_five_digits(library, make_data, n_features):
 def test_blocks_of_rows_add_up(library, monkeypatch, make_data, rng):
     X, Y = make_data(1000, 5, 2)
     sample_weight = rng.uniform(size=1000)
-    monkeypatch.setattr("sklearn_gdlinreg._rows.array.CPU_ITEMS", 300)
+    monkeypatch.setattr(array_rows, "CPU_ITEMS", 300)
     for parameters in ({}, {"batch_size": 50, "random_state": 0}):
         expected = GDLinearRegression(**parameters).fit(
             X.astype(library.dtype), Y.astype(library.dtype), sample_weight

@@ -150,6 +150,7 @@ def run(out, *options):
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
+@pytest.mark.slow
 def test_one_command_measures_writes_and_compares(tmp_path):
     first = run(tmp_path, "--only", "full_batch", "--case", "small")
     assert "No earlier run" in first

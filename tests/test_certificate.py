@@ -63,6 +63,7 @@ def test_float32_with_columns_collinear_but_for_rounding(weighted, tol, n_output
         assert np.abs(model.coef_).max() < 1e4
 
 
+@pytest.mark.slow
 def test_float32_polynomials():
     X, y = load_diabetes(return_X_y=True)
     X = PolynomialFeatures(3, include_bias=False).fit_transform(X).astype(np.float32)

@@ -136,6 +136,7 @@ def test_a_path_of_ridges_has_alphas(problem):
         assert len(model.alphas_) % 6 == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("unit", "y_unit"), [(1e-8, 1e-8), (5e-7, 1e-10), (1e8, 1e8), (1, 1e9)])
 @pytest.mark.parametrize("l1_ratio", [0.0, 1.0, [0.0, 0.5, 1.0]])
 def test_units_change_no_choice(rng, unit, y_unit, l1_ratio):
@@ -206,6 +207,7 @@ def test_a_row_without_a_weight_is_absent_from_leave_one_out(rng):
     assert model.alpha_ == pytest.approx(removed.alpha_)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("N", "M"), [(30, 80), (40, 3)])
 @pytest.mark.parametrize("D", [1, 20])
 def test_wide_and_long_and_many_outputs(make_data, supplier, N, M, D):

@@ -21,6 +21,7 @@ from sklearn_gdlinreg import GDLinearRegression
 dask = pytest.importorskip("dask")
 import dask.array as da  # noqa: E402
 
+from sklearn_gdlinreg._rows import dask as dask_rows  # noqa: E402
 from sklearn_gdlinreg.dask import DaskGDLinearRegression  # noqa: E402
 
 N, M, D = 600, 6, 3
@@ -31,7 +32,15 @@ CHUNKS = {
     "single rows": (1,) * 20 + (580,),
     "empty ones": (0, 250, 0, 0, 350, 0),
 }
-each_chunking = pytest.mark.parametrize("chunks", CHUNKS.values(), ids=CHUNKS)
+# Of many chunks, and of some that are not alike, one kind is enough for a quick look.
+each_chunking = pytest.mark.parametrize(
+    "chunks",
+    [
+        pytest.param(chunks, marks=[] if name == "uneven" else pytest.mark.slow)
+        for name, chunks in CHUNKS.items()
+    ],
+    ids=CHUNKS,
+)
 PARAMETERS = [
     {},
     {"alpha": 0.1},
@@ -123,6 +132,7 @@ def test_masked_targets(container, data, rng, chunks, parameters):
     assert_same(model, expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["Float64", "Int64", "double[pyarrow]", "int64[pyarrow]"])
 def test_numbers_that_pandas_and_arrow_keep(data, dtype):
     pandas = pytest.importorskip("pandas")
@@ -203,7 +213,11 @@ def test_the_least_squares_answer_of_one_output(data, chunks):
     np.testing.assert_allclose(prediction.compute(), model.to_local().predict(X), rtol=1e-12)
 
 
-@pytest.mark.parametrize("parameters", [{}, {"alpha": 0.5, "l1_ratio": 0.5}], ids=str)
+@pytest.mark.parametrize(
+    "parameters",
+    [{}, pytest.param({"alpha": 0.5, "l1_ratio": 0.5}, marks=pytest.mark.slow)],
+    ids=str,
+)
 def test_passes_over_wide_data(container, make_data, parameters):
     X, Y = make_data(60, 200, 2, decades=1.0)
     parameters = {"tol": 1e-10 if not parameters else 1e-7, "max_iter": 5000, **parameters}
@@ -481,6 +495,7 @@ def test_each_pass_is_one_graph(data):
     assert len(graphs) <= 2 * model.n_iter_ + 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wide", [False, True])
 def test_few_chunks_are_held_at_a_time(make_data, wide):
     X, Y = make_data(48, 300, 2, decades=1.0) if wide else make_data(1200, M, 2)
@@ -506,7 +521,7 @@ def test_few_chunks_are_held_at_a_time(make_data, wide):
 
 
 def test_moments_are_not_larger_than_chunks(monkeypatch, make_data):
-    monkeypatch.setattr("sklearn_gdlinreg._rows.dask.ALWAYS_NARROW", 10)
+    monkeypatch.setattr(dask_rows, "ALWAYS_NARROW", 10)
     X, Y = make_data(600, 40, 2)
     for size, engine in ((20, "passes"), (100, "moments")):
         model = DaskGDLinearRegression(tol=1e-10).fit(chunked(X, size), Y)
@@ -531,6 +546,7 @@ def client():
             yield client
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("parameters", [{}, {"alpha": 0.05, "l1_ratio": 0.5}], ids=str)
 def test_processes(client, data, parameters):
@@ -551,6 +567,7 @@ def slow(block, seconds):
     return block
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("wide", [False, True])
 def test_a_worker_is_killed_in_the_middle_of_a_fit(client, make_data, wide):
@@ -578,6 +595,7 @@ def test_a_worker_is_killed_in_the_middle_of_a_fit(client, make_data, wide):
     assert_same(model, expected, 1e-8)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_grid_search_on_the_cluster(client, data):
     joblib = pytest.importorskip("joblib")

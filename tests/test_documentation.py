@@ -69,7 +69,15 @@ def run(test):
     assert doctest.DocTestRunner(optionflags=OPTIONS).run(test, clear_globs=False).failed == 0
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "page",
+    # That of Dask takes as long as all the others together.
+    [
+        pytest.param(page, marks=pytest.mark.slow if page.name == "dask.md" else ())
+        for page in PAGES
+    ],
+    ids=lambda page: str(page.relative_to(ROOT)),
+)
 def test_page(page):
     names = {"__name__": "__main__"}
     for line, block in blocks_of(page):
@@ -123,6 +131,7 @@ def test_what_a_change_needs_is_where_the_page_says():
                 assert re.search(rf"\b{part}\b", text), (name, paragraph)
 
 
+@pytest.mark.slow
 def test_the_recipe_for_a_schedule(tmp_path):
     """Apply the edits that the page shows to a copy, and run the tests that they change."""
     shutil.copytree(PACKAGE, tmp_path / PACKAGE.name)

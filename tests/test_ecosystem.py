@@ -32,24 +32,33 @@ X_EXERCISE, Y_BODY = load_linnerud(return_X_y=True)
 @parametrize_with_checks(
     [
         GDLinearRegression(),
+        GDLinearRegression(batch_size=16),
+        GDLinearRegression(missing_targets="ignore"),
+        GDLinearRegression(alpha=0.01, l1_ratio=0.5),
+        GDLinearRegressionCV(l1_ratio=0.0, alphas=[0.0, 0.1], cv=3),
+    ]
+)
+def test_scikit_learns_checks(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.slow
+@parametrize_with_checks(
+    [
         GDLinearRegression(alpha=0.1),
         GDLinearRegression(fit_intercept=False, alpha=1e-3),
         GDLinearRegression(warm_start=True),
         GDLinearRegression(batch_size=1),
         GDLinearRegression(batch_size=4),
         GDLinearRegression(batch_size=7, shuffle=False, max_iter=30_000),
-        GDLinearRegression(batch_size=16),
         # Short enough for features about 100, long enough to get somewhere.
         GDLinearRegression(
             learning_rate=2e-5, max_iter=3000, tol=0, momentum=0.9, nesterov=True
         ),
-        GDLinearRegression(missing_targets="ignore"),
-        GDLinearRegression(alpha=0.01, l1_ratio=0.5),
         GDLinearRegressionCV(),
-        GDLinearRegressionCV(l1_ratio=0.0, alphas=[0.0, 0.1], cv=3),
     ]
 )
-def test_scikit_learns_checks(estimator, check):
+def test_scikit_learns_checks_with_other_parameters(estimator, check):
     check(estimator)
 
 
@@ -86,6 +95,7 @@ def test_grid_search_where_one_candidate_diverges():
     assert search.best_params_["learning_rate"] == "auto"
 
 
+@pytest.mark.slow
 def test_cross_val_score_in_parallel():
     alone = cross_val_score(GDLinearRegression(), X, y)
     together = cross_val_score(GDLinearRegression(), X, y, n_jobs=2)

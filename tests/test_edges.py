@@ -115,6 +115,7 @@ def test_start_too_far_is_told_plainly(make_data, learning_rate):
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"batch_size": 32}, {"batch_size": 1, "max_iter": 3}])
 @pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])

@@ -8,6 +8,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LinearRegression, Ridge
 
 from sklearn_gdlinreg import GDLinearRegression
+from sklearn_gdlinreg._base import threads
 from sklearn_gdlinreg._problem import loss as oracle
 from sklearn_gdlinreg._problem.certificate import optimality
 from sklearn_gdlinreg._problem.penalty import Penalty
@@ -326,11 +327,12 @@ def test_many_threads_agree_with_one(make_data, monkeypatch):
     models = []
     for n_threads in ("1", "3"):
         monkeypatch.setenv("OMP_NUM_THREADS", n_threads)
-        monkeypatch.setattr("sklearn_gdlinreg._base.threads.WORK_OF_A_THREAD", 1000)
+        monkeypatch.setattr(threads, "WORK_OF_A_THREAD", 1000)
         models.append(GDLinearRegression().fit(X, Y))
     np.testing.assert_allclose(models[0].coef_, models[1].coef_, rtol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [{}, {"alpha": 1.0, "l1_ratio": 0.5}, {"alpha": 1.0, "positive": True}],
@@ -343,7 +345,6 @@ def test_many_threads_agree_with_one(make_data, monkeypatch):
 )
 def test_long_descents_keep_only_the_last_move(make_data, monkeypatch, shape, engine, options):
     """With room for no more; by either supplier, in as many iterations but for rounding."""
-    # Planted: 0.9 of the component along the last move is taken off, or forget does nothing.
     X, Y = make_data(*shape, decades=1.0)
     options = {"max_iter": 20_000, "tol": 1e-8, **options}
     kept = GDLinearRegression(**options).fit(X, Y)

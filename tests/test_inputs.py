@@ -79,6 +79,7 @@ def peak_of_fit(model, *data):
         tracemalloc.stop()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("weighted", [False, True])
@@ -93,6 +94,7 @@ def test_dense_X_is_never_copied(rng, order, dtype, learning_rate, weighted):
     assert peak_of_fit(model, *data) < 0.2 * X.nbytes
 
 
+@pytest.mark.slow
 def test_sparse_X_is_never_dense():
     X = sparse.random(20_000, 20_000, density=1e-3, format="csr", random_state=0)
     y = X @ np.ones(20_000)

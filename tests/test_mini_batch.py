@@ -154,6 +154,7 @@ def test_automatic_steps_do_not_depend_on_the_container(
     np.testing.assert_allclose(model.loss_curve_, expected[2], rtol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
 def test_rare_features_are_penalised_every_so_often(rng, container):
     """Where a proximal step of all features is dear, it is taken seldom; the same dense."""
@@ -320,6 +321,7 @@ def interruptible():
     signal.signal(signal.SIGINT, before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("n_rows", "batch_size"), [(200_000, 1), (200_000, 199_999), (4_000_000, 3_999_999)]
 )

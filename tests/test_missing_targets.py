@@ -81,8 +81,8 @@ def test_each_output_is_as_if_alone(masked, way, container, weighted):
 @pytest.mark.parametrize(
     "way",
     [
-        {},
-        {"alpha": 0.01, "l1_ratio": 1.0},
+        pytest.param({}, marks=pytest.mark.slow),
+        pytest.param({"alpha": 0.01, "l1_ratio": 1.0}, marks=pytest.mark.slow),
         {"batch_size": 16},
         {"batch_size": 16, "alpha": 0.01, "l1_ratio": 1.0, "tol": 1e-3},
         {"batch_size": 16, "learning_rate": 1e-3, "tol": 1e-4},

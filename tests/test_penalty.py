@@ -62,6 +62,7 @@ def test_is_optimal(data, rng, container, options):
         assert (model.coef_ == 0).any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("container", CONTAINERS)
 @pytest.mark.parametrize("options", [*PENALTIES[:2], *PENALTIES[3:4]])
 def test_is_optimal_on_wide_data(make_data, container, options):
@@ -240,6 +241,7 @@ def rare_and_dense(n_rows, n_features, rng):
     return sparse.hstack([dense, one_hot(n_rows, n_features - 5, rng)]).tocsr()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("container", [sparse.csr_array.toarray, sparse.csr_array])
 @pytest.mark.parametrize("batch_size", [1, 8])
 @pytest.mark.parametrize("design", [one_hot, zeros_and_ones, rare_and_dense])
@@ -310,6 +312,7 @@ def test_textbook_on_wide_rare_features_is_lazy(rng):
     assert 0 < np.count_nonzero(lazy.coef_) < 500
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("N", "M"), [(50, 500), (100, 200), (200, 200)])
 @pytest.mark.parametrize("alpha", [1.0, 0.1, 0.01])
 @pytest.mark.parametrize("engine", ["moments", "passes"])
@@ -388,6 +391,7 @@ def test_opposed_features_and_no_negative_coefficients(container, tol):
         assert model.coef_.max() < 1e3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("factor", [3.0, 1e-3, 7e5])
 def test_many_minimisers_follow_the_data_not_their_form(factor):
     """Of opposed and equal columns: the same for any unit of weight and order of columns."""

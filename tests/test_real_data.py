@@ -31,6 +31,7 @@ def test_toy_sets_equal_linear_regression(load):
     assert model.score(X, y) == pytest.approx(exact.score(X, y), rel=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
 @pytest.mark.parametrize("name", MULTI_TARGET)
 def test_multi_target_sets_reach_their_optimum(shared, name, container):

@@ -45,6 +45,7 @@ def test_approaches_least_squares_on_unscaled_data(make_data, container, batch_s
     assert late < early
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("container", CONTAINERS)
 @pytest.mark.parametrize(
     "options",
@@ -124,7 +125,6 @@ def test_features_may_drift(rng, container, what):
 
 
 def test_begins_where_fit_ended(make_data):
-    # Planted: the stream begins at zeros, or at the mean of y.
     X, Y = make_data(500, 5, 2)
     model = GDLinearRegression(batch_size=50, random_state=0).fit(X, Y)
     loss = ((model.predict(X) - Y) ** 2).sum(axis=1).mean()
@@ -193,6 +193,7 @@ def test_a_chunk_is_learnt_in_spans(make_data, container, monkeypatch):
     assert pickle.dumps(models[1]) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("excess", [1.05, 10.0, 1e6])
 @pytest.mark.parametrize("masked", [False, True])
 def test_textbook_steps_that_are_too_long_are_told(rng, excess, masked):
@@ -235,6 +236,7 @@ def test_another_regime_is_no_divergence(rng, container):
     assert model.loss_curve_[-1] < 1e-6
 
 
+@pytest.mark.slow
 def test_losses_that_only_fluctuate_are_no_divergence():
     for seed in range(20):
         rng = np.random.default_rng(seed)
@@ -324,6 +326,7 @@ DESIGNS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"alpha": 0.01, "l1_ratio": 0.5}], ids=str)
 @pytest.mark.parametrize("batch_size", [1, 64])
 @pytest.mark.parametrize("n_rows", [1, 3])

@@ -130,6 +130,7 @@ def _first_point(X, y, rate, momentum, nesterov, W, b):
     return start[:-1], start[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("momentum", "nesterov"), [(0, False), (0.9, False), (0.9, True)])
 @pytest.mark.parametrize("fit_intercept", [True, False])
 def test_error_names_the_largest_stable_step(data, momentum, nesterov, fit_intercept):

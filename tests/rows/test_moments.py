@@ -1,0 +1,121 @@
+"""Moments of rows, against sums over weighted rows written out."""
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from sklearn_gdlinreg._rows.containers import rows_of
+from sklearn_gdlinreg._rows.moments import Moments
+
+N, M, D = 40, 4, 2
+ROUNDOFF = 2.0**-53
+each_centring = pytest.mark.parametrize("centred", [True, False])
+
+
+def moments_of(A, weight, centred, shift=None, unit=None, n_features=M):
+    """Return the Moments of rows [x, y] as a formula."""
+    shift = np.zeros(A.shape[1]) if shift is None else shift
+    unit = np.ones(A.shape[1]) if unit is None else unit
+    z = (A - shift) * unit
+    mean = np.average(z, axis=0, weights=weight)
+    about = z - mean * centred
+    products = about.T @ (weight[:, None] * about) / weight.sum()
+    return Moments(
+        len(A), weight.sum(), mean, np.diagonal(products).copy(), products[:n_features],
+        shift, unit, n_features, centred, ROUNDOFF,
+    )  # fmt: skip
+
+
+def assert_same(found, expected, rtol=1e-12):
+    assert (found.n_rows, found.n_features) == (expected.n_rows, expected.n_features)
+    assert (found.centred, found.roundoff) == (expected.centred, expected.roundoff)
+    for name in ("weight", "mean", "variance", "shift", "unit", "products"):
+        mine, theirs = getattr(found, name), getattr(expected, name)
+        if name == "products" and mine is None:
+            continue
+        np.testing.assert_allclose(mine, theirs, rtol=rtol, atol=1e-13, err_msg=name)
+
+
+@pytest.fixture
+def data(rng):
+    """Return rows [x, y] off zero, and weights of which some are none."""
+    weight = rng.uniform(0.5, 3.0, N)
+    weight[[3, 30]] = 0.0
+    return rng.standard_normal((N, M + D)) * np.geomspace(1.0, 9.0, M + D) + 2.0, weight
+
+
+@pytest.fixture
+def frame(rng):
+    """Return a shift and a unit."""
+    return rng.standard_normal(M + D), 2.0 ** rng.integers(-3, 4, M + D)
+
+
+def without_products(moments):
+    return Moments(**{**vars(moments), "products": None})
+
+
+@each_centring
+@pytest.mark.parametrize(
+    "container", [np.ascontiguousarray, np.asfortranarray, sparse.csr_array]
+)
+def test_rows_gather_them(data, container, centred):
+    A, weight = data
+    rows = rows_of(container(A[:, :M]), A[:, M:], weight, centred=centred)
+    # Rows multiply weights by a power of two.
+    factor = weight[0] / rows.weight[0]
+    expected = moments_of(A, weight / factor, centred, rows.shift, rows.unit)
+    for gather in (rows.moments, rows.column_moments):
+        assert_same(gather(), expected)
+    assert rows.column_moments().products is None
+
+
+@each_centring
+def test_seen_from_elsewhere(data, frame, centred):
+    A, weight = data
+    shift, unit = frame
+    shift = shift * centred
+    here = moments_of(A, weight, centred, 0.5 * shift, 4.0 * unit)
+    expected = moments_of(A, weight, centred, shift, unit)
+    assert_same(here.seen_from(shift, unit), expected)
+    assert_same(without_products(here).seen_from(shift, unit), expected)
+
+
+@each_centring
+@pytest.mark.parametrize("n", [1, 20, 39])
+def test_merge_and_subtract(data, frame, centred, n):
+    A, weight = data
+    frame = frame[0] * centred, frame[1]
+    first, rest, whole = (
+        moments_of(A[rows], weight[rows], centred, *frame)
+        for rows in (slice(n), slice(n, None), slice(None))
+    )
+    assert_same(first.merge(rest), whole)
+    assert_same(rest.merge(first), whole)
+    merged = without_products(first).merge(without_products(rest))
+    assert merged.products is None
+    assert_same(merged, whole)
+    if n < 39:
+        assert_same(whole.subtract(first), rest, rtol=1e-10)
+    if n > 1:
+        assert_same(whole.subtract(rest), first, rtol=1e-10)
+
+
+@each_centring
+def test_what_varies_in_the_other_rows_alone_is_left_constant(data, centred):
+    A, weight = data
+    A[:15, 1] = 3.0 * centred
+    parts = [moments_of(A[rows], weight[rows], centred) for rows in (slice(15, N), slice(N))]
+    left = parts[1].subtract(parts[0])
+    assert left.variance[1] == 0.0
+    assert (np.delete(left.variance, 1) > 0).all()
+
+
+def test_repeated_outputs(data, frame):
+    A, weight = data
+    found = moments_of(A, weight, True, *frame).repeated(3)
+    columns = [*range(M), *[M, M + 1] * 3]
+    shift, unit = (part[columns] for part in frame)
+    expected = moments_of(A[:, columns], weight, True, shift, unit)
+    assert_same(found, expected)
+    assert found.products.shape == (M, M + 3 * D)
+    assert without_products(found).repeated(2).products is None
