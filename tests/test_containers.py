@@ -294,6 +294,7 @@ every_method = pytest.mark.parametrize(
 @pytest.mark.filterwarnings("ignore:X has feature names")
 @pytest.mark.parametrize(("kind", "name"), EVERY, ids=[name for _, name in EVERY])
 def test_every_container_gives_the_same_answer(values, kind, name, method):
+    # Planted: with_whole_strides returns what it is given, or repeated entries are not summed.
     X, Y = values(kind)
     expected = method(np.ascontiguousarray, X, Y)
     got = method(CONTAINERS[kind][name], X, Y)
@@ -302,6 +303,7 @@ def test_every_container_gives_the_same_answer(values, kind, name, method):
 
 @pytest.mark.parametrize(("kind", "name"), EVERY, ids=[name for _, name in EVERY])
 def test_float32_gives_float32_and_all_else_float64(values, kind, name):
+    # Planted: model.solution returns float64, or check_features lists float32 first.
     X, Y = values(kind)
     model = GDLinearRegression().fit(CONTAINERS[kind][name](X), Y)
     expected = np.float32 if kind == "float32" else np.float64
@@ -312,6 +314,7 @@ def test_float32_gives_float32_and_all_else_float64(values, kind, name):
 @pytest.mark.parametrize("container", [np.asarray, sparse.csr_array], ids=["dense", "csr"])
 @pytest.mark.parametrize("name", TARGETS)
 def test_every_container_of_y_gives_the_same_answer(values, container, name, method):
+    # Planted: with_whole_strides is not called for Y.
     X, Y = values("real")
     expected = method(container, X, Y)
     got = method(container, X, Y, CONTAINERS["real"][name])
@@ -322,6 +325,7 @@ def test_every_container_of_y_gives_the_same_answer(values, container, name, met
 @pytest.mark.parametrize("name", VECTORS)
 def test_every_container_of_one_output_gives_the_same_answer(values, name, method):
     X, Y = values("real")
+    # Planted: Data.of reads y as if its values were side by side.
     y = np.round(Y[:, 1])
     expected = method(np.asarray, X, y)
     assert_same(method(np.asarray, X, y, VECTORS[name]), expected, X, 1e-12)

@@ -345,6 +345,7 @@ def test_many_threads_agree_with_one(make_data, monkeypatch):
 )
 def test_long_descents_keep_only_the_last_move(make_data, monkeypatch, shape, engine, options):
     """With room for no more; by either supplier, in as many iterations but for rounding."""
+    # Planted: 0.9 of the component along the last move is taken off, or forget does nothing.
     X, Y = make_data(*shape, decades=1.0)
     options = {"max_iter": 20_000, "tol": 1e-8, **options}
     kept = GDLinearRegression(**options).fit(X, Y)

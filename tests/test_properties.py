@@ -250,6 +250,7 @@ def stacked(models):
 
 @given(problems(largest_offset=1.0, decades=1), st.sampled_from(PENALTIES), st.integers(1, 9))
 def test_gradients_equal_finite_differences(problem, options, seed):
+    # Planted: the gradient by W lacks its factor 2, that by b the weights.
     rng, (M, D) = np.random.default_rng(seed), (problem.X.shape[1], problem.Y.shape[1])
     W, b = rng.uniform(1.0, 2.0, (M, D)), rng.standard_normal(D)
     options = of_outputs(options, D)
@@ -275,6 +276,7 @@ def test_gradients_equal_finite_differences(problem, options, seed):
 
 @given(problems())
 def test_the_loss_is_that_of_the_closed_form(problem):
+    # Planted: passes do not centre the gradient; the shift does not reach the intercept.
     model = problem.fit()
     least, variances = problem.least_losses(), problem.variances()
     # What is left of an exact fit: coefficients and the intercept are rounded.
@@ -286,6 +288,7 @@ def test_the_loss_is_that_of_the_closed_form(problem):
 
 @given(problems())
 def test_an_l2_penalty_gives_the_closed_form(problem):
+    # Planted: passes take the penalty off the gradient once and a half.
     root, Z, Y, _ = problem.standardised()
     U, sizes, V = np.linalg.svd((root * Z).astype(float), full_matrices=False)
     for alpha in (1e-3, 1.0):
@@ -299,6 +302,7 @@ def test_an_l2_penalty_gives_the_closed_form(problem):
 
 @given(problems(dtypes=("float32",), largest_offset=1e6))
 def test_a_float32_model_is_as_good_as_the_peers(problem):
+    # Planted: the true gradient is asked of float32 moments; the intercept lacks the shift.
     X, Y = problem.kept()
     model = problem.fit()
     with warnings.catch_warnings():
@@ -330,6 +334,7 @@ STEPS = [
     st.sampled_from(STEPS), st.sampled_from([0.05, 0.3, 0.6]), st.integers(1, 12),
 )  # fmt: skip
 def test_the_textbooks_descent_is_the_plain_loop(problem, penalty, step, share, n_steps):
+    # Planted: momentum is 1, whatever is asked for; Nesterov's is as the plain one.
     X, Y = problem.kept()
     D, s = Y.shape[1], problem.s / problem.s.sum()
     options = {**of_outputs(penalty, D), **step}
@@ -355,6 +360,7 @@ def test_the_textbooks_descent_is_the_plain_loop(problem, penalty, step, share, 
     st.integers(1, 40), st.integers(1, 3),
 )  # fmt: skip
 def test_mini_batches_are_the_plain_loop(problem, penalty, step, batch_size, n_epochs):
+    # Planted: the factor 2 of the gradient is lost; the L2 penalty is proximal.
     X, Y = problem.kept()
     n_rows, D = int((problem.s > 0).sum()), Y.shape[1]
     options = {**of_outputs(penalty, D), **step}
@@ -378,6 +384,7 @@ def test_mini_batches_are_the_plain_loop(problem, penalty, step, batch_size, n_e
 
 @given(problems_and(PENALTIES))
 def test_outputs_at_once_are_outputs_one_by_one(case):
+    # Planted: the first alpha is that of all outputs; the first step is that of all.
     problem, options = case
     D = problem.Y.shape[1]
     together = problem.fit(**of_outputs(options, D))
@@ -390,6 +397,7 @@ def test_outputs_at_once_are_outputs_one_by_one(case):
 
 @given(problems_and([{}, PENALTIES[1], PENALTIES[3]], weights=["integers"]))
 def test_integer_weights_are_repeated_rows(case):
+    # Planted: moments take weights for their roots; the mean of sparse data's y forgets them.
     problem, options = case
     rows = np.repeat(np.arange(len(problem.X)), problem.s.astype(int))
     repeated = replace(problem, X=problem.X[rows], Y=problem.Y[rows], weight=None)
@@ -403,6 +411,7 @@ def test_integer_weights_are_repeated_rows(case):
     )
 )
 def test_rows_without_weight_are_removed_rows(case):
+    # Planted: the mean and variance of sparse X are those of all rows.
     problem, options = case
     assume((problem.s == 0).any())
     rows = problem.s > 0
@@ -418,6 +427,7 @@ def test_rows_without_weight_are_removed_rows(case):
 
 @given(problems(decades=3), st.integers(0, 99), st.sampled_from([20, 110]))
 def test_units_of_features_and_of_y_change_nothing(problem, seed, decades):
+    # Planted: descent runs in the units of X; tiny variances are taken for none.
     rng, (M, D) = np.random.default_rng(seed), (problem.X.shape[1], problem.Y.shape[1])
     unit = 10.0 ** rng.integers(-decades, decades + 1, M)
     y_unit = 10.0 ** rng.integers(-20, 21, D)
@@ -430,6 +440,7 @@ def test_units_of_features_and_of_y_change_nothing(problem, seed, decades):
 
 @given(problems(largest_offset=1e3, decades=3, collinear=["opposed", "sum", "duplicate"]))
 def test_positive_coefficients_reach_the_least_loss(problem):
+    # Planted: the proximal map leaves negative coefficients as they are.
     root, Z, Y, deviation = problem.standardised()
     model = problem.fit(positive=True)
     Z, Y = (root * Z).astype(float), (root * Y).astype(float)
@@ -449,6 +460,7 @@ def test_positive_coefficients_reach_the_least_loss(problem):
     st.sampled_from([1e-3, 1e-2, 0.3]),
 )  # fmt: skip
 def test_the_elastic_nets_objective_is_the_peers(problem, l1_ratio, alpha):
+    # Planted: the L1 threshold is doubled; it is in the units of Z.
     model = problem.fit(alpha=alpha, l1_ratio=l1_ratio, max_iter=20_000)
     peer = ElasticNet(
         alpha, l1_ratio=l1_ratio, fit_intercept=problem.fit_intercept, tol=1e-14, max_iter=50_000
@@ -469,6 +481,7 @@ def test_the_elastic_nets_objective_is_the_peers(problem, l1_ratio, alpha):
 
 @given(problems(dtypes=BOTH), st.sampled_from([1, 2, 1000]), st.sampled_from([1e-2, 1e-6, 0]))
 def test_the_certificate_is_that_of_the_model(problem, max_iter, tol):
+    # Planted: optimality, or the last loss, is that of the point before the last descent.
     model = problem.fit(max_iter=max_iter, tol=tol)
     root, Z, _, _ = problem.standardised()
     losses, residual = problem.losses(model), problem.residual(model)
@@ -497,6 +510,7 @@ def test_the_certificate_is_that_of_the_model(problem, max_iter, tol):
 
 @given(problems(dtypes=BOTH), st.sampled_from([{}, *PENALTIES[1:], {"batch_size": 4}]))
 def test_inputs_are_unchanged_and_a_seed_gives_the_same_bits(problem, options):
+    # Planted: y is centred in place; the generator is not seeded by random_state.
     options = of_outputs(options, problem.Y.shape[1])
     model = GDLinearRegression(random_state=0, max_iter=20, **options)
     X, Y = problem.kept()
@@ -519,6 +533,7 @@ def test_inputs_are_unchanged_and_a_seed_gives_the_same_bits(problem, options):
 
 @given(problems_and(PENALTIES, least_rows=4, decades=3), st.integers(0, 99))
 def test_missing_targets_leave_each_output_as_if_alone(case, seed):
+    # Planted: outputs take the alphas of the first; sample_weight is lost where y is masked.
     problem, options = case
     (N, D), rng = problem.Y.shape, np.random.default_rng(seed)
     missing = rng.random((N, D)) < 0.4
@@ -544,6 +559,7 @@ def test_missing_targets_leave_each_output_as_if_alone(case, seed):
 
 @given(problems_and(PENALTIES, dtypes=BOTH))
 def test_dense_and_sparse_give_the_same_answer(case):
+    # Planted: sparse moments of X and y lack the product of the means.
     problem, options = case
     assume(problem.dtype == "float64" or problem.told["offset"] <= 1.0)
     options = of_outputs(options, problem.Y.shape[1])

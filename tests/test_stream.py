@@ -125,6 +125,7 @@ def test_features_may_drift(rng, container, what):
 
 
 def test_begins_where_fit_ended(make_data):
+    # Planted: the stream begins at zeros, or at the mean of y.
     X, Y = make_data(500, 5, 2)
     model = GDLinearRegression(batch_size=50, random_state=0).fit(X, Y)
     loss = ((model.predict(X) - Y) ** 2).sum(axis=1).mean()

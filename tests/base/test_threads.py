@@ -53,6 +53,7 @@ def three_for_rows(monkeypatch):
 def test_blas_has_one_thread_for_blocks(
     two_threads, three_for_rows, monkeypatch, rng, kernel, n_threads, parameters
 ):
+    # Planted: blas_of_one_thread returns nullcontext(), or count_threads returns 1.
     X, Y = rng.standard_normal((5000, 60)), rng.standard_normal((5000, 10))
     seen, starts, run = [], set(), getattr(*kernel)
 
@@ -142,6 +143,7 @@ def test_threads_are_counted_by_the_work(monkeypatch):
     ids=["moments", "passes", "mini-batch"],
 )
 def test_threads_add_up(monkeypatch, make_data, container, shape, parameters, kernels):
+    # Planted: _sum leaves out the last row of each thread, or the sums of its last thread.
     X, Y = make_data(*shape)
     X, weight = container(X), np.linspace(0.5, 1.5, len(Y))
     model = GDLinearRegression(**parameters)
