@@ -9,24 +9,25 @@ number of entries in the batch. This is how. Conventions are those of `update_ru
 with ``*`` are taken feature by feature, and a transpose has a prime. For each output there is
 one of r, s, b, S, scale and mass.
 
-1. The step in the units of X. SGD descends on A, the coefficients of z, and on their intercept
-   c, both on the left. On the right is what they are in the units of X::
+1. The step in the units of X. SGD descends on A and c, the coefficients and the intercept of
+   centred and scaled rows z. W and b are the same model in the units of X::
 
-       z = (x - centre) * inverse             W = inverse * A
-       prediction = z A + c = x W + b         b = c - centre' W
+       z = (x - centre) * inverse
+       prediction = z A + c = x W + b         W = inverse * A,  b = c - centre' W
 
    Let r be the weighted errors of the batch, over its divisor, and R their sum. The step is::
 
        A -= step * z' r                       z' r = inverse * (x' r - centre R)
        c -= step * R
 
-   In W, with ``p = inverse ** 2`` and ``q = centre * p``, that is::
+   Multiplied by inverse, the first line is the step of W. With ``p = inverse ** 2`` and
+   ``q = centre * p``::
 
        W -= step * p * (x' r - centre R)  =  step * (p * x' r - q R)
 
-2. The part that is the same for all. ``p * x' r`` is zero for features that the batch does not
-   hold. ``q R`` is not, but it is always a multiple of the same q. What q is multiplied by is
-   summed up in a number of its own, s::
+2. What centring adds. ``p * x' r`` is zero for features that the batch does not hold. ``q R``
+   is not, but it is always a multiple of the same q. So the multiples are summed up in a number
+   of its own, s, and V takes the rest::
 
        W = V - q s'                           V -= step * p * x' r         s -= step * R
 
@@ -40,34 +41,40 @@ one of r, s, b, S, scale and mass.
    ``x V - (x q) s + b``, and kappa also serves the squared length of z: the sum of
    ``p * x ** 2``, less ``2 x q``, and kappa.
 
-4. The L2 penalty in the units of X, which the textbook's update has. It multiplies all of W by
-   ``1 - step * shrink``. That product of numbers is kept as ``scale``. The textbook does not
-   centre, so that q is 0 wherever scale is not 1::
+4. The L2 penalty in the units of X, which the textbook's update has. In each batch it multiplies
+   all of W by the same number, ``1 - step * shrink``. The product of these numbers is ``scale``,
+   and V is what it multiplies. The textbook does not centre, so that q is 0 wherever scale is
+   not 1::
 
        W = scale * V - q s'                   V -= step / scale * p * x' r
 
    When scale gets so small that digits are at risk, V is multiplied by it, and it becomes 1.
 
-5. The sum of all iterates, of which a mean is the answer. That of ``q s'`` is ``q S'``, where S
-   is the sum of s. In that of ``scale * V``, a feature's V stays the same for many batches.
-   With ``mass`` the sum of scale so far::
+5. The sum of all iterates W, from which their mean is worked out. The sum of ``q s'`` is
+   ``q S'``, where S is the sum of s. Most features keep their V in a batch, so that to each the
+   batch adds the same multiple of V: the sum of scale so far is ``mass``. What is missing for
+   those whose V has changed is U::
 
        sum of W = mass * V + U - q S'
 
-   Where V changes, by v, so does U, by ``-mass * v``: the sum of the iterates before stays.
-   Then mass grows by scale, which adds the new iterate of every feature.
+   Where V changes by v, U changes by ``-mass * v``, so that the sum of the iterates before
+   stays. Then mass grows by scale, which adds the new iterate of every feature.
 
-6. The proximal step after a batch. Automatic steps take it at once, in the common features and
+6. The proximal step after a batch. Rows may be kept multiplied by ``unit``; the penalty is that
+   of ``unit * W``. It takes ``step * l1 * unit * inverse`` off |A|, which is
+   ``step * l1 * unit * p`` off |W|. Automatic steps take it at once, in the common features and
    in the rare ones that the batch holds (`update_rule`). The iterate has been summed up by
    then. If W loses w, then V loses ``w / scale``, the sum has to lose w as well, and so U gains
    ``(mass / scale - 1) * w``. The intercept c stays, so that b gains ``centre * w``.
 
-7. The L1 penalty of the textbook's update is owed (Langford, Li & Zhang, 2009). Each batch
-   takes the same, ``step * l1 * inverse / scale``, off every |V|, until that is zero. Nobody
-   reads a V until a batch holds its feature. ``due`` is the sum of ``step * l1 / scale`` so
-   far, ``paid`` its value when a feature last paid, and a feature pays the difference, times
-   its inverse, before it is read. To pay twice a half is to pay the whole, because what has
-   come to zero stays there. The sum of iterates would need those in between: it is not kept.
+7. The L1 penalty of the textbook's update is owed (Langford, Li & Zhang, 2009). The textbook
+   takes X as it was given, which is ``inverse = 1 / unit``, so that each batch takes
+   ``step * l1 * inverse / scale`` off every |V| until that is zero. V is not read until a batch
+   holds its feature, and can pay for all batches in between at once: two payments that follow
+   each other take as much as one of their sum. ``due`` is the sum of ``step * l1 / scale`` so
+   far, and ``paid`` is what it was when the feature last paid. The feature pays the
+   difference, times its inverse, before it is read. The sum of iterates would need those in
+   between, and is not kept.
 
 8. A feature whose centre or scale changes, as those of streams do (`Rule.adaptive`), gets
    another p and q. Its V and U follow, so that W and the sum of W stay.

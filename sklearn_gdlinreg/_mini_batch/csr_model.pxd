@@ -157,7 +157,7 @@ cdef inline void shrink_rare(
     const double* step, const double* l1, const double* l2,    # IN   (D,)
     double times,                                              # IN
 ) noexcept nogil:
-    """As `shrink_common` where scale is 1 and q is 0, so many times the penalty."""
+    """As `shrink_common`, where scale is 1 and q is 0, by the penalty times a number."""
     cdef Py_ssize_t d, D = model.D
     cdef double* V = model.table + j * (2 * D + 1)
     cdef double* U = V + D

@@ -72,8 +72,8 @@ cdef inline int shrink(
 ) except -1 nogil:
     """Shrink the coefficients after a batch, in the sum of iterates too; see `update_rule`.
 
-    The penalty of a common feature counts once. That of a rare one counts as many times as the
-    batch holds more of the feature than all rows do in the mean.
+    The penalty of a common feature counts once. That of a rare one counts by how often the batch
+    holds the feature, in units of how often rows do in the mean.
     """
     cdef Py_ssize_t j, d, M = gain.shape[0], D = W.shape[1]
     cdef double w, g, times, pace
