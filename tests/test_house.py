@@ -113,9 +113,55 @@ def test_modules_and_functions_are_short(path):
             assert not body or body[-1].end_lineno - body[0].lineno < 40, node.name
 
 
+def bodies_in_cython(text):
+    """Yield the name of every function, and how many lines its body has, without a docstring.
+
+    The signature ends with the first line that ends in a colon; the body is what is indented
+    further than the signature, to its last line that is not empty.
+    """
+    lines = text.splitlines()
+    for first, line in enumerate(lines):
+        if not (match := re.match(r" *(?:def|cp?def)\b[^=]*?(\w+)\(", line)):
+            continue
+        start = first
+        while not re.search(r":\s*(#.*)?$", lines[start]):
+            start += 1
+        start, indent = start + 1, len(line) - len(line.lstrip())
+        stop = start
+        while stop < len(lines) and re.match(rf" {{{indent + 1}}}|\s*$", lines[stop]):
+            stop += 1
+        body = "\n".join(lines[start:stop])
+        yield (
+            match[1],
+            re.sub(r'\A\s*""".*?"""', "", body, flags=re.DOTALL).strip().count("\n") + 1,
+        )
+
+
 @pytest.mark.parametrize("path", KERNELS, ids=name_of)
 def test_kernels_are_short(path):
-    assert path.read_text(encoding="utf-8").count("\n") <= 350
+    text = path.read_text(encoding="utf-8")
+    assert text.count("\n") <= 350
+    for name, n_lines in bodies_in_cython(text):
+        assert n_lines <= 60, name
+
+
+@pytest.mark.parametrize("indent", ["", "    "])
+@pytest.mark.parametrize(
+    "signature",
+    [
+        "def f(x):",
+        "cdef inline int f(x) except -1 nogil:",
+        "cdef inline double* f(\n    double* x,    # IN   (n, 2): x\n) noexcept nogil:  # f",
+        "cpdef double f(x):",
+    ],
+)
+def test_lines_of_a_body_are_counted(signature, indent):
+    body = ['"""Do f.', "", "Well.", '"""', "for i in x:", *["", "    x += 1"] * 30]
+    lines = [*signature.splitlines(), *("    " + line if line else "" for line in body)]
+    text = "\n".join(
+        ["cdef int y = 1", *(indent + line if line else "" for line in lines), "", "g"]
+    )
+    assert list(bodies_in_cython(text)) == [("f", 61)]
 
 
 def test_solvers_know_neither_estimators_nor_the_history():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 from scipy.optimize import nnls
+from sklearn.base import clone
 from sklearn.datasets import load_diabetes, make_regression
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import ElasticNet, Lasso, LinearRegression, Ridge
@@ -310,6 +311,48 @@ def test_textbook_on_wide_rare_features_is_lazy(rng):
     np.testing.assert_allclose(lazy.coef_, eager.coef_, rtol=1e-9, atol=1e-14)
     np.testing.assert_array_equal(lazy.coef_ == 0, eager.coef_ == 0)
     assert 0 < np.count_nonzero(lazy.coef_) < 500
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+@pytest.mark.parametrize("positive", [False, True])
+@pytest.mark.parametrize(
+    "options", [{}, {"average": False}, {"learning_rate": 0.001, "average": False}]
+)
+def test_a_zero_has_no_sign(rng, container, positive, options):
+    X = rng.standard_normal((300, 10))
+    Y = X[:, :3] @ rng.standard_normal((3, 2)) + 0.1 * rng.standard_normal((300, 2))
+    model = GDLinearRegression(
+        alpha=0.1, l1_ratio=1.0, positive=positive, batch_size=16, random_state=0, **options
+    )
+    coefs = [model.fit(container(X), Y).coef_]
+    if model.average:
+        coefs.append(model.partial_fit(container(X), Y).coef_)
+    for coef in coefs:
+        assert (coef == 0).any()
+        assert not np.signbit(coef[coef == 0]).any()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"alpha": 0.1, "l1_ratio": 1.0, "average": False},
+        {"alpha": 0.1, "l1_ratio": 1.0},
+        {"alpha": 0.1, "momentum": 0.5},
+        {"alpha": 0.1, "l1_ratio": 0.5, "momentum": 0.5, "nesterov": True},
+    ],
+)
+def test_textbook_beside_a_column_in_tiny_units(rng, options):
+    """All columns of a CSR matrix are then scaled, in a copy, so that squares do not vanish."""
+    X = rng.standard_normal((400, 4)) * [3.0, 1.0, 1.0, 1e-120]
+    X[rng.random(X.shape) < 0.4] = 0.0
+    y = X @ [1.0, -2.0, 0.05, 0.0] + 1.0
+    model = GDLinearRegression(
+        learning_rate=1e-3, batch_size=8, max_iter=3, tol=0, random_state=0, **options
+    )
+    expected = clone(model).fit(X, y)
+    model.fit(sparse.csr_array(X), y)
+    np.testing.assert_allclose(model.coef_[:3], expected.coef_[:3], rtol=1e-9)
+    assert model.intercept_ == pytest.approx(expected.intercept_)
 
 
 @pytest.mark.slow

@@ -139,7 +139,7 @@ class CSRSGD:
         """Return W, (M, D), and b, (D,)."""
         V, _, q = self._parts()
         if self.rule.lazy:
-            owed = self.debts[-1] - self.debts[:-1]
+            owed = np.sqrt(self.table[:, -1:]) * (self.debts[-1] - self.debts[:-1])
             V = soft_threshold(V, owed, self.rule.positive)
         return self._in_units(self.factors[0] * V - q * self.shared[0], self.shared[1])
 

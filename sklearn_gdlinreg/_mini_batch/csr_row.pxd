@@ -1,44 +1,54 @@
-# cython: language_level=3
-"""What a visit does with one CSR row and the table of `csr_epochs`."""
+# cython: language_level=3, boundscheck=False, wraparound=False
+# cython: initializedcheck=False, cdivision=True
+"""What `csr_epochs` does with one CSR row.
+
+A row is ``x``, ``indices`` and ``nnz``: its values, their columns, and how many there are.
+"""
 
 from cython cimport floating
 
-from .update_rule cimport FETCH_AHEAD, index_t, pause, shrunk
-
-
-cdef inline void pay(
-    double* v, double* paid, const double* due, Py_ssize_t D, bint positive
-) noexcept nogil:
-    """Take off the coefficients of a feature what they owe."""
-    cdef Py_ssize_t d
-    for d in range(D):
-        v[d] = shrunk(v[d], due[d] - paid[d], 0, positive)
-        paid[d] = due[d]
+from .._rows.row cimport index_t
+from .csr_model cimport Model, pay, reframe
+from .update_rule cimport PREFETCH, FeatureFrame, frame_of
 
 
 cdef inline void fetch(
-    const floating[::1] data, const index_t[::1] indices, const index_t[::1] indptr,
-    Py_ssize_t row, Py_ssize_t next_row, const double* table, Py_ssize_t D,
+    const floating* data, const index_t* indices, const index_t* indptr,
+    Py_ssize_t row, Py_ssize_t sooner_row, const double* table, Py_ssize_t D,
 ) noexcept nogil:
-    """Ask for a row, and for the coefficients of the one after next if they are many."""
+    """Ask for the entries of a row, and for the records of a row that is to be read sooner."""
     cdef Py_ssize_t a, n = 2 * D + 1, e
-    # Eight values fill a line of the cache.
+    # A line of the cache holds eight values of 64 bits.
     for a in range(indptr[row], indptr[row + 1], 8):
-        FETCH_AHEAD(&data[a])
-        FETCH_AHEAD(&indices[a])
+        PREFETCH(&data[a])
+        PREFETCH(&indices[a])
+    # Records of one output are so short that asking takes as long as it saves.
     if D > 1:
-        for a in range(indptr[next_row], indptr[next_row + 1]):
+        for a in range(indptr[sooner_row], indptr[sooner_row + 1]):
             for e in range(0, n, 8):
-                FETCH_AHEAD(table + indices[a] * n + e)
+                PREFETCH(table + indices[a] * n + e)
 
 
-cdef inline void read_row(
+cdef inline void pay_for_row(
+    Model* model, const index_t* indices, Py_ssize_t nnz, bint positive
+) noexcept nogil:
+    """Take off the coefficients of a row what they owe of the L1 penalty."""
+    cdef Py_ssize_t a, D = model.D
+    cdef double* table = model.table
+    cdef double* paid = model.paid
+    cdef const double* due = model.due
+    for a in range(nnz):
+        pay(table + indices[a] * (2 * D + 1), paid + indices[a] * D, due, D, positive)
+
+
+cdef inline void multiply_row(
     const floating* x, const index_t* indices, Py_ssize_t nnz,     # IN   one row
     const double* table, Py_ssize_t D,                             # IN
-    double* r,                                                     # OUT  x V
+    double* r,                                                     # OUT  (D,)
 ) noexcept nogil:
+    """Write x V."""
     cdef Py_ssize_t a, d
-    cdef const double* record
+    cdef const double* V
     cdef double value, total = 0
     # One output is spelt out, here and below: a loop within the loop takes twice as long.
     if D == 1:
@@ -49,12 +59,12 @@ cdef inline void read_row(
     for d in range(D):
         r[d] = 0
     for a in range(nnz):
-        value, record = x[a], table + indices[a] * (2 * D + 1)
+        value, V = x[a], table + indices[a] * (2 * D + 1)
         for d in range(D):
-            r[d] += value * record[d]
+            r[d] += value * V[d]
 
 
-cdef inline double length_of_row(
+cdef inline double square_length(
     const floating* x, const index_t* indices, Py_ssize_t nnz,     # IN   one row
     const double* table, Py_ssize_t D,                             # IN
 ) noexcept nogil:
@@ -62,7 +72,7 @@ cdef inline double length_of_row(
     cdef Py_ssize_t a
     cdef double length = 0
     for a in range(nnz):
-        length += x[a] * x[a] * table[indices[a] * (2 * D + 1) + 2 * D]
+        length += <double> x[a] * x[a] * table[indices[a] * (2 * D + 1) + 2 * D]
     return length
 
 
@@ -72,7 +82,7 @@ cdef inline void move_row(
     const double* mass,                                            # IN   (D,)
     double* table,                                                 # I/O
 ) noexcept nogil:
-    """V -= p x' r, and U along with it."""
+    """V -= p x' r; U such that mass * V + U stays."""
     cdef Py_ssize_t a, d
     cdef double* record
     cdef double value, change
@@ -92,49 +102,49 @@ cdef inline void move_row(
             record[D + d] += mass[d] * change
 
 
-cdef inline void shrink_rare(
-    double share, const double* step, bint positive, Py_ssize_t D, double held,    # IN
-    const double* penalty, const double* mass,                                    # IN
-    double* record,                                                               # I/O
+cdef inline void observe_row(
+    const floating* x, const index_t* indices, Py_ssize_t nnz,     # IN   one row
+    double w,                                                      # IN
+    double* running,                                               # I/O  (M, 3)
 ) noexcept nogil:
-    """Shrink the coefficients of a feature that is not centred, where scale is 1."""
-    cdef Py_ssize_t d
-    cdef double w, scale = share * record[2 * D] * held
-    for d in range(D):
-        w = shrunk(record[d], scale * step[d] * penalty[D + d],
-                   scale * step[d] * held * penalty[2 * D + d], positive)
-        record[D + d] += (mass[d] - 1) * (record[d] - w)
-        record[d] = w
+    """Add a row to the running moments of its features (Welford, 1962)."""
+    cdef Py_ssize_t a
+    cdef double deviation
+    cdef double* moments
+    for a in range(nnz):
+        if x[a] != 0 and w > 0:
+            moments = running + 3 * <Py_ssize_t> indices[a]
+            deviation = x[a] - moments[1]
+            moments[0] += w
+            moments[1] += w * deviation / moments[0]
+            moments[2] += w * deviation * (x[a] - moments[1])
 
 
-cdef inline int shrink_by_rows(
-    const floating* data, const index_t* indices, const index_t* indptr,    # IN
-    const Py_ssize_t* rows, const double* weight, Py_ssize_t m,             # IN   the batch
-    Py_ssize_t D, double divisor, const double* step, bint positive,        # IN
-    const double* held, const double* penalty, const double* mass,          # IN
-    const double* density,                                                  # IN
-    double* filled, double* table, Py_ssize_t* work,                        # I/O
-) except -1 nogil:
-    """Shrink the coefficients of the rare features that a batch holds; see `update_rule`.
+cdef inline void reframe_row(
+    Model* model, const index_t* indices, Py_ssize_t nnz,          # IN
+    double penalty, bint centred,                                  # IN
+    const double* running,                                         # IN   (M + 1, 3)
+    double* density,                                               # I/O  (M,), or NULL
+) noexcept nogil:
+    """Centre and scale anew the features of a row; the model and its sum stay."""
+    cdef Py_ssize_t a, j
+    cdef double total = running[3 * model.M]
+    cdef FeatureFrame frame
+    for a in range(nnz):
+        j = indices[a]
+        if running[3 * j] > 0:
+            frame = frame_of(running + 3 * j, total, penalty, centred,
+                             NULL if density is NULL else density + j)
+            reframe(model, j, frame.centre, frame.inverse_square)
 
-    A feature shrinks once, for all rows of the batch that hold it, at the first of them.
-    """
-    cdef Py_ssize_t k, a, j
-    cdef double share
-    for k in range(m if m > 1 else 0):
-        for a in range(indptr[rows[k]], indptr[rows[k] + 1]):
-            if data[a] != 0:
-                filled[indices[a]] += weight[k] / divisor
-        pause(work, indptr[rows[k] + 1] - indptr[rows[k]])
-    for k in range(m):
-        share = weight[k] / divisor
-        for a in range(indptr[rows[k]], indptr[rows[k] + 1]):
-            if data[a] != 0:
-                j = indices[a]
-                if m > 1:
-                    share, filled[j] = filled[j], 0
-                if share > 0 and density[j] > 0:
-                    shrink_rare(share / density[j], step, positive, D, held[j], penalty, mass,
-                                table + j * (2 * D + 1))
-        pause(work, (indptr[rows[k] + 1] - indptr[rows[k]]) * D)
-    return 0
+
+cdef inline double dot_row(
+    const floating* x, const index_t* indices, Py_ssize_t nnz,     # IN   one row
+    const double* q,                                               # IN   (M,)
+) noexcept nogil:
+    """Return x q."""
+    cdef Py_ssize_t a
+    cdef double total = 0
+    for a in range(nnz):
+        total += x[a] * q[indices[a]]
+    return total

@@ -9,7 +9,7 @@ def descend_dense(
     rows: NDArray,
     weight: NDArray,
     steps: NDArray,
-    seen: NDArray,
+    running: NDArray,
     centre: NDArray,
     inverse: NDArray,
     gain: NDArray,

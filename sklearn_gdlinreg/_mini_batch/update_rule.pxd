@@ -1,4 +1,5 @@
-# cython: language_level=3
+# cython: language_level=3, boundscheck=False, wraparound=False
+# cython: initializedcheck=False, cdivision=True
 """What the compiled epochs of dense and of CSR rows share; see `_mini_batch/update_rule.pyx`."""
 
 from cpython.exc cimport PyErr_CheckSignals
@@ -7,32 +8,29 @@ from libc.math cimport copysign, fabs, sqrt
 cdef extern from *:
     """
     #if defined(__GNUC__) || defined(__clang__)
-    #define FETCH_AHEAD(address) __builtin_prefetch(address)
+    /* GCC leaves out calls of functions that do nothing else: it takes them to have no effect.
+       An empty statement in assembler is one. */
+    #define PREFETCH(address) \\
+        do { __builtin_prefetch(address); __asm__ volatile (""); } while (0)
     #else
-    #define FETCH_AHEAD(address) ((void) (address))
+    #define PREFETCH(address) ((void) (address))
     #endif
     """
-    void FETCH_AHEAD(const void* address) noexcept nogil
+    void PREFETCH(const void* address) noexcept nogil
 
-# Rows are visited in random order: each is asked for while this many before it are read.
 cdef enum:
-    AHEAD = 8
-
-ctypedef fused index_t:
-    int
-    long long
+    # Rows are visited in random order. Each is asked for this many visits before it is read, so
+    # that it is in the cache by then.
+    PREFETCH_DISTANCE = 8
+    # Multiply-adds between two looks at whether the user has interrupted: from 10 ms in dense
+    # rows to .7 s where sparse ones read memory at random.
+    WORK_UNHEARD = 1 << 23
 
 
 cdef class Rule:
     cdef readonly Py_ssize_t batch_size, divisor
     cdef readonly double momentum, penalty
     cdef readonly bint cautious, nesterov, adaptive, proximal, positive, lazy
-
-
-# Multiply-adds between two looks at whether the user has interrupted: from 10 ms in dense rows
-# to .7 s where sparse ones read memory at random.
-cdef enum:
-    WORK_UNHEARD = 1 << 23
 
 
 cdef inline int hear() except -1 with gil:
@@ -50,6 +48,41 @@ cdef inline int pause(Py_ssize_t* work, Py_ssize_t more) except -1 nogil:
     return 0
 
 
+cdef struct Batch:
+    Py_ssize_t first     # the number of its first visit
+    Py_ssize_t n_rows    # batch_size, or fewer in the last batch
+    double divisor       # what its sums are divided by
+
+
+cdef inline Batch batch_of(Rule rule, Py_ssize_t t, Py_ssize_t n_visits) noexcept nogil:
+    """Return the batch number t of the visits."""
+    cdef Batch batch
+    batch.first = t * rule.batch_size
+    batch.n_rows = min(rule.batch_size, n_visits - batch.first)
+    batch.divisor = rule.divisor if rule.divisor > 0 else batch.n_rows
+    return batch
+
+
+cdef inline double weighed(
+    double error, double weight, double divisor, double* loss
+) noexcept nogil:
+    """Add the weighted square of an error to the loss; return its part in the gradient."""
+    loss[0] += weight * error * error
+    return weight * error / divisor
+
+
+cdef inline double with_momentum(
+    double momentum, bint nesterov, double change, double* velocity
+) noexcept nogil:
+    """Add a change to the velocity; return how far a coefficient moves.
+
+    That is the velocity, or with Nesterov's momentum what the velocity would be if it took in
+    the same change once more.
+    """
+    velocity[0] = momentum * velocity[0] + change
+    return momentum * velocity[0] + change if nesterov else velocity[0]
+
+
 cdef inline double cautious_step(double step, double square, double curvature) noexcept nogil:
     """The step, or the exact one of the batch if that is less than half of it."""
     if step * curvature > 2 * square:
@@ -64,26 +97,43 @@ cdef inline double shrunk(
     # Signs are not predictable, so that this has no branch on them.
     cdef double size = (w if positive else fabs(w)) - threshold
     size = size if size > 0 else 0
-    return copysign(size / (1 + ridge), w)
+    # What is zero has no sign: -0.0 + 0.0 is 0.0.
+    return copysign(size / (1 + ridge), w) + 0.0
 
 
-# A deviation below this share of the mean is that of a constant, by rounding.
-cdef inline double spread(const double* seen, double total, bint centred) noexcept nogil:
+cdef inline double spread(
+    const double* running, double total, bint centred
+) noexcept nogil:
     """The variance of a feature, or its mean square without an intercept; 0 of a constant.
 
-    ``seen`` holds the weight, mean and sum of squares about it of values that are not zero.
+    The running moments of a feature are the weight of its values that are not zero, their mean,
+    and the sum of their weighted squares about it; ``total`` is the weight of all rows.
     """
-    cdef double density = seen[0] / total, mean = density * seen[1], square
-    square = seen[2] / total + (1 - density) * density * seen[1] ** 2
+    cdef double density = running[0] / total, mean = density * running[1], square
+    square = running[2] / total + (1 - density) * density * running[1] ** 2
     if not centred:
         square += mean * mean
+    # A deviation below this part of the mean is that of a constant, by rounding.
     return square if square > (1e-8 * mean) ** 2 else 0
 
 
-cdef inline double settle(
-    const double* seen, double total, double penalty, bint centred, double* centre
+cdef struct FeatureFrame:
+    double centre
+    double inverse_square    # 1 / scale ** 2, or 0 for a feature that says nothing
+
+
+cdef inline FeatureFrame frame_of(
+    const double* running, double total, double penalty, bint centred, double* density
 ) noexcept nogil:
-    """Write the centre of a feature; return its inverse squared scale: `frame.Frame.of`."""
-    cdef double square = spread(seen, total, centred), density = seen[0] / total
-    centre[0] = density * seen[1] if centred else 0
-    return 1 / (square / sqrt(density) + penalty) if square > 0 else 0
+    """Return the centre and scale of a feature by its running moments; see `frame.Frame.of`.
+
+    ``density`` is NULL if no feature is rare. That of a rare feature, which is not 0, is brought
+    up to date, and the feature is not centred.
+    """
+    cdef FeatureFrame frame
+    cdef double square = spread(running, total, centred), filled = running[0] / total
+    frame.centre = filled * running[1] if centred else 0
+    frame.inverse_square = 1 / (square / sqrt(filled) + penalty) if square > 0 else 0
+    if density is not NULL and density[0] > 0:
+        frame.centre, density[0] = 0, filled
+    return frame

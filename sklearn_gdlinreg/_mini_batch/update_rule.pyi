@@ -26,5 +26,5 @@ class Rule:
     ) -> None: ...
 
 def mean_length(
-    seen: NDArray, inverse: NDArray, total: float, centred: bool, density: NDArray
+    running: NDArray, inverse: NDArray, total: float, centred: bool, density: NDArray
 ) -> float: ...

@@ -74,7 +74,7 @@ cdef class Rule:
 
 
 def mean_length(
-    const double[:, ::1] seen,     # IN   (M, 3)
+    const double[:, ::1] running,  # IN   (M, 3)
     const double[::1] inverse,     # IN   (M,)
     double total,                  # IN
     bint centred,                  # IN
@@ -83,10 +83,10 @@ def mean_length(
     """Return the mean squared length of the rows seen, in the frame of these scales."""
     cdef double length = 0
     cdef Py_ssize_t j
-    cdef bint own
+    cdef bint about_mean
     with nogil:
-        for j in range(seen.shape[0]):
-            if seen[j, 0] > 0:
-                own = centred and not (density.shape[0] and density[j] > 0)
-                length += spread(&seen[j, 0], total, own) * inverse[j] ** 2
+        for j in range(running.shape[0]):
+            if running[j, 0] > 0:
+                about_mean = centred and not (density.shape[0] and density[j] > 0)
+                length += spread(&running[j, 0], total, about_mean) * inverse[j] ** 2
     return length

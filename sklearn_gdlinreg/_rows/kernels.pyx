@@ -15,37 +15,7 @@ there.
 from cython cimport floating
 from scipy.linalg.cython_blas cimport dgemm, dsyrk
 
-ctypedef fused index_t:
-    int
-    long long
-
-
-cdef inline void standardise(
-    const floating* x, Py_ssize_t stride,      # IN   one row, stride in items
-    const double* shift, const double* unit,   # IN   (n,)
-    double* z, Py_ssize_t n,                   # OUT  (n,)
-) noexcept nogil:
-    cdef Py_ssize_t j
-    if stride == 1:
-        for j in range(n):
-            z[j] = (<double> x[j] - shift[j]) * unit[j]
-    else:
-        for j in range(n):
-            z[j] = (<double> x[j * stride] - shift[j]) * unit[j]
-
-
-cdef inline void centre(
-    const floating* x, Py_ssize_t stride,      # IN   one row, stride in items
-    const double* shift,                       # IN   (n,)
-    double* z, Py_ssize_t n,                   # OUT  (n,)
-) noexcept nogil:
-    cdef Py_ssize_t j
-    if stride == 1:
-        for j in range(n):
-            z[j] = <double> x[j] - shift[j]
-    else:
-        for j in range(n):
-            z[j] = <double> x[j * stride] - shift[j]
+from .row cimport add_outer, index_t, standardise, subtract, subtract_product
 
 
 cdef inline void syrk(
@@ -150,8 +120,8 @@ def add_residual_dense(
         while i < stop:
             n_rows = <int> min(block.shape[0], stop - i)
             for k in range(n_rows):
-                centre(&X[i + k, 0], stride_x, &shift[0], &block[k, 0], M)
-                centre(&Y[i + k, 0], stride_y, &shift[M], &residual[k, 0], D)
+                subtract(&X[i + k, 0], stride_x, &shift[0], &block[k, 0], M)
+                subtract(&Y[i + k, 0], stride_y, &shift[M], &residual[k, 0], D)
                 for d in range(D):
                     residual[k, d] -= offset[d]
             dgemm(&no, &no, &D, &n_rows, &M, &minus, <double*> &V[0, 0], &D,
@@ -166,47 +136,6 @@ def add_residual_dense(
             dgemm(&no, &yes, &D, &M, &n_rows, &one, &residual[0, 0], &D,
                   &block[0, 0], &M, &one, &gradient[0, 0], &D)
             i += n_rows
-
-
-cdef inline void times(
-    const floating* x, const index_t* j, Py_ssize_t nnz,   # IN   one row
-    const double* V, Py_ssize_t D,                         # IN   (M, D)
-    double* r,                                             # I/O  (D,)  r -= x V
-) noexcept nogil:
-    cdef Py_ssize_t a, d
-    cdef const double* v
-    cdef double value
-    if D == 1:
-        value = r[0]
-        for a in range(nnz):
-            value -= x[a] * V[j[a]]
-        r[0] = value
-    else:
-        for a in range(nnz):
-            value = x[a]
-            v = V + j[a] * D
-            for d in range(D):
-                r[d] -= value * v[d]
-
-
-cdef inline void add_outer(
-    const floating* x, const index_t* j, Py_ssize_t nnz,   # IN   one row
-    const double* r, Py_ssize_t D,                         # IN   (D,)
-    double* G,                                             # I/O  (M, D)  G += x' r
-) noexcept nogil:
-    cdef Py_ssize_t a, d
-    cdef double* g
-    cdef double value
-    if D == 1:
-        value = r[0]
-        for a in range(nnz):
-            G[j[a]] += x[a] * value
-    else:
-        for a in range(nnz):
-            value = x[a]
-            g = G + j[a] * D
-            for d in range(D):
-                g[d] += value * r[d]
 
 
 def add_residual_sparse(
@@ -235,7 +164,7 @@ def add_residual_sparse(
                 residual[i, d] = Y[i, d] - offset[d]
             a, nnz = indptr[i], indptr[i + 1] - indptr[i]
             if nnz > 0:
-                times(&data[a], &indices[a], nnz, &V[0, 0], D, &residual[i, 0])
+                subtract_product(&data[a], &indices[a], nnz, &V[0, 0], D, &residual[i, 0])
             for d in range(D):
                 r = residual[i, d]
                 residual[i, d] = weight[i] * r

@@ -1,0 +1,168 @@
+# cython: language_level=3, boundscheck=False, wraparound=False
+# cython: initializedcheck=False, cdivision=True
+"""The model as `csr_epochs` keeps it, and what changes it feature by feature."""
+
+from libc.math cimport sqrt
+
+from .update_rule cimport Rule, shrunk, with_momentum
+
+
+cdef struct Model:
+    # See `csr_epochs`, which derives it. All arrays are the caller's.
+    Py_ssize_t M
+    Py_ssize_t D
+    double* table     # (M, 2 D + 1), the record [V, U, p] of each feature
+    double* q         # (M,)
+    double* kappa     # (1,)
+    double* s         # (D,)
+    double* b         # (D,)
+    double* sum_s     # (D,)
+    double* sum_b     # (D,)
+    double* scale     # (D,)
+    double* mass      # (D,)
+    double* paid      # (M, D), if the rule is lazy
+    double* due       # (D,)
+
+
+cdef inline Model model_of(
+    double[:, ::1] table, double[::1] q, double[::1] kappa, double[:, ::1] shared,
+    double[:, ::1] factors, double[:, ::1] debts,
+) noexcept nogil:
+    """Return the model in the arrays of `csr_epochs.descend_sparse`."""
+    cdef Model model
+    model.M, model.D = table.shape[0], shared.shape[1]
+    model.table, model.q, model.kappa = &table[0, 0], &q[0], &kappa[0]
+    model.s, model.b = &shared[0, 0], &shared[1, 0]
+    model.sum_s, model.sum_b = &shared[2, 0], &shared[3, 0]
+    model.scale, model.mass = &factors[0, 0], &factors[1, 0]
+    model.paid, model.due = &debts[0, 0], &debts[debts.shape[0] - 1, 0]
+    return model
+
+
+cdef inline void pay(
+    double* V, double* paid, const double* due, Py_ssize_t D, bint positive
+) noexcept nogil:
+    """Take off the coefficients of a feature what they owe of the L1 penalty."""
+    cdef Py_ssize_t d
+    # It is 1 but for columns that had to be scaled to be kept: a root takes long.
+    cdef double p = V[2 * D], inverse = 1 if p == 1 else sqrt(p)
+    for d in range(D):
+        V[d] = shrunk(V[d], inverse * (due[d] - paid[d]), 0, positive)
+        paid[d] = due[d]
+
+
+cdef inline void multiply_out(Rule rule, Model* model) noexcept nogil:
+    """Bring scale to 1, mass and debts to 0, with the model and the sum as they were."""
+    cdef Py_ssize_t j, d, D = model.D
+    cdef double* V
+    cdef double* U
+    for j in range(model.M):
+        V = model.table + j * (2 * D + 1)
+        U = V + D
+        if rule.lazy:
+            pay(V, model.paid + j * D, model.due, D, rule.positive)
+        for d in range(D):
+            U[d] += model.mass[d] * V[d]
+            V[d] *= model.scale[d]
+            if rule.lazy:
+                model.paid[j * D + d] = 0
+    for d in range(D):
+        model.scale[d], model.mass[d], model.due[d] = 1, 0, 0
+
+
+cdef inline void shrink_scale(
+    Rule rule, Model* model, double step, const double* shrink
+) noexcept nogil:
+    """Take a step of the L2 penalty in the units of X, which multiplies all coefficients.
+
+    A scale that gets too small is multiplied out.
+    """
+    cdef Py_ssize_t d
+    cdef double smallest = 1e-9
+    cdef bint spent = False
+    for d in range(model.D):
+        model.scale[d] *= 1 - step * shrink[d]
+        spent |= -smallest < model.scale[d] < smallest
+        # What is owed comes off |V|, which must be |W| but for a factor that is positive.
+        spent |= rule.lazy and model.scale[d] < 0
+    if spent:
+        multiply_out(rule, model)
+
+
+cdef inline void move_all(
+    Rule rule, Model* model, double step, const double* shrink,    # IN
+    const double* intercept_gradient,                              # IN   (D,)
+    double* gradient,                                              # TMP  (M, D), zeros again
+    double* velocity,                                              # I/O  (M + 1, D)
+) noexcept nogil:
+    """Make a step with momentum, which moves every coefficient and the intercept."""
+    cdef Py_ssize_t j, d, D = model.D
+    cdef double change
+    cdef double* V
+    for j in range(model.M):
+        V = model.table + j * (2 * D + 1)
+        for d in range(D):
+            change = -step * (V[2 * D] * gradient[d] + shrink[d] * V[d])
+            V[d] += with_momentum(rule.momentum, rule.nesterov, change, &velocity[d])
+            V[D + d] += V[d]
+            gradient[d] = 0
+        gradient, velocity = gradient + D, velocity + D
+    for d in range(D):
+        change = -step * intercept_gradient[d]
+        model.b[d] += with_momentum(rule.momentum, rule.nesterov, change, &velocity[d])
+
+
+cdef inline void reframe(
+    Model* model, Py_ssize_t j, double centre, double p
+) noexcept nogil:
+    """Centre and scale a feature anew; the model and its sum stay."""
+    cdef Py_ssize_t d, D = model.D
+    cdef double change = centre * p - model.q[j], moved
+    cdef double* V = model.table + j * (2 * D + 1)
+    cdef double* U = V + D
+    if model.q[j] != 0:
+        model.kappa[0] -= model.q[j] * model.q[j] / V[2 * D]
+    model.kappa[0] += centre * centre * p
+    for d in range(D):
+        moved = change * model.s[d] / model.scale[d]
+        V[d] += moved
+        U[d] += change * model.sum_s[d] - model.mass[d] * moved
+    model.q[j], V[2 * D] = centre * p, p
+
+
+cdef inline void shrink_common(
+    Model* model, Py_ssize_t j, double unit, bint positive,    # IN
+    const double* step, const double* l1, const double* l2,    # IN   (D,)
+) noexcept nogil:
+    """Shrink the coefficients of a feature; the prediction at its centre stays."""
+    cdef Py_ssize_t d, D = model.D
+    cdef double* V = model.table + j * (2 * D + 1)
+    cdef double* U = V + D
+    cdef double w, taken, q = model.q[j], p = V[2 * D]
+    if p == 0:
+        return
+    for d in range(D):
+        w = model.scale[d] * V[d] - q * model.s[d]
+        taken = w - shrunk(w, step[d] * l1[d] * unit * p, step[d] * l2[d] * unit ** 2 * p,
+                           positive)
+        V[d] -= taken / model.scale[d]
+        # The sum has the iterate before it was shrunk.
+        U[d] += (model.mass[d] / model.scale[d] - 1) * taken
+        model.b[d] += taken * q / p
+        model.sum_b[d] += taken * q / p
+
+
+cdef inline void shrink_rare(
+    Model* model, Py_ssize_t j, double unit, bint positive,    # IN
+    const double* step, const double* l1, const double* l2,    # IN   (D,)
+    double times,                                              # IN
+) noexcept nogil:
+    """As `shrink_common`, where scale is 1 and q is 0, by the penalty times a number."""
+    cdef Py_ssize_t d, D = model.D
+    cdef double* V = model.table + j * (2 * D + 1)
+    cdef double* U = V + D
+    cdef double w, metric = times * V[2 * D] * unit
+    for d in range(D):
+        w = shrunk(V[d], metric * step[d] * l1[d], metric * step[d] * unit * l2[d], positive)
+        U[d] += (model.mass[d] - 1) * (V[d] - w)
+        V[d] = w
