@@ -16,7 +16,7 @@ from ._input.containers import assert_finite_targets
 from ._input.dataset import Data
 from ._input.settings import Settings
 from ._linear_model import fitted_coef, solution
-from ._mini_batch.frame import moments_of_known
+from ._mini_batch.coordinates import moments_of_known
 from ._mini_batch.stream import Stream
 from ._mini_batch.streams import Streams
 from ._report.returned_model import cast_model, check_vanished

@@ -332,6 +332,26 @@ def test_a_zero_has_no_sign(rng, container, positive, options):
         assert not np.signbit(coef[coef == 0]).any()
 
 
+@pytest.mark.parametrize("positive", [False, True])
+@pytest.mark.parametrize("seed", [9, 13, 26])
+def test_a_zero_of_a_stream_is_one_in_sparse_rows_too(positive, seed):
+    """There a coefficient is the difference of two numbers."""
+    rng = np.random.default_rng(seed)
+    filled = rng.random((300, 12)) < rng.choice([0.1, 0.3, 0.6, 0.9], 12)
+    X = (rng.standard_normal((300, 12)) + 2) * filled
+    Y = X[:, :2] @ rng.standard_normal((2, 2)) + 0.1 * rng.standard_normal((300, 2))
+    dense, stored = (
+        GDLinearRegression(
+            alpha=0.1, l1_ratio=1.0, positive=positive, average=False, batch_size=8,
+            random_state=0,
+        ).partial_fit(container(X), Y).coef_
+        for container in (np.asarray, sparse.csr_array)
+    )  # fmt: skip
+    np.testing.assert_array_equal(stored == 0, dense == 0)
+    assert (stored == 0).any()
+    assert (stored >= 0).all() or not positive
+
+
 @pytest.mark.parametrize(
     "options",
     [

@@ -154,7 +154,7 @@ def test_a_schedule_of_ones_own_is_named(data):
 
 
 @pytest.mark.parametrize("name", [
-    "divisor", "proximal", "positive", "lazy", "cautious", "adaptive", "penalty", "momentum",
+    "divisor", "proximal", "positive", "lazy", "cautious", "running", "least_l2", "momentum",
     "nesterov",
 ])  # fmt: skip
 def test_rules_are_made_again_as_they_were(name):

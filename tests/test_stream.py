@@ -358,7 +358,7 @@ def test_what_fit_knew_of_the_features_goes_with_the_model(make_data):
     X, Y = make_data(500, 5, 2)
     model = pickle.loads(pickle.dumps(GDLinearRegression(batch_size=16).fit(X, Y)))
     model.partial_fit(X[:1], Y[:1])
-    centre = model._stream.members[0].sgd.frame(slice(None)).centre
+    centre = model._stream.members[0].sgd.coordinates(slice(None)).centre
     np.testing.assert_allclose(centre, X.mean(axis=0), rtol=0.02)
 
 

@@ -8,8 +8,8 @@ import math
 
 from .._base.arrays import dot, inverse_of, is_numpy, namespace, placed_like, zeros
 from .._problem.penalty import soft_threshold
+from .coordinates import StepCoordinates
 from .dense import DenseSGD
-from .frame import Frame
 
 
 class ArraySGD(DenseSGD):
@@ -44,7 +44,7 @@ class ArraySGD(DenseSGD):
     def _learn(self, x, y, weight, step):
         """Make the step of a batch, x (m, M), y (m, D), weight (m,); return its length."""
         xp, rule = namespace(x), self.rule
-        if rule.adaptive:
+        if rule.running:
             self._adapt(self._observe(x, weight))
         z = xp.concat([(x - self.centre) * self.inverse[:-1], zeros((x.shape[0], 1), x)], axis=1)
         z[:, -1] = self.inverse[-1]
@@ -120,12 +120,14 @@ class ArraySGD(DenseSGD):
 
     def _adapt(self, some):
         """Centre and scale anew the features of the batch; the model and its sum stay."""
-        xp, inverse, penalty = namespace(some), self.inverse[:-1], math.sqrt(self.rule.penalty)
+        xp, inverse, penalty = namespace(some), self.inverse[:-1], math.sqrt(self.rule.least_l2)
         mean, square, density = self._spread()
         rare = self.density if self.density.shape[0] else None
-        frame = Frame.of(mean, xp.sqrt(square), density, penalty, self.centred, rare)
-        centre = xp.where(some, frame.centre, self.centre)
-        proximal = xp.where(some, frame.inverse, self.proximal_scale)
+        coordinates = StepCoordinates.of(
+            mean, xp.sqrt(square), density, penalty, self.centred, rare
+        )
+        centre = xp.where(some, coordinates.centre, self.centre)
+        proximal = xp.where(some, coordinates.inverse, self.proximal_scale)
         unit = xp.where(some, xp.where(proximal > 0, proximal, 1.0), inverse)
         scale = inverse / unit
         off = ((centre - self.centre) * inverse)[None, :]

@@ -4,10 +4,11 @@ import numpy as np
 from scipy import sparse
 
 from .._base.arrays import inverse_of
+from .._base.rounding import EPS
 from .._problem.penalty import soft_threshold
+from .coordinates import StepCoordinates, kept_density
 from .csr_epochs import descend_sparse
 from .epochs import span_of
-from .frame import Frame, kept_density
 from .update_rule import mean_length
 
 # A feature that is never zero, this many standard deviations off zero, is shifted.
@@ -22,18 +23,18 @@ class CSRSGD:
     is stored, in a copy; dense features far off zero are rare in a sparse X.
     """
 
-    def __init__(self, rule, penalty, rows, frame, W, b, running):
-        self.rule, self.running, self.centred = rule, running, frame.centred
+    def __init__(self, rule, penalty, rows, coordinates, W, b, running):
+        self.rule, self.running, self.centred = rule, running, coordinates.centred
         M, D = W.shape
-        self.n_outputs, self.shift = D, self._shift(rows, frame)
-        self.centre, p = frame.centre - self.shift, frame.inverse**2
+        self.n_outputs, self.shift = D, self._shift(rows, coordinates)
+        self.centre, p = coordinates.centre - self.shift, coordinates.inverse**2
         self.q = self.centre * p
         self.kappa = np.array([self.centre @ self.q])
         self.stored_unit, self.y_unit = rows.stored_unit[:M], rows.stored_unit[M:]
         self.to_units = self.stored_unit[:, None] / self.y_unit
         # The penalty of coefficients as they are kept.
         self.penalty = penalty * np.stack([np.ones(D), self.y_unit, np.ones(D)])
-        self.tell_rare(frame.density)
+        self.tell_rare(coordinates.density)
         self.debts = np.zeros((M + 1 if rule.lazy else 1, D))
         self.table = np.zeros((M, 2 * D + 1))
         self.table[:, :D], self.table[:, -1] = W / self.to_units, p
@@ -56,11 +57,13 @@ class CSRSGD:
         self.n_summed += len(steps)
         self.n_steps += len(steps)
 
-    def frame(self, columns):
-        """Return the frame of these features, as it is now."""
+    def coordinates(self, columns):
+        """Return the coordinates of these features, as they are now."""
         p = self.table[columns, -1]
         density = self.density[columns] if len(self.density) else None
-        return Frame(self.q[columns] * inverse_of(p), np.sqrt(p), self.centred, density)
+        return StepCoordinates(
+            self.q[columns] * inverse_of(p), np.sqrt(p), self.centred, density
+        )
 
     def mean_length(self):
         """Return the mean squared length of the rows seen so far."""
@@ -80,7 +83,7 @@ class CSRSGD:
             # In float64, and so the targets, which kernels take of one type.
             data, self.Y = data - self.shift[indices], self.Y.astype(np.float64, copy=False)
         self.csr = data, indices, indptr
-        if self.q.any() and not self.rule.adaptive:
+        if self.q.any() and not self.rule.running:
             nnz = indptr[-1]
             self.products = (
                 sparse.csr_array((data[:nnz], indices[:nnz], indptr), rows.X.shape) @ self.q
@@ -112,7 +115,7 @@ class CSRSGD:
             self.shared[1] = y_mean - (mean - self.shift) @ self.table[:, : self.n_outputs]
 
     def tell_rare(self, density):
-        """Penalise the features of this density, as that of a Frame, by rows from now on."""
+        """Penalise features by rows from now on; density is that of StepCoordinates."""
         M = len(self.q)
         self.density = kept_density(density, self.q)
         self.common = np.arange(M) if density is None else np.flatnonzero(density == 0.0)
@@ -123,13 +126,13 @@ class CSRSGD:
         return self.table[:, :D], self.table[:, D : 2 * D], self.q[:, None]
 
     @staticmethod
-    def _shift(rows, frame):
+    def _shift(rows, coordinates):
         """Return what is taken off the stored values of each feature, (M,)."""
-        shift = np.zeros(len(frame.centre))
-        far = np.abs(frame.centre) * frame.inverse > FAR
+        shift = np.zeros(len(coordinates.centre))
+        far = np.abs(coordinates.centre) * coordinates.inverse > FAR
         if far.any():
             full = rows.density(counted=True) == 1.0
-            shift[far & full] = frame.centre[far & full]
+            shift[far & full] = coordinates.centre[far & full]
         return shift
 
     def _in_units(self, W, b):
@@ -141,7 +144,12 @@ class CSRSGD:
         if self.rule.lazy:
             owed = np.sqrt(self.table[:, -1:]) * (self.debts[-1] - self.debts[:-1])
             V = soft_threshold(V, owed, self.rule.positive)
-        return self._in_units(self.factors[0] * V - q * self.shared[0], self.shared[1])
+        own, of_all = self.factors[0] * V, q * self.shared[0]
+        W = own - of_all
+        if self.rule.proximal:
+            # What a proximal step makes zero is the difference of two numbers here.
+            W[np.abs(W) <= 32 * EPS * np.abs(of_all)] = 0.0
+        return self._in_units(W, self.shared[1])
 
     def sum(self):
         """Return the sums of all W and b since the last `forget`, and their number."""

@@ -16,7 +16,7 @@ from .csr_row cimport (
     multiply_row,
     observe_row,
     pay_for_row,
-    reframe_row,
+    recentre_row,
     square_length,
 )
 from .update_rule cimport PREFETCH_DISTANCE, Batch, Rule, cautious_step, pause, weighed
@@ -31,7 +31,7 @@ cdef inline int adapt(
     double* products,                                                           # OUT  (N,)
     Py_ssize_t* work,
 ) except -1 nogil:
-    """Let the batch join the running moments, and its features get the frame that follows."""
+    """Let the batch join the running moments, and its features get the scales that follow."""
     cdef Py_ssize_t k, a, nnz
     for k in range(batch.n_rows):
         a, nnz = indptr[rows[k]], indptr[rows[k] + 1] - indptr[rows[k]]
@@ -40,7 +40,7 @@ cdef inline int adapt(
         pause(work, nnz)
     for k in range(batch.n_rows):
         a, nnz = indptr[rows[k]], indptr[rows[k] + 1] - indptr[rows[k]]
-        reframe_row(model, indices + a, nnz, rule.penalty, centred, running, density)
+        recentre_row(model, indices + a, nnz, rule.least_l2, centred, running, density)
         pause(work, nnz * model.D)
     for k in range(batch.n_rows):
         a, nnz = indptr[rows[k]], indptr[rows[k] + 1] - indptr[rows[k]]

@@ -76,7 +76,7 @@ one of r, s, b, S, scale and mass.
    difference, times its inverse, before it is read. The sum of iterates would need those in
    between, and is not kept.
 
-8. A feature whose centre or scale changes, as those of streams do (`Rule.adaptive`), gets
+8. A feature whose centre or scale changes, as those of streams do (`Rule.running`), gets
    another p and q. Its V and U follow, so that W and the sum of W stay.
 
 Momentum is an exception. It moves all coefficients in each batch anyway, so that mass is 0 and
@@ -113,9 +113,9 @@ def descend_sparse(
     const double[::1] steps,       # IN   (n_batches,)
     double intercept,              # IN   1, or 0 for none
     double[:, ::1] running,        # I/O  (M + 1, 3), running moments, last [sum of weights];
-                                   #      or (0, 3) if not adaptive
+                                   #      or (0, 3) if not running
     double[::1] q,                 # I/O  (M,)
-    double[::1] products,          # I/O  (N,), x q; worked out here if adaptive
+    double[::1] products,          # I/O  (N,), x q; worked out here if running
     double[::1] kappa,             # I/O  (1,), the sum of p * centre ** 2
     const double[::1] unit,        # IN   (M,), what x was multiplied by where it is kept
     const double[:, ::1] penalty,  # IN   (3, D), [shrink, l1, l2]
@@ -149,7 +149,7 @@ def descend_sparse(
         for t in range(steps.shape[0]):
             batch = batch_of(rule, t, n_visits)
             i = batch.first
-            if rule.adaptive:
+            if rule.running:
                 adapt(rule, &model, &data[0], &indices[0], &indptr[0], &rows[i], &weight[i],
                       batch, intercept != 0, &running[0, 0], rare, &products[0], &work)
             # Before the first step nothing is due, not even that no coefficient is negative.

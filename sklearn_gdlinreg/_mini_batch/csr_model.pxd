@@ -112,7 +112,7 @@ cdef inline void move_all(
         model.b[d] += with_momentum(rule.momentum, rule.nesterov, change, &velocity[d])
 
 
-cdef inline void reframe(
+cdef inline void recentre(
     Model* model, Py_ssize_t j, double centre, double p
 ) noexcept nogil:
     """Centre and scale a feature anew; the model and its sum stay."""

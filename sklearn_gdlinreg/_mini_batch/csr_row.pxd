@@ -8,8 +8,8 @@ A row is ``x``, ``indices`` and ``nnz``: its values, their columns, and how many
 from cython cimport floating
 
 from .._rows.row cimport index_t
-from .csr_model cimport Model, pay, reframe
-from .update_rule cimport PREFETCH, FeatureFrame, frame_of
+from .csr_model cimport Model, pay, recentre
+from .update_rule cimport PREFETCH, FeatureCoordinates, coordinates_of, merge_moments
 
 
 cdef inline void fetch(
@@ -107,35 +107,36 @@ cdef inline void observe_row(
     double w,                                                      # IN
     double* running,                                               # I/O  (M, 3)
 ) noexcept nogil:
-    """Add a row to the running moments of its features (Welford, 1962)."""
+    """Add a row to the running moments of its features."""
     cdef Py_ssize_t a
-    cdef double deviation
+    cdef double origin, first
     cdef double* moments
     for a in range(nnz):
         if x[a] != 0 and w > 0:
             moments = running + 3 * <Py_ssize_t> indices[a]
-            deviation = x[a] - moments[1]
-            moments[0] += w
-            moments[1] += w * deviation / moments[0]
-            moments[2] += w * deviation * (x[a] - moments[1])
+            origin = moments[1] if moments[0] > 0 else x[a]
+            first = w * (x[a] - origin)
+            merge_moments(moments, origin, w, first, first * (x[a] - origin))
 
 
-cdef inline void reframe_row(
+cdef inline void recentre_row(
     Model* model, const index_t* indices, Py_ssize_t nnz,          # IN
-    double penalty, bint centred,                                  # IN
+    double least_l2, bint centred,                                 # IN
     const double* running,                                         # IN   (M + 1, 3)
     double* density,                                               # I/O  (M,), or NULL
 ) noexcept nogil:
     """Centre and scale anew the features of a row; the model and its sum stay."""
     cdef Py_ssize_t a, j
     cdef double total = running[3 * model.M]
-    cdef FeatureFrame frame
+    cdef FeatureCoordinates coordinates
     for a in range(nnz):
         j = indices[a]
         if running[3 * j] > 0:
-            frame = frame_of(running + 3 * j, total, penalty, centred,
-                             NULL if density is NULL else density + j)
-            reframe(model, j, frame.centre, frame.inverse_square)
+            coordinates = coordinates_of(
+                running + 3 * j, total, least_l2, centred,
+                NULL if density is NULL else density + j,
+            )
+            recentre(model, j, coordinates.centre, coordinates.inverse_square)
 
 
 cdef inline double dot_row(

@@ -4,9 +4,9 @@ import numpy as np
 
 from .._base.arrays import copied, inverse_of, placed_like, take, zeros
 from .._base.threads import blas_of_one_thread
+from .coordinates import StepCoordinates, kept_density
 from .dense_epochs import descend_dense
 from .epochs import span_of
-from .frame import Frame, kept_density
 from .update_rule import mean_length
 
 # Entries of a batch that are seen at once.
@@ -16,17 +16,17 @@ ENTRIES_AT_ONCE = 2**17
 class DenseSGD:
     """SGD over the rows of an ndarray; parameters are those of `sgd.sgd_of`."""
 
-    def __init__(self, rule, penalty, rows, frame, W, b, running):
+    def __init__(self, rule, penalty, rows, coordinates, W, b, running):
         self.rule, self.penalty, self.running = rule, placed_like(penalty, W), running
         M, D = W.shape
-        self.centred, self.centre = frame.centred, copied(frame.centre)
-        self.proximal_scale = zeros((M,), W) if rule.adaptive else copied(frame.inverse)
-        self.inverse = zeros((M + 1,), W) + float(frame.centred)
-        self.inverse[:M] = frame.inverse
-        self.tell_rare(frame.density)
+        self.centred, self.centre = coordinates.centred, copied(coordinates.centre)
+        self.proximal_scale = zeros((M,), W) if rule.running else copied(coordinates.inverse)
+        self.inverse = zeros((M + 1,), W) + float(coordinates.centred)
+        self.inverse[:M] = coordinates.inverse
+        self.tell_rare(coordinates.density)
         self.W = zeros((M + 1, D), W)
-        self.W[:M, :] = W * inverse_of(frame.inverse)[:, None]
-        self.W[M, :] = b + frame.centre @ W
+        self.W[:M, :] = W * inverse_of(coordinates.inverse)[:, None]
+        self.W[M, :] = b + coordinates.centre @ W
         self.velocity = zeros((M + 1 if rule.momentum else 1, D), W)
         self.iterate_sum, self.loss, self.n_summed = zeros((M + 1, D), W), zeros((D,), W), 0
         self.span = span_of(rule, M, D)
@@ -43,12 +43,12 @@ class DenseSGD:
             )  # fmt: skip
         self.n_summed += len(steps)
 
-    def frame(self, columns):
-        """Return the frame of these features, as it is now."""
+    def coordinates(self, columns):
+        """Return the coordinates of these features, as they are now."""
         centre = take(self.centre, columns, axis=0)
         inverse = take(self.inverse[:-1], columns, axis=0)
         density = take(self.density, columns, axis=0) if self.density.shape[0] else None
-        return Frame(centre, inverse, self.centred, density)
+        return StepCoordinates(centre, inverse, self.centred, density)
 
     def mean_length(self):
         """Return the mean squared length of the rows seen so far."""
@@ -69,7 +69,7 @@ class DenseSGD:
             np.empty((S, P)),
             np.empty((S, D)),
             np.empty((P + 3, D)),
-            np.empty((4, P - 1 if self.rule.adaptive else 0)),
+            np.empty((4, P - 1 if self.rule.running else 0)),
         )
 
     def leave(self):
@@ -91,7 +91,7 @@ class DenseSGD:
             self.W[-1, :] = y_mean - off @ self.W[:-1, :]
 
     def tell_rare(self, density):
-        """Penalise the features of this density, as that of a Frame, by rows from now on."""
+        """Penalise features by rows from now on; density is that of StepCoordinates."""
         self.density = kept_density(density, self.inverse)
         self._filled = np.empty(self.density.shape[0])
 

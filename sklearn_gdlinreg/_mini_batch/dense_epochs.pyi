@@ -12,7 +12,7 @@ def descend_dense(
     running: NDArray,
     centre: NDArray,
     inverse: NDArray,
-    gain: NDArray,
+    proximal_scale: NDArray,
     density: NDArray,
     penalty: NDArray,
     block: NDArray,

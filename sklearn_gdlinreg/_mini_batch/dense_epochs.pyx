@@ -11,7 +11,7 @@ from cython cimport floating
 from scipy.linalg.cython_blas cimport daxpy, ddot, dgemm
 
 from .._rows.row cimport standardise
-from .dense_frame cimport adapt, observe
+from .dense_running cimport adapt, observe
 from .update_rule cimport (
     PREFETCH,
     PREFETCH_DISTANCE,
@@ -66,7 +66,7 @@ cdef inline void move_with_momentum(
 
 cdef inline int shrink(
     Rule rule, const floating[:, :] X, const Py_ssize_t[::1] rows, const double[::1] weight,
-    const double* step, const double[::1] gain, const double[:, ::1] penalty,
+    const double* step, const double[::1] proximal_scale, const double[:, ::1] penalty,
     const double[::1] density, double[::1] filled,
     double[:, ::1] W, double[:, ::1] total, Py_ssize_t* work,
 ) except -1 nogil:
@@ -75,19 +75,21 @@ cdef inline int shrink(
     The penalty of a common feature counts once. That of a rare one counts by how often the batch
     holds the feature, in units of how often rows do in the mean.
     """
-    cdef Py_ssize_t j, d, M = gain.shape[0], D = W.shape[1]
-    cdef double w, g, times, pace
+    cdef Py_ssize_t j, d, M = proximal_scale.shape[0], D = W.shape[1]
+    cdef double w, scale, times, pace
     if density.shape[0]:
         sum_filled(X, rows, weight, filled, work)
     for j in range(M):
-        g, times = gain[j], 1
+        scale, times = proximal_scale[j], 1
         if density.shape[0] and density[j] > 0:
             if filled[j] == 0:
                 continue
             times = filled[j] / rule.divisor / density[j]
         for d in range(D):
-            pace = times * g * step[d]
-            w = shrunk(W[j, d], pace * penalty[1, d], pace * g * penalty[2, d], rule.positive)
+            pace = times * scale * step[d]
+            w = shrunk(
+                W[j, d], pace * penalty[1, d], pace * scale * penalty[2, d], rule.positive
+            )
             total[j, d] += w - W[j, d]
             W[j, d] = w
     return 0
@@ -239,17 +241,17 @@ def descend_dense(
     const double[::1] weight,      # IN   (n_visits,)
     const double[::1] steps,       # IN   (n_batches,)
     double[:, ::1] running,        # I/O  (M + 1, 3), running moments, last [sum of weights];
-                                   #      or (0, 3) if not adaptive
+                                   #      or (0, 3) if not running
     double[::1] centre,            # I/O  (M,)
     double[::1] inverse,           # I/O  (M + 1,), last 1, or 0 for no intercept
-    double[::1] gain,              # I/O  (M,), inverse, or 0 for no proximal step
+    double[::1] proximal_scale,    # I/O  (M,), inverse, or 0 for no proximal step
     double[::1] density,           # I/O  (M,), the share of weight in which a rare feature is
                                    #      not zero, 0 of a common one; (0,) if all are common
     const double[:, ::1] penalty,  # IN   (3, D), [shrink, l1, l2]
     double[:, ::1] block,          # TMP  (S, M + 1), rows of a batch, S at a time
     double[:, ::1] residual,       # TMP  (S, D)
     double[:, ::1] gradient,       # TMP  (M + 4, D), last [steps, curvatures, zeros]
-    double[:, ::1] sums,           # TMP  (4, M), if adaptive
+    double[:, ::1] sums,           # TMP  (4, M), if running
     double[::1] filled,            # TMP  (M,), if features are rare
     double[:, ::1] W,              # I/O  (M + 1, D)
     double[:, ::1] velocity,       # I/O  (M + 1, D), or (1, D) without momentum
@@ -265,9 +267,10 @@ def descend_dense(
         for t in range(steps.shape[0]):
             batch = batch_of(rule, t, rows.shape[0])
             first, stop = batch.first, batch.first + batch.n_rows
-            if rule.adaptive:
+            if rule.running:
                 observe(X, rows[first:stop], weight[first:stop], sums, running, &work)
-                adapt(rule.penalty, sums, running, centre, inverse, gain, density, W, total)
+                adapt(rule.least_l2, sums, running, centre, inverse, proximal_scale, density, W,
+                      total)
             for j in range(M + 1):
                 for d in range(D):
                     gradient[j, d] = 0
@@ -288,5 +291,5 @@ def descend_dense(
                 move(M, D, step, &penalty[0, 0], &gradient[0, 0], &W[0, 0], &total[0, 0])
                 move(1, D, step, no_shrink, &gradient[M, 0], &W[M, 0], &total[M, 0])
             if rule.proximal:
-                shrink(rule, X, rows[first:stop], weight[first:stop], step, gain, penalty,
-                       density, filled, W, total, &work)
+                shrink(rule, X, rows[first:stop], weight[first:stop], step, proximal_scale,
+                       penalty, density, filled, W, total, &work)

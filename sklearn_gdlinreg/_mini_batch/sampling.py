@@ -68,8 +68,8 @@ class Visits:
         return rows, self.weight[rows]
 
 
-def largest_curvature(rows, frame, lengths, rng):
-    """Return the largest curvature of the data in a frame, by power iteration on a sample.
+def largest_curvature(rows, coordinates, lengths, rng):
+    """Return the largest curvature of the data in some coordinates, from a sample of rows.
 
     Rows are drawn in proportion to their squared length, so that the few long ones that
     make most of the curvature are among them.
@@ -85,12 +85,13 @@ def largest_curvature(rows, frame, lengths, rng):
         chances[:-1], np.sort(rng.uniform(0.0, chances[-1], n_rows)), "right"
     )
     each = chances[-1] / weight.sum() / np.maximum(lengths[drawn], 1e-300) / n_rows
-    return power_iteration(take(rows.X, drawn, axis=0), each, frame, rng)
+    return power_iteration(take(rows.X, drawn, axis=0), each, coordinates, rng)
 
 
-def power_iteration(X, weight, frame, rng):
-    """Return the largest curvature of the weighted rows of X, seen in a frame."""
-    inverse, shift, xp = frame.inverse, frame.centre * frame.inverse, namespace(frame.inverse)
+def power_iteration(X, weight, coordinates, rng):
+    """Return the largest curvature of the weighted rows of X, seen in some coordinates."""
+    inverse, xp = coordinates.inverse, namespace(coordinates.inverse)
+    shift = coordinates.centre * inverse
     if not sparse.issparse(X):
         X = xp.astype(X, xp.float64, copy=False)
     direction = placed_like(rng.standard_normal(X.shape[1]), inverse)
@@ -120,17 +121,20 @@ def longest_step(curvature, length, batch_size):
     return 1.0 / max((1.0 - own) * curvature + own * length, 1e-300)
 
 
-def automatic(rows, frame, batch_size, rng):
+def automatic(rows, coordinates, batch_size, rng):
     """Return the visits of an epoch and the length of its steps."""
     # Rows are chosen on the host, whatever device they are on.
-    lengths = to_host(rows.square_lengths(frame.centre, frame.inverse)) + frame.centred
+    lengths = (
+        to_host(rows.square_lengths(coordinates.centre, coordinates.inverse))
+        + coordinates.centred
+    )
     weight = to_host(rows.weight)
     n_carry, total = np.count_nonzero(weight), weight.sum()
     mean = float(weight @ lengths / total)
     if mean == 0.0:
         return Visits(weight), 1.0
-    curvature = CURVATURE_MARGIN * largest_curvature(rows, frame, lengths, rng)
-    curvature = max(curvature, float(frame.centred))
+    curvature = CURVATURE_MARGIN * largest_curvature(rows, coordinates, lengths, rng)
+    curvature = max(curvature, float(coordinates.centred))
     visited = lengths
     visited *= weight
     visited *= n_carry / total

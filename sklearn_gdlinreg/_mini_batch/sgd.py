@@ -2,7 +2,7 @@
 
 It holds the model and the running sum of its iterates, in the coordinates of its kernel;
 `model` and `sum` give them in the units of X and Y. Where rows come once, the coordinates
-themselves follow the running moments in ``running`` (`Rule.adaptive`). Conventions are those of
+themselves follow the running moments in ``running`` (`Rule.running`). Conventions are those of
 `update_rule`.
 """
 
@@ -18,7 +18,7 @@ from .dense import DenseSGD
 SGD_OF = {DenseRows: DenseSGD, CSRRows: CSRSGD, ArrayRows: ArraySGD}
 
 
-def sgd_of(rule, penalty, rows, frame, W, b, running=None):
+def sgd_of(rule, penalty, rows, coordinates, W, b, running=None):
     """Return the SGD over these rows, of their kind, which starts at (W, b).
 
     Parameters
@@ -26,10 +26,10 @@ def sgd_of(rule, penalty, rows, frame, W, b, running=None):
     rule : Rule
     penalty : ndarray of shape (3, D), as `Penalty.for_batches` gives it
     rows : DenseRows, CSRRows or ArrayRows
-    frame : Frame, of the mini-batch steps
+    coordinates : StepCoordinates, of the mini-batch steps
     W, b : array of shape (M, D) and (D,), where to start
     running : array of shape (M + 1, 3), optional
-        The running moments of an adaptive rule.
+        The running moments of an running rule.
     """
     running = zeros((0, 3), W) if running is None else running
-    return SGD_OF[type(rows)](rule, penalty, rows, frame, W, b, running)
+    return SGD_OF[type(rows)](rule, penalty, rows, coordinates, W, b, running)

@@ -17,8 +17,8 @@ from .._solvers.conjugate import exact_steps
 from .._solvers.divergence import EpochWatch
 from .._solvers.iterates import Iterate, Patience, Solution
 from .._solvers.proximal import one_proximal_step
+from .coordinates import StepCoordinates
 from .epochs import Epochs
-from .frame import Frame
 from .sampling import Visits, automatic
 from .sgd import sgd_of
 from .update_rule import Rule
@@ -181,13 +181,15 @@ def _better(V, G, losses, other, passes, coordinates):
 def _automatic_epochs(W, group, batches):
     """Return the Epochs of a group by automatic steps from W, and their length."""
     rows, penalty = group.passes.rows, group.penalty
-    frame, mean = Frame.balanced(rows, group.coordinates, penalty, batches.size)
-    visits, step = automatic(rows, frame, batches.size, batches.rng)
+    coordinates, mean = StepCoordinates.balanced(rows, group.coordinates, penalty, batches.size)
+    visits, step = automatic(rows, coordinates, batches.size, batches.rng)
     rule = Rule(
         batch_size=batches.size, divisor=batches.size, cautious=not batches.shuffle,
         proximal=penalty.some, positive=penalty.positive,
     )  # fmt: skip
-    sgd = sgd_of(rule, penalty.for_batches(raw=False), rows, frame, W, zeros(W.shape[1:], W))
+    sgd = sgd_of(
+        rule, penalty.for_batches(raw=False), rows, coordinates, W, zeros(W.shape[1:], W)
+    )
     M = rows.n_features
     sgd.centre_on(mean[:M], mean[M:])
 
@@ -228,7 +230,7 @@ def textbook_epochs(
     """
     rows, penalty = group.passes.rows, group.penalty
     rule = textbook_rule(penalty, batches.size, momentum, average=batches.average)
-    sgd = sgd_of(rule, penalty.for_batches(raw=True), rows, Frame.raw(rows), W, b)
+    sgd = sgd_of(rule, penalty.for_batches(raw=True), rows, StepCoordinates.raw(rows), W, b)
 
     def rates(t, n):
         return 2.0 * schedule.updates(t, n)

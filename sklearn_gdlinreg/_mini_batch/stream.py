@@ -3,8 +3,8 @@
 It minimises the loss of all rows so far, with the penalty, both as in `_problem.loss`: each
 batch of B rows is a step along its gradient.
 
-Automatic steps are those of `sampling`, in a frame that follows running moments: each batch
-joins them before it is learnt from (`Rule.adaptive`). A row cannot be visited twice here:
+Automatic steps are those of `sampling`, in coordinates that follow running moments: each batch
+joins them before it is learnt from (`Rule.running`). A row cannot be visited twice here:
 steps that would overshoot a batch are shortened instead (`Rule.cautious`). How long the
 others are is worked out anew whenever the batches seen have grown by a tenth.
 
@@ -22,8 +22,8 @@ from scipy import sparse
 from .._base.arrays import inverse_of, namespace, placed_like, take, to_host, zeros
 from .._rows.containers import rows_of
 from .._solvers.divergence import ChunkWatch
+from .coordinates import StepCoordinates, rare_density
 from .epochs import TailAverage
-from .frame import Frame, rare_density
 from .sampling import CURVATURE_MARGIN, SAMPLE_ENTRIES, longest_step, power_iteration
 from .sgd import sgd_of
 from .solver import textbook_rule
@@ -83,7 +83,7 @@ class Stream:
         self.tail = TailAverage() if average else None
         self.sgd = None
         self.running = running
-        # Curvatures are at least 1, the intercept's, in a frame that fits the data.
+        # Curvatures are at least 1, the intercept's, in coordinates that fit the data.
         self.t, self.curvature, self.length, self.renew_at = 0, 1.0, 1.0, 1
         # A model to begin with counts as so many updates in the mean of iterates.
         self.n_before = 0
@@ -97,8 +97,8 @@ class Stream:
 
     def _automatic(self, batch_size):
         return Rule(
-            batch_size=batch_size, divisor=batch_size, cautious=True, adaptive=True,
-            penalty=self.penalty.least_l2, proximal=self.penalty.some,
+            batch_size=batch_size, divisor=batch_size, cautious=True, running=True,
+            least_l2=self.penalty.least_l2, proximal=self.penalty.some,
             positive=self.penalty.positive,
         )  # fmt: skip
 
@@ -186,9 +186,9 @@ class Stream:
             self.b = xp.sum(of_mean[:, None] * Y, axis=0)
             self.fresh = False
         none = zeros((M,), self.W)
-        frame = Frame(none, none + 1.0, self.centred, self._rare(running))
+        coordinates = StepCoordinates(none, none + 1.0, self.centred, self._rare(running))
         numbers = self.penalty.for_batches(raw=self.schedule is not None)
-        self.sgd = sgd_of(self.rule, numbers, chunk, frame, self.W, self.b, running)
+        self.sgd = sgd_of(self.rule, numbers, chunk, coordinates, self.W, self.b, running)
         if velocity is not None:
             self.sgd.velocity = velocity
 
@@ -227,7 +227,7 @@ class Stream:
         self.sgd.rule = rule = self._rule_of(len(rows))
         if self.schedule is None:
             steps = np.full(n_batches, self.step_of(rule.batch_size))
-            # Before there are a few rows, those that nearly agree would make a frame of nothing.
+            # Before there are a few rows, those that nearly agree would make scales of nothing.
             ends = np.minimum(np.arange(1, n_batches + 1) * rule.batch_size, len(rows))
             steps[float(self.sgd.running[-1, 0]) + ends < FEW_ROWS] = 0.0
         else:
@@ -257,21 +257,21 @@ class Stream:
             columns = np.flatnonzero(to_host(namespace(X).any(X != 0, axis=0)))
         X = take(X, columns, axis=1)
         rng, weight = np.random.RandomState(0), np.full(X.shape[0], 1.0 / X.shape[0])
-        curvature = power_iteration(X, weight, self.sgd.frame(columns), rng)
+        curvature = power_iteration(X, weight, self.sgd.coordinates(columns), rng)
         self.curvature = max(CURVATURE_MARGIN * curvature, self.centred)
         self.length = LONG_ROWS * (self.sgd.mean_length() + self.centred)
         self.renew_at = math.ceil(GROWTH * self.t)
         self.sgd.tell_rare(self._rare(self.sgd.running))
 
     def _rare(self, running):
-        """Return the density of rare features, as that of a Frame, or None."""
+        """Return the density of rare features, as that of StepCoordinates, or None."""
         total = running[-1, 0]
         if self.schedule is not None or not total > 0:
             return None
         return rare_density(running[:-1, 0] / total, self.penalty, self.rule.batch_size)
 
     def _known_length(self, running):
-        """Return the mean squared length of rows in the frame of what is known of them."""
+        """Return the mean squared length of rows in the coordinates of what is known of them."""
         density = running[:-1, 0] / running[-1, 0]
         return float(namespace(density).sum(density**0.5)) + self.centred
 
@@ -313,14 +313,16 @@ class Stream:
 
     def _with_zeros(self, W, b):
         """Return a mean of iterates, zero where a step from the last iterate ends at zero."""
-        frame, xp = self.sgd.frame(slice(None)), namespace(W)
-        penalty = self.penalty.seen_from(frame.inverse**2)
+        coordinates, xp = self.sgd.coordinates(slice(None)), namespace(W)
+        penalty = self.penalty.seen_from(coordinates.inverse**2)
         step = self.step_of(self.rule.batch_size)
-        if frame.density is not None:
+        if coordinates.density is not None:
             # A batch that holds a rare feature shrinks its coefficient for those that do not.
-            often = xp.where(frame.density > 0, frame.density * self.rule.batch_size, 1.0)
+            often = xp.where(
+                coordinates.density > 0, coordinates.density * self.rule.batch_size, 1.0
+            )
             step = step * inverse_of(often)[:, None]
         after = penalty.proximal_map(self.last()[0], step)
         kept = xp.where(after == 0, 0.0, penalty.proximal_map(W, 0.0))
         # The prediction at the centre stays.
-        return kept, b + frame.centre @ (W - kept)
+        return kept, b + coordinates.centre @ (W - kept)

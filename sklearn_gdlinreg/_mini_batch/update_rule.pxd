@@ -29,8 +29,8 @@ cdef enum:
 
 cdef class Rule:
     cdef readonly Py_ssize_t batch_size, divisor
-    cdef readonly double momentum, penalty
-    cdef readonly bint cautious, nesterov, adaptive, proximal, positive, lazy
+    cdef readonly double momentum, least_l2
+    cdef readonly bint cautious, nesterov, running, proximal, positive, lazy
 
 
 cdef inline int hear() except -1 with gil:
@@ -101,6 +101,19 @@ cdef inline double shrunk(
     return copysign(size / (1 + ridge), w) + 0.0
 
 
+cdef inline void merge_moments(
+    double* running, double origin, double weight, double first, double second
+) noexcept nogil:
+    """Merge values into the running moments of a feature (Chan, Golub & LeVeque, 1983).
+
+    ``first`` and ``second`` are the weighted sums of their deviations from the origin and of the
+    squares of these. The origin is the mean so far or, where there is none, one of the values.
+    """
+    running[0] += weight
+    running[1] = origin + first / running[0]
+    running[2] += second - first ** 2 / running[0]
+
+
 cdef inline double spread(
     const double* running, double total, bint centred
 ) noexcept nogil:
@@ -117,23 +130,24 @@ cdef inline double spread(
     return square if square > (1e-8 * mean) ** 2 else 0
 
 
-cdef struct FeatureFrame:
+cdef struct FeatureCoordinates:
     double centre
     double inverse_square    # 1 / scale ** 2, or 0 for a feature that says nothing
 
 
-cdef inline FeatureFrame frame_of(
-    const double* running, double total, double penalty, bint centred, double* density
+cdef inline FeatureCoordinates coordinates_of(
+    const double* running, double total, double least_l2, bint centred, double* density
 ) noexcept nogil:
-    """Return the centre and scale of a feature by its running moments; see `frame.Frame.of`.
+    """Return the centre and scale of a feature by its running moments.
 
+    They are those of `coordinates.StepCoordinates.of`.
     ``density`` is NULL if no feature is rare. That of a rare feature, which is not 0, is brought
     up to date, and the feature is not centred.
     """
-    cdef FeatureFrame frame
+    cdef FeatureCoordinates coordinates
     cdef double square = spread(running, total, centred), filled = running[0] / total
-    frame.centre = filled * running[1] if centred else 0
-    frame.inverse_square = 1 / (square / sqrt(filled) + penalty) if square > 0 else 0
+    coordinates.centre = filled * running[1] if centred else 0
+    coordinates.inverse_square = 1 / (square / sqrt(filled) + least_l2) if square > 0 else 0
     if density is not NULL and density[0] > 0:
-        frame.centre, density[0] = 0, filled
-    return frame
+        coordinates.centre, density[0] = 0, filled
+    return coordinates

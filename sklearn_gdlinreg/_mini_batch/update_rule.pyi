@@ -7,9 +7,9 @@ class Rule:
     positive: bool
     lazy: bool
     momentum: float
-    penalty: float
+    least_l2: float
     cautious: bool
-    adaptive: bool
+    running: bool
     nesterov: bool
     def __init__(
         self,
@@ -19,8 +19,8 @@ class Rule:
         positive: bool = False,
         lazy: bool = False,
         cautious: bool = False,
-        adaptive: bool = False,
-        penalty: float = 0.0,
+        running: bool = False,
+        least_l2: float = 0.0,
         momentum: float = 0.0,
         nesterov: bool = False,
     ) -> None: ...

@@ -46,11 +46,11 @@ cdef class Rule:
     cautious : bool
         Whether a step that would overshoot the batch's own minimum by more than it gains
         is replaced by the one that ends there, output by output.
-    adaptive : bool
+    running : bool
         Whether each batch first joins the caller's running moments, and the features that
-        are not zero in it get the centre and scale that follow, with this ``penalty``. The
+        are not zero in it get the centre and scale that follow, with ``least_l2``. The
         model stays; its coordinates change.
-    penalty : float
+    least_l2 : float
         The least L2 penalty of an output.
     momentum : float
     nesterov : bool
@@ -58,18 +58,18 @@ cdef class Rule:
 
     def __init__(
         self, batch_size, divisor=0, proximal=False, positive=False, lazy=False,
-        cautious=False, adaptive=False, penalty=0.0, momentum=0.0, nesterov=False,
+        cautious=False, running=False, least_l2=0.0, momentum=0.0, nesterov=False,
     ):
-        self.batch_size, self.divisor, self.penalty = batch_size, divisor, penalty
+        self.batch_size, self.divisor, self.least_l2 = batch_size, divisor, least_l2
         self.proximal, self.positive, self.lazy = proximal, positive, lazy
-        self.cautious, self.adaptive = cautious, adaptive
+        self.cautious, self.running = cautious, running
         self.momentum, self.nesterov = momentum, nesterov
 
     def __reduce__(self):
         """Return how to make it again: skops knows no other way into a compiled object."""
         return Rule, (
             self.batch_size, self.divisor, self.proximal, self.positive, self.lazy,
-            self.cautious, self.adaptive, self.penalty, self.momentum, self.nesterov,
+            self.cautious, self.running, self.least_l2, self.momentum, self.nesterov,
         )
 
 
@@ -80,7 +80,7 @@ def mean_length(
     bint centred,                  # IN
     const double[::1] density,     # IN   (M,), not 0 of features that are not centred; or (0,)
 ):
-    """Return the mean squared length of the rows seen, in the frame of these scales."""
+    """Return the mean squared length of the rows seen, in the coordinates of these scales."""
     cdef double length = 0
     cdef Py_ssize_t j
     cdef bint about_mean

@@ -120,7 +120,8 @@ class Groups:
         Returns
         -------
         known : tuple of ndarray of shape (M + 1, 3), float32
-            As `_mini_batch.frame.seen_of` takes them; empty where float32 cannot hold them.
+            As `_mini_batch.coordinates.moments_of_known` takes them; empty where float32 cannot
+            hold them.
         """
         with np.errstate(over="ignore"):
             found = [

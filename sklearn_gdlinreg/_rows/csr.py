@@ -173,10 +173,10 @@ class CSRRows(Rows):
         lengths, zeros = np.empty(self.n_rows), (centre * inverse) ** 2
         # Far off zero what is added and taken off again would leave nothing but rounding.
         zeros[self.density(counted=True) == 1.0] = 0.0
-        frame = centre, inverse, zeros, float(zeros.sum())
+        scales = centre, inverse, zeros, float(zeros.sum())
 
         def write(_, start, stop):
-            square_lengths_sparse(*self.csr(), *frame, lengths, start, stop)
+            square_lengths_sparse(*self.csr(), *scales, lengths, start, stop)
 
         self._sum(write, [[]] * count_threads(self.X.nnz))
         return lengths

@@ -124,8 +124,8 @@ class DenseRows(Rows):
 
         def add(outputs, start, stop):
             scratch = np.empty((n_block, size)), np.empty((size, size))
-            frame = root_weight, self.shift, self.unit
-            add_moments_dense(self.X, self.Y, *frame, *scratch, *outputs, start, stop)
+            columns = root_weight, self.shift, self.unit
+            add_moments_dense(self.X, self.Y, *columns, *scratch, *outputs, start, stop)
 
         n_threads, product = count_threads(self.n_rows * size**2), n_block * size**2
         if product >= LARGE_PRODUCT:

@@ -96,10 +96,10 @@ CASES = {
     "lazy, scale is negative": Case(
         {"batch_size": 1, "proximal": True, "lazy": True}, False, 60, 0.3
     ),
-    "adaptive": Case({"batch_size": 7, "divisor": 7, "adaptive": True, "penalty": 0.1}),
-    "adaptive, no intercept": Case({"batch_size": 1, "adaptive": True}, centred=False),
-    "adaptive, cautious, rare": Case(
-        {"batch_size": 4, "divisor": 4, "adaptive": True, "cautious": True, "proximal": True},
+    "running": Case({"batch_size": 7, "divisor": 7, "running": True, "least_l2": 0.1}),
+    "running, no intercept": Case({"batch_size": 1, "running": True}, centred=False),
+    "running, cautious, rare": Case(
+        {"batch_size": 4, "divisor": 4, "running": True, "cautious": True, "proximal": True},
         **PENALTY, rare=True, step=0.4,
     ),
 }  # fmt: skip
@@ -118,9 +118,9 @@ class Problem:
         self.intercept = float(case.centred)
         self.W, self.b = rng.normal(size=(M, D)), rng.normal(size=D) * self.intercept
         raw = case.shrink or self.rule.momentum or self.rule.lazy
-        self.inverse = 1 / UNIT if not self.rule.adaptive and not raw else 1 / case.unit
+        self.inverse = 1 / UNIT if not self.rule.running and not raw else 1 / case.unit
         self.centre = np.zeros(M)
-        if case.centred and not (raw or self.rule.adaptive):
+        if case.centred and not (raw or self.rule.running):
             self.centre = rng.normal(0, 0.3, M)
         self.penalty = np.outer([case.shrink, case.l1, case.l2], rng.uniform(0.5, 1.0, D))
         if case.shrink > 1:
@@ -130,11 +130,11 @@ class Problem:
         self.density[:2] = 0.3
         if case.rare:
             self.centre[:2] = 0
-        self.before = np.arange(20 if self.rule.adaptive else 0)
+        self.before = np.arange(20 if self.rule.running else 0)
 
     def running(self):
         """Return the running moments of the rows before."""
-        if not self.rule.adaptive:
+        if not self.rule.running:
             return np.zeros((0, 3))
         moments = [moments_of(x[x != 0], np.ones(np.count_nonzero(x))) for x in self.X[:20].T]
         return np.array([*moments, (20.0, 0.0, 0.0)])
@@ -153,7 +153,7 @@ def soft(W, threshold, positive):
     return W - np.clip(W, -threshold, threshold)
 
 
-def plain_frame(problem, t):
+def plain_coordinates(problem, t):
     """Return the centre, inverse and density of the features by all rows up to a batch."""
     visited = slice(0, (t + 1) * problem.rule.batch_size)
     X = np.asarray(problem.X[np.append(problem.before, problem.rows[visited])], np.float64)
@@ -161,7 +161,7 @@ def plain_frame(problem, t):
     mean = np.average(X, axis=0, weights=weight)
     square = np.average((X - mean * problem.intercept) ** 2, axis=0, weights=weight)
     density = np.average(X != 0, axis=0, weights=weight)
-    inverse = (square / np.sqrt(density) + problem.rule.penalty) ** -0.5
+    inverse = (square / np.sqrt(density) + problem.rule.least_l2) ** -0.5
     return mean * problem.intercept, inverse, density
 
 
@@ -178,8 +178,8 @@ def plain_descent(problem):
         batch = slice(t * rule.batch_size, (t + 1) * rule.batch_size)
         x, y = (np.asarray(A[problem.rows[batch]], np.float64) for A in (problem.X, problem.Y))
         w, divisor = problem.weight[batch, None], rule.divisor or len(x)
-        if rule.adaptive:
-            new = plain_frame(problem, t)
+        if rule.running:
+            new = plain_coordinates(problem, t)
             held = (x != 0).any(axis=0)
             centre, inverse = np.where(held, new[:2], [centre, inverse])
             if len(density):
@@ -308,7 +308,7 @@ def test_cases_are_what_they_say(name):
 @pytest.mark.parametrize("centred", [True, False])
 @pytest.mark.parametrize("rare", [True, False])
 def test_mean_length(centred, rare):
-    problem = Problem(CASES["adaptive"], 1, np.float64)
+    problem = Problem(CASES["running"], 1, np.float64)
     X, inverse = problem.X[:20], problem.inverse
     density = np.array([0.3, 0.3, 0, 0, 0, 0]) if rare else np.zeros(0)
     centre = X.mean(axis=0) * centred
@@ -425,8 +425,8 @@ def test_square_lengths(D, dtype, index):
     zeros[5] = 0
     for part in parts:
         kernels.square_lengths_dense(X, centre, inverse, dense, *part)
-        frame = centre, inverse, zeros, zeros.sum()
-        kernels.square_lengths_sparse(*csr_of(X, index), *frame, of_csr, *part)
+        coordinates = centre, inverse, zeros, zeros.sum()
+        kernels.square_lengths_sparse(*csr_of(X, index), *coordinates, of_csr, *part)
     expected = (((X - centre) * inverse) ** 2).sum(axis=1)
     close(dense, expected)
     close(of_csr, expected)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from sklearn_gdlinreg._mini_batch.frame import Frame
+from sklearn_gdlinreg._mini_batch.coordinates import StepCoordinates
 from sklearn_gdlinreg._mini_batch.sampling import (
     CURVATURE_MARGIN,
     LENGTH_MARGIN,
@@ -50,7 +50,7 @@ def test_spans_of_visits_are_in_their_order():
 
 @pytest.fixture
 def make_rows(rng):
-    """Return a maker of weighted rows, some of them far longer than others, and of a frame."""
+    """Return a maker of weighted rows, some of them far longer than others."""
 
     def make(container, N=200, M=6, *, centred=True, spread=1.0, unit=1.0, off=0.0):
         X = rng.standard_normal((N, M)) * np.geomspace(1.0, 10.0, M)
@@ -61,7 +61,7 @@ def make_rows(rng):
         mean = (np.average(X, axis=0, weights=weight) + off) * centred
         inverse = unit / np.geomspace(1.0, 4.0, M)
         rows = rows_of(container(X), np.zeros((N, 1)), weight, centred=centred)
-        return rows, Frame(mean, inverse, centred), (X - mean) * inverse, weight
+        return rows, StepCoordinates(mean, inverse, centred), (X - mean) * inverse, weight
 
     return make
 
@@ -70,18 +70,21 @@ def make_rows(rng):
 @pytest.mark.parametrize("centred", [True, False])
 @pytest.mark.parametrize("off", [0.0, 30.0])
 def test_power_iteration(make_rows, rng, container, centred, off):
-    rows, frame, Z, weight = make_rows(container, centred=centred, off=off)
+    rows, coordinates, Z, weight = make_rows(container, centred=centred, off=off)
     expected = np.linalg.eigvalsh(Z.T @ (weight[:, None] * Z))[-1]
-    found = power_iteration(rows.X, weight, frame, rng)
+    found = power_iteration(rows.X, weight, coordinates, rng)
     # It comes from below, and within the margin.
     assert expected / CURVATURE_MARGIN < found <= expected * (1 + 1e-12)
 
 
 def test_power_iteration_of_nothing(make_rows, rng):
-    rows, frame, _, weight = make_rows(np.asarray)
+    rows, coordinates, _, weight = make_rows(np.asarray)
     assert (
         power_iteration(
-            0.0 * rows.X, weight, Frame(0.0 * frame.centre, frame.inverse, True), rng
+            0.0 * rows.X,
+            weight,
+            StepCoordinates(0.0 * coordinates.centre, coordinates.inverse, True),
+            rng,
         )
         == 0.0
     )
@@ -91,9 +94,9 @@ def test_power_iteration_of_nothing(make_rows, rng):
 @pytest.mark.parametrize("N", [200, 900])
 def test_a_sample_of_rows_tells_the_largest_curvature(make_rows, rng, container, N):
     # Rows are so wide that only some of them are drawn.
-    rows, frame, Z, weight = make_rows(container, N, 400)
+    rows, coordinates, Z, weight = make_rows(container, N, 400)
     expected = np.linalg.eigvalsh(Z.T @ (weight[:, None] * Z) / weight.sum())[-1]
-    found = largest_curvature(rows, frame, (Z**2).sum(axis=1), rng)
+    found = largest_curvature(rows, coordinates, (Z**2).sum(axis=1), rng)
     # Few rows of many features have a larger curvature than all, which errs on the safe side.
     assert expected / CURVATURE_MARGIN < found < 1.5 * expected
 
@@ -104,13 +107,15 @@ def test_a_sample_of_rows_tells_the_largest_curvature(make_rows, rng, container,
 @pytest.mark.parametrize(("spread", "unit"), [(0.0, 1.0), (2.0, 1.0), (0.5, 1e-2)])
 def test_the_automatic_step(make_rows, rng, container, centred, batch_size, spread, unit):
     """It is the inverse of the expected smoothness, with the margins, and no visit is long."""
-    rows, frame, Z, weight = make_rows(container, centred=centred, spread=spread, unit=unit)
+    rows, coordinates, Z, weight = make_rows(
+        container, centred=centred, spread=spread, unit=unit
+    )
     if centred:
         Z = np.append(Z, np.ones((len(Z), 1)), axis=1)
     curvature = np.linalg.eigvalsh(Z.T @ (weight[:, None] * Z) / weight.sum())[-1]
     lengths = (Z**2).sum(axis=1)
     mean = np.average(lengths, weights=weight)
-    visits, step = automatic(rows, frame, batch_size, rng)
+    visits, step = automatic(rows, coordinates, batch_size, rng)
 
     def smoothness(curvature, length):
         return (1.0 - 1.0 / batch_size) * curvature + length / batch_size
@@ -128,5 +133,5 @@ def test_the_automatic_step(make_rows, rng, container, centred, batch_size, spre
 
 def test_the_automatic_step_where_rows_say_nothing(rng):
     rows = rows_of(np.zeros((5, 2)), np.ones((5, 1)), None, centred=False)
-    visits, step = automatic(rows, Frame(np.zeros(2), np.zeros(2), False), 4, rng)
+    visits, step = automatic(rows, StepCoordinates(np.zeros(2), np.zeros(2), False), 4, rng)
     assert (list(visits.rows), step) == ([0, 1, 2, 3, 4], 1.0)

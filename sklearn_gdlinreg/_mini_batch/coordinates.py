@@ -15,7 +15,7 @@ OFTEN_HELD = 0.25
 
 
 @dataclass(frozen=True)
-class Frame:
+class StepCoordinates:
     """The coordinates of mini-batch steps.
 
     Attributes
@@ -54,7 +54,7 @@ class Frame:
 
     @classmethod
     def of(cls, mean, deviation, density, root_penalty, centred, rare=None):
-        """Return the frame of features with these moments, (M,) each, and root of the penalty.
+        """Return those of features with these moments, (M,) each, and root of the penalty.
 
         Of roots, as squares of extreme units are no floats.
         """
@@ -68,7 +68,9 @@ class Frame:
 
 
 def rare_density(density, penalty, batch_size):
-    """Return the density of a Frame: of the features that few batches hold, and else 0, or None.
+    """Return the density of StepCoordinates: of features that few batches hold, 0 of others.
+
+    None where there are no such features.
 
     Parameters
     ----------
@@ -85,7 +87,7 @@ def rare_density(density, penalty, batch_size):
 
 
 def kept_density(density, like):
-    """Return the density of a Frame as it is kept, (M,), or (0,) where no feature is rare."""
+    """Return the density of StepCoordinates as it is kept, (M,); (0,) where none is rare."""
     return zeros((0,), like) if density is None else copied(density)
 
 

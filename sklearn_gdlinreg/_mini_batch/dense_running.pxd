@@ -5,7 +5,7 @@
 from cython cimport floating
 from libc.math cimport sqrt
 
-from .update_rule cimport FeatureFrame, frame_of, pause
+from .update_rule cimport FeatureCoordinates, coordinates_of, merge_moments, pause
 
 
 cdef inline void add_row(
@@ -27,10 +27,10 @@ cdef inline int observe(
     const floating[:, :] X, const Py_ssize_t[::1] rows, const double[::1] weight,
     double[:, ::1] sums, double[:, ::1] running, Py_ssize_t* work,
 ) except -1 nogil:
-    """Add a batch to the running moments (Chan, Golub & LeVeque, 1983).
+    """Add a batch to the running moments.
 
-    Deviations are taken from an origin, the mean so far or the values of the first row, so that
-    an offset costs no digits. ``sums`` becomes that origin, and below it what `add_row` adds.
+    Deviations are taken from an origin, as `merge_moments` says, so that an offset costs no
+    digits. ``sums`` becomes that origin, and below it what `add_row` adds.
     """
     cdef Py_ssize_t k, j, M = X.shape[1]
     cdef Py_ssize_t stride = X.strides[1] // <Py_ssize_t> sizeof(floating)
@@ -49,15 +49,13 @@ cdef inline int observe(
         pause(work, M)
     for j in range(M):
         if sums[1, j] > 0:
-            running[j, 0] += sums[1, j]
-            running[j, 1] = sums[0, j] + sums[2, j] / running[j, 0]
-            running[j, 2] += sums[3, j] - sums[2, j] ** 2 / running[j, 0]
+            merge_moments(&running[j, 0], sums[0, j], sums[1, j], sums[2, j], sums[3, j])
     return 0
 
 
 cdef inline void adapt(
-    double penalty, const double[:, ::1] sums, const double[:, ::1] running,
-    double[::1] centre, double[::1] inverse, double[::1] gain, double[::1] density,
+    double least_l2, const double[:, ::1] sums, const double[:, ::1] running,
+    double[::1] centre, double[::1] inverse, double[::1] proximal_scale, double[::1] density,
     double[:, ::1] W, double[:, ::1] total,
 ) noexcept nogil:
     """Centre and scale anew the features of the batch; the model and its sum stay.
@@ -66,18 +64,21 @@ cdef inline void adapt(
     """
     cdef Py_ssize_t j, d, M = centre.shape[0]
     cdef double root, move_of_centre, ratio
-    cdef FeatureFrame frame
+    cdef FeatureCoordinates coordinates
     for j in range(M):
         if sums[1, j] == 0:
             continue
-        frame = frame_of(&running[j, 0], running[M, 0], penalty, inverse[M] != 0,
-                         &density[j] if density.shape[0] else NULL)
-        root = sqrt(frame.inverse_square)
+        coordinates = coordinates_of(
+            &running[j, 0], running[M, 0], least_l2, inverse[M] != 0,
+            &density[j] if density.shape[0] else NULL,
+        )
+        root = sqrt(coordinates.inverse_square)
         ratio = inverse[j] / root if root > 0 else inverse[j]
-        move_of_centre = frame.centre - centre[j]
+        move_of_centre = coordinates.centre - centre[j]
         for d in range(W.shape[1]):
             W[M, d] += move_of_centre * W[j, d] * inverse[j]
             total[M, d] += move_of_centre * total[j, d] * inverse[j]
             W[j, d] *= ratio
             total[j, d] *= ratio
-        centre[j], inverse[j], gain[j] = frame.centre, root if root > 0 else 1, root
+        centre[j], inverse[j] = coordinates.centre, root if root > 0 else 1
+        proximal_scale[j] = root
