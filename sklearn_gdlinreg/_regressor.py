@@ -111,7 +111,8 @@ class GDLinearRegression(CallbackSupportMixin, LinearModel, RegressorMixin, Base
     validation_loss_curve_ : list of float
         With `early_stopping`, the loss on the rows held out after each iteration.
     learning_rate_ : float or ndarray of shape (n_outputs,)
-        The last step used. With "auto", of each output, in standardised coordinates.
+        The last step used. With "auto", of each output, in standardised coordinates, or in
+        the metric of the curvature.
     optimality_ : float
         How far the model that is returned is from the optimum, worked out from the data; of
         the output that is furthest. It is the norm of the correlations between residual and

@@ -262,7 +262,7 @@ def test_first_step_is_exact(make_data):
 
 
 def test_warm_start_and_init(make_data):
-    X, Y = make_data(600, 150)
+    X, Y = make_data(600, 100)
     model = GDLinearRegression(warm_start=True).fit(X, Y)
     n_cold = model.n_iter_
     assert model.fit(X, Y).n_iter_ <= 1
@@ -372,3 +372,73 @@ def test_what_is_within_tol_is_not_short_of_it():
     model = GDLinearRegression(tol=1e-8).fit(X.astype(np.float32).astype(float), y)
     assert model.optimality_ <= 1e-8
     assert model.stop_reason_ == "tol"
+
+
+def correlated(rng, n_rows, n_features):
+    """Return features that are each correlated with the one before."""
+    X = rng.standard_normal((n_rows, n_features))
+    for j in range(1, n_features):
+        X[:, j] += 2.0 * X[:, j - 1] / 3.0
+    return X * np.geomspace(1e-3, 1e3, n_features) + 10.0
+
+
+@pytest.mark.parametrize("container", [np.asarray, np.asfortranarray, sparse.csr_array])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("alpha", [0.0, 0.1])
+def test_one_step_in_the_metric_of_the_curvature(rng, container, dtype, weighted, alpha):
+    X = correlated(rng, 800, 150).astype(dtype)
+    Y = (X / X.std(axis=0) @ rng.standard_normal((150, 2))).astype(dtype)
+    Y += rng.standard_normal(Y.shape).astype(dtype)
+    weight = rng.uniform(0.5, 2.0, 800) if weighted else None
+    model = GDLinearRegression(alpha=alpha).fit(container(X), Y, weight)
+    assert model.n_iter_ <= 3
+    assert model.engine_ == "moments"
+    s = np.ones(800) if weight is None else weight
+    X, Y = X.astype(float), Y.astype(float)
+    Xc, Yc = X - s @ X / s.sum(), Y - s @ Y / s.sum()
+    H = Xc.T @ (s[:, None] * Xc) / s.sum() + alpha * np.eye(150)
+    unit = np.sqrt(np.diag(H))
+    scaled = np.linalg.solve(
+        H / np.outer(unit, unit), Xc.T @ (s[:, None] * Yc) / s.sum() / unit[:, None]
+    )
+    # Sparse moments of features far off zero lose digits; what is left is within tol.
+    sparse_or_float32 = container is sparse.csr_array or dtype == np.float32
+    rtol = 1e-4 if sparse_or_float32 else 1e-9
+    np.testing.assert_allclose(model.coef_.T * unit[:, None], scaled, rtol=rtol, atol=rtol)
+
+
+def test_who_looks_at_the_way_is_shown_one(rng, make_data):
+    X, Y = correlated(rng, 800, 150), rng.standard_normal((800, 2))
+    plain = GDLinearRegression(early_stopping=True, n_iter_no_change=50, random_state=0)
+    assert plain.fit(X, Y).n_iter_ > 3
+    # One alpha per output gives each a Hessian of its own.
+    assert GDLinearRegression(alpha=[0.1, 0.2]).fit(X, Y).n_iter_ > 3
+
+
+@pytest.mark.parametrize("repeated", [0, 30])
+def test_the_smallest_answer_of_repeated_features(rng, repeated):
+    """A factor that may be rounding is not used, and plain steps end at the smallest answer."""
+    X = correlated(rng, 400, 150)
+    X = np.append(X, X[:, :repeated], axis=1)
+    Y = rng.standard_normal((400, 2))
+    Z, yc, _, scale, _ = standardised(X, Y)
+    model = GDLinearRegression(tol=1e-10).fit(X, Y)
+    assert (model.n_iter_ <= 3) == (repeated == 0)
+    expected = np.linalg.pinv(Z, rcond=1e-8) @ yc
+    np.testing.assert_allclose(model.coef_.T * scale[:, None], expected, atol=1e-7)
+
+
+@pytest.mark.parametrize("apart", [1e-2, 1e-3, 1e-5])
+def test_nearly_repeated_features(rng, apart):
+    X = correlated(rng, 600, 150)
+    X = np.append(
+        X, X[:, :20] + apart * X[:, :20].std(axis=0) * rng.standard_normal((600, 20)), axis=1
+    )
+    Y = X[:, :2] / X[:, :2].std(axis=0) + rng.standard_normal((600, 2))
+    model = GDLinearRegression().fit(X, Y)
+    assert model.stop_reason_ == "tol"
+    Z, yc, *_ = standardised(X, Y)
+    best = ((yc - Z @ np.linalg.lstsq(Z, yc, rcond=None)[0]) ** 2).sum(axis=0)
+    error = ((Y - model.predict(X)) ** 2).mean(axis=0)
+    np.testing.assert_allclose(error, best, rtol=1e-10)

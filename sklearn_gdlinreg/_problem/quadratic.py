@@ -12,8 +12,13 @@ import math
 
 import numpy as np
 
-from .._base.arrays import dot, multiply, namespace
+from .._base.arrays import dot, is_numpy, multiply, namespace
 from .._base.rounding import EPS
+from .metric import Factor, Plain
+
+# From so many features on the iterations of a plain descent cost more than a factor of H. With
+# fewer both cost next to nothing, and a plain descent has a way to look at.
+WORTH_A_FACTOR = 128
 
 START_OVERFLOWS = (
     "The loss overflows where descent starts: the values of coef_init or intercept_init, or of "
@@ -51,6 +56,21 @@ class ByMoments:
         self.penalty = coordinates.penalty
         self.shape = self.B.shape
         self.work = M * M * self.shape[1]
+
+    def metric(self):
+        """Return the Factor of half the Hessian, or Plain where that is not worth it.
+
+        It needs NumPy, and outputs whose penalties give them one Hessian that is not singular.
+        """
+        M = self.H.shape[0]
+        if M < WORTH_A_FACTOR or not is_numpy(self.H):
+            return Plain()
+        of_penalty = self.penalty.half_gradient(np.ones((M, 1)))
+        if of_penalty.shape[1] > 1:
+            return Plain()
+        H = self.H.copy()
+        H.flat[:: M + 1] += of_penalty[:, 0]
+        return Factor.of(H) or Plain()
 
     def _times(self, V):
         HV = self.H @ V

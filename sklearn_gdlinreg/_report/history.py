@@ -77,8 +77,9 @@ class History:
         self.verbose, self.kind = verbose, kind
         self.validation, self.callback = validation, callback
         self.limits = Limits(
-            max_iter, tol, n_iter_no_change=n_iter_no_change, watched=validation is not None
-        )
+            max_iter, tol, n_iter_no_change=n_iter_no_change,
+            watched=validation is not None, shown=callback is not None,
+        )  # fmt: skip
         self.losses, self.optimality, self.faults = [], math.inf, []
         self.stop_reason, self._n_shown = "max_iter", 0
         self._rounded, self._least = False, LEAST_TOL

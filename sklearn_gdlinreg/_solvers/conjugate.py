@@ -17,6 +17,7 @@ import numpy as np
 from .._base.arrays import copied, dot, multiply, namespace, to_floats, weighted_square, zeros
 from .._base.rounding import EPS
 from .._problem.certificate import Target, optimality
+from .._problem.metric import Plain
 from .._problem.quadratic import START_OVERFLOWS
 from .conjugate_directions import directions_for
 from .exact_step import State, exact_step
@@ -37,7 +38,7 @@ def path_step(V, supplier, coordinates, limits):
     state = State(V, *supplier.gradient(V), step=zeros(V.shape[1:], V))
     arguments = supplier, state, limits.tol, coordinates, limits
     if coordinates.penalty.smooth:
-        return drive(_cycle(*arguments), limits).V
+        return drive(_cycle(*arguments, Plain()), limits).V
     return drive(proximal_cycle(*arguments, polish=NO_POLISH), limits).V
 
 
@@ -62,10 +63,15 @@ def exact_steps(W, group, limits):
         raise ValueError(START_OVERFLOWS)
     if not from_zero and _worst(state, coordinates) <= limits.tol:
         return _solution(state, coordinates, limits, "tol", suppliers[:1])
+    # Those who look at each iterate are shown the way of plain steps, with useful models on it.
+    plain = group.moments is None or limits.watched or limits.shown
+    # With fewer rows than features H is singular.
+    plain = plain or coordinates.rank < V.shape[0] or not coordinates.penalty.smooth
+    metric = Plain() if plain else group.moments.metric()
     n_ran = 0
     for supplier in suppliers:
         n_ran += 1
-        state, sure = yield from _refine(supplier, truth, state, coordinates, limits)
+        state, sure = yield from _refine(supplier, truth, state, coordinates, limits, metric)
         converged = _worst(state, coordinates) <= max(limits.tol, LEAST_TOL)
         if (sure and converged and not every_digit) or limits.n_left == 0:
             break
@@ -98,7 +104,7 @@ def _worst(state, coordinates):
     return float(namespace(state.V).max(found))
 
 
-def _refine(supplier, truth, state, coordinates, limits):
+def _refine(supplier, truth, state, coordinates, limits, metric):
     """Repeat: descend the correction, look at the true gradient; until it stands still.
 
     Yields what a descent does; returns the last State, and whether its certificate is sure.
@@ -106,7 +112,9 @@ def _refine(supplier, truth, state, coordinates, limits):
     tol, every_digit = limits.tol, limits.tol < LEAST_TOL
     last_change, norm = math.inf, namespace(state.V).linalg.vector_norm
     target = 0.0 if every_digit else tol
-    cycle = _cycle if coordinates.penalty.smooth else proximal_cycle
+    cycle = proximal_cycle
+    if coordinates.penalty.smooth:
+        cycle = functools.partial(_cycle, metric=metric)
     if supplier.work <= FREE_WORK:
         # Iterations that cost nothing go further than asked: nobody waits for them.
         target = target**2
@@ -146,15 +154,15 @@ def _better(before, after, coordinates):
     return State(V, G, losses, after.step, after.longest)
 
 
-def _cycle(supplier, state, target, coordinates, limits):
+def _cycle(supplier, state, target, coordinates, limits, metric):
     """Descend from a state of known gradient until the target or a dead end.
 
-    Each step is exact, for each output, along the gradient made conjugate to the moves
-    before it. The gradient is carried along, not asked for again. Yields iterates; returns the
-    last State.
+    Each step is exact, for each output, along the gradient, seen in a metric and made conjugate
+    to the moves before it. The gradient is carried along, not asked for again. Yields iterates;
+    returns the last State.
     """
     xp, V, G = namespace(state.V), copied(state.V), copied(state.G)
-    losses, step, longest = state.losses, state.step, state.longest
+    losses, step, longest = state.losses, state.step, max(state.longest, metric.longest)
     M, D = V.shape
     scratch, loss_unit = np.empty((M, D)), coordinates.loss_unit
     directions = directions_for(V)
@@ -169,7 +177,7 @@ def _cycle(supplier, state, target, coordinates, limits):
     live = unfinished(losses, G, zeros((1,), V) + longest)
     n_live = int(xp.count_nonzero(live))
     for _ in range(n_steps):
-        P = directions.direction(G, twice=longest > FLAT_STEP)
+        P = directions.direction(metric.direction(G), twice=longest > FLAT_STEP)
         if n_live < D:
             P *= xp.astype(live, P.dtype)
         along = exact_step(supplier, P, G, live)

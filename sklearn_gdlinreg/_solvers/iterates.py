@@ -130,6 +130,8 @@ class Limits:
     n_iter_no_change : int, the patience of mini-batches
     watched : bool
         Whether somebody validates the iterates, who decides when it ends.
+    shown : bool
+        Whether somebody looks at each iterate.
 
     Attributes
     ----------
@@ -137,9 +139,9 @@ class Limits:
     stopped : bool, whether no more are allowed
     """
 
-    def __init__(self, max_iter, tol, *, n_iter_no_change=1, watched=False):
+    def __init__(self, max_iter, tol, *, n_iter_no_change=1, watched=False, shown=False):
         self.max_iter, self.tol, self.n_iter_no_change = max_iter, tol, n_iter_no_change
-        self.watched, self.n_done, self.stopped = watched, 0, False
+        self.watched, self.shown, self.n_done, self.stopped = watched, shown, 0, False
 
     @property
     def n_left(self):
