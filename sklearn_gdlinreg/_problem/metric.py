@@ -9,8 +9,13 @@ Conventions: M features, D outputs; H is (M, M), G (M, D).
 import numpy as np
 from scipy.linalg import lapack
 
+from .._base.arrays import dot
+
 # A squared pivot below this may be rounding: features that are nearly collinear, or few rows.
 LEAST_PIVOT = 1e-8
+# What is then added to the diagonal, of about 1. Moves by rounding along directions without
+# curvature, of some 1e-16, become no longer than 1e-10.
+SHIFT = 1e-6
 
 
 class Plain:
@@ -22,25 +27,31 @@ class Plain:
         """Return G."""
         return G
 
+    def reach(self, P, length, inverse):
+        """Return about one over the curvature that a step has met, (D,); see `Factor.reach`."""
+        return length
+
 
 class Factor:
     """The inverse of H, by its Cholesky factor; `of` makes one.
+
+    Where H may be singular it is the inverse of ``H + SHIFT I``, which is near H but for its
+    flattest directions, and a function of it: iterates from zero stay where H is not zero, and
+    end at the smallest of many answers. Those directions take a few more conjugate steps.
 
     Attributes
     ----------
     longest : float
         One over the least curvature of a unit move, or about that: as long as the longest exact
-        step along a gradient would be.
+        step along a gradient would be. 0 where H may be singular.
     """
 
-    def __init__(self, upper, norm):
-        self._upper = upper
-        rcond, _ = lapack.dpocon(upper, norm)
-        self.longest = 1.0 / (rcond * norm)
+    def __init__(self, upper, longest):
+        self._upper, self.longest = upper, longest
 
     @classmethod
     def of(cls, H):
-        """Return that of H, an ndarray that is overwritten; None if it may be singular.
+        """Return that of H, an ndarray that may be overwritten.
 
         The diagonal of H is about 1, but for features that say nothing: there all of H is zero,
         and so is the gradient.
@@ -48,12 +59,25 @@ class Factor:
         diagonal = np.einsum("mm->m", H)
         diagonal[diagonal == 0.0] = 1.0
         # H is symmetric: LAPACK, which reads columns, may have its rows.
-        norm = lapack.dlange("1", H.T)
+        upper, failed = lapack.dpotrf(H.T, lower=False, clean=False)
+        if not failed and np.einsum("mm->m", upper).min() ** 2 > LEAST_PIVOT:
+            norm = lapack.dlange("1", H.T)
+            rcond, _ = lapack.dpocon(upper, norm)
+            return cls(upper, 1.0 / (rcond * norm))
+        diagonal += SHIFT
         upper, failed = lapack.dpotrf(H.T, lower=False, clean=False, overwrite_a=True)
-        if failed or not np.einsum("mm->m", upper).min() ** 2 > LEAST_PIVOT:
-            return None
-        return cls(upper, norm)
+        return Plain() if failed else cls(upper, 0.0)
 
     def direction(self, G):
         """Return H^-1 G, (M, D)."""
         return lapack.dpotrs(self._upper, G, lower=False)[0]
+
+    def reach(self, P, length, inverse):
+        """Return one over the curvature of a unit move along each column of P, (D,).
+
+        Parameters
+        ----------
+        P : array of shape (M, D), a direction
+        length, inverse : array of shape (D,), the exact step along it, and 1 / P'HP
+        """
+        return dot(P, P) * inverse

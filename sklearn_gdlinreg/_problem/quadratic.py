@@ -60,7 +60,7 @@ class ByMoments:
     def metric(self):
         """Return the Factor of half the Hessian, or Plain where that is not worth it.
 
-        It needs NumPy, and outputs whose penalties give them one Hessian that is not singular.
+        It needs NumPy, and outputs whose penalties give them one Hessian.
         """
         M = self.H.shape[0]
         if M < WORTH_A_FACTOR or not is_numpy(self.H):
@@ -70,7 +70,7 @@ class ByMoments:
             return Plain()
         H = self.H.copy()
         H.flat[:: M + 1] += of_penalty[:, 0]
-        return Factor.of(H) or Plain()
+        return Factor.of(H)
 
     def _times(self, V):
         HV = self.H @ V

@@ -65,8 +65,7 @@ def exact_steps(W, group, limits):
         return _solution(state, coordinates, limits, "tol", suppliers[:1])
     # Those who look at each iterate are shown the way of plain steps, with useful models on it.
     plain = group.moments is None or limits.watched or limits.shown
-    # With fewer rows than features H is singular.
-    plain = plain or coordinates.rank < V.shape[0] or not coordinates.penalty.smooth
+    plain = plain or not coordinates.penalty.smooth
     metric = Plain() if plain else group.moments.metric()
     n_ran = 0
     for supplier in suppliers:
@@ -186,7 +185,7 @@ def _cycle(supplier, state, target, coordinates, limits, metric):
         G -= multiply(length, along.image, out=scratch)
         step = xp.where(along.curved, length, step)
         losses = xp.maximum(losses - length * along.descent, 0.0)
-        furthest = xp.max(length)
+        furthest = xp.max(metric.reach(P, length, along.inverse))
         live = along.curved & unfinished(losses, G, xp.maximum(furthest, longest))
         # All that the host wants to know of this step, in one transfer.
         loss, furthest, n_live = to_floats(losses @ loss_unit, furthest, xp.count_nonzero(live))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sklearn_gdlinreg._problem.metric import LEAST_PIVOT, Factor, Plain
+from sklearn_gdlinreg._problem.metric import LEAST_PIVOT, SHIFT, Factor, Plain
 
 
 def matrix(rng, M, least):
@@ -36,13 +36,37 @@ def test_features_that_say_nothing_get_no_step(rng):
     np.testing.assert_allclose(H @ P, G, atol=1e-12)
 
 
-@pytest.mark.parametrize("apart", [0.0, 0.1 * LEAST_PIVOT, -1e-3, np.nan])
-def test_no_factor_of_what_may_be_singular(apart):
-    H = np.array([[1.0, 1.0 - apart, 0.0], [1.0 - apart, 1.0, 0.0], [0.0, 0.0, 1.0]])
-    assert Factor.of(H) is None
+@pytest.mark.parametrize("least", [0.0, 1e-13, 0.1 * LEAST_PIVOT])
+def test_what_may_be_singular_is_shifted(rng, least):
+    """The inverse is a function of H: what has no curvature in H has next to none of a move."""
+    H = matrix(rng, 30, 1e-2)
+    # The last feature nearly repeats the first one.
+    H[-1] = (1.0 - least) * H[0]
+    H[:, -1] = H[-1]
+    H[-1, -1] = 1.0
+    factor, G = Factor.of(H.copy()), H @ rng.standard_normal((30, 2))
+    P = factor.direction(G)
+    np.testing.assert_allclose(H @ P + SHIFT * P, G, atol=1e-12)
+    if least == 0.0:
+        np.testing.assert_allclose(P[0], P[-1], atol=1e-9)
+    assert factor.longest == 0.0
+
+
+def test_no_factor_of_what_is_not_positive():
+    H = np.array([[1.0, 1.001, 0.0], [1.001, 1.0, 0.0], [0.0, 0.0, 1.0]])
+    assert isinstance(Factor.of(H), Plain)
+
+
+def test_reach_is_one_over_the_curvature(rng):
+    H, P = matrix(rng, 6, 1e-2), rng.standard_normal((6, 2))
+    square, curvature = (P * P).sum(axis=0), (P * (H @ P)).sum(axis=0)
+    found = Factor.of(H.copy()).reach(P, None, 1.0 / curvature)
+    np.testing.assert_allclose(found, square / curvature)
 
 
 def test_plain(rng):
     G = rng.standard_normal((4, 2))
     assert Plain().direction(G) is G
     assert Plain().longest == 0.0
+    length = np.array([1.0, 2.0])
+    assert Plain().reach(G, length, length) is length
