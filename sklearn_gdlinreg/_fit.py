@@ -46,9 +46,9 @@ def fit(estimator, X, y, sample_weight, start_from, validation):
     sample_weight = check_sample_weight(sample_weight, X)
     data = Data.of(X, y, sample_weight, missing_targets=settings.missing_targets)
     rng = check_random_state(estimator.random_state)
-    validation = check_validation_data(estimator, *validation, y)
+    validation = check_validation_data(estimator, settings, *validation, y)
     data, held_out = hold_out(settings, data, validation, rng)
-    W, b = start(estimator, fitted, *start_from, X.shape[1], y)
+    W, b = start(estimator, settings, fitted, *start_from, X.shape[1], y)
 
     def attributes(model):
         return solution(*model, y.ndim, X.dtype)
@@ -65,8 +65,21 @@ def fit(estimator, X, y, sample_weight, start_from, validation):
     return history
 
 
-def start(estimator, fitted, coef_init, intercept_init, n_features, y, *, method="fit"):
-    """Return the W and b from which descent starts, where y is."""
+def start(
+    estimator, settings, fitted, coef_init, intercept_init, n_features, y, *, method="fit"
+):  # fmt: skip
+    """Return the W and b from which descent starts, where y is.
+
+    Parameters
+    ----------
+    estimator : estimator, whose ``coef_`` is named in errors
+    settings : Settings
+    fitted : array or None
+        Its ``coef_``, as `fitted_coef` gives it, if that is gone on from.
+    coef_init, intercept_init, y : as its `fit` takes them
+    n_features : int
+    method : str, which of its methods is named in errors
+    """
     n_outputs = 1 if y.ndim == 1 else y.shape[1]
     shape = (n_outputs, n_features)
     W, b = np.zeros(shape), np.zeros(n_outputs)
@@ -84,7 +97,7 @@ def start(estimator, fitted, coef_init, intercept_init, n_features, y, *, method
         W = check_init(coef_init, "coef_init", shape)
     if intercept_init is not None:
         b = check_init(intercept_init, "intercept_init", (n_outputs,))
-    b = b if estimator.fit_intercept else np.zeros(n_outputs)
+    b = b if settings.fit_intercept else np.zeros(n_outputs)
     return placed_like(W.T.copy(), y), placed_like(b, y)
 
 
@@ -192,14 +205,14 @@ def _solver_of(settings, groups, limits, batches):
     """
     if settings.automatic and batches is None:
         return lambda group, W, b: exact_steps(W, group, limits)
-    one_by_one = len(groups) > 1
+    many = len(groups) > 1
 
-    def own(batches):
+    def own_batches():
         # Each group shuffles as if it were alone.
-        return replace(batches, rng=copy.deepcopy(batches.rng)) if one_by_one else batches
+        return replace(batches, rng=copy.deepcopy(batches.rng)) if many else batches
 
     if settings.automatic:
-        return lambda group, W, b: automatic_steps(W, group, limits, own(batches), one_by_one)
+        return lambda group, W, b: automatic_steps(W, group, limits, own_batches(), many)
     momentum = momentum_of(settings)
     longest_stable = functools.cache(lambda: longest_stable_step(groups, momentum))
 
@@ -207,6 +220,6 @@ def _solver_of(settings, groups, limits, batches):
         options = schedule_of(settings), momentum, limits
         if batches is None:
             return textbook_steps(W, b, group, *options, longest_stable)
-        return textbook_epochs(W, b, group, *options, own(batches), one_by_one, longest_stable)
+        return textbook_epochs(W, b, group, *options, own_batches(), many, longest_stable)
 
     return by_the_book

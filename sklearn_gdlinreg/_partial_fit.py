@@ -51,7 +51,7 @@ def partial_fit(estimator, X, y, sample_weight):
 def begin_streams(estimator, settings, n_features, y):
     """Return the Streams with which the first `partial_fit` begins."""
     fitted = fitted_coef(estimator)
-    W, b = start(estimator, fitted, None, None, n_features, y, method="partial_fit")
+    W, b = start(estimator, settings, fitted, None, None, n_features, y, method="partial_fit")
     n_outputs = b.shape[0]
     penalty, rng = penalty_of(settings, n_outputs), check_random_state(estimator.random_state)
     seed = rng.randint(2**31 - 1) if settings.shuffle else None

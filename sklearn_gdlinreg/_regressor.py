@@ -46,7 +46,8 @@ class GDLinearRegression(CallbackSupportMixin, LinearModel, RegressorMixin, Base
         ``sqrt(t + 1)``, where t counts the updates made. "adaptive" divides it by 5 each
         time `n_iter_no_change` iterations in a row fail to lower the loss by `tol`,
         relatively, and ends the fit at a millionth. A callable is given t and returns a
-        factor.
+        factor. Outputs that are missing in different rows, or whose penalties are of another
+        kind, have a schedule each.
     momentum : float, default=0.0
         Momentum of the textbook's update, in the range [0, 1), as in `MLPRegressor`;
         ignored by "auto". On sparse X it makes each mini-batch cost O(n_features).

@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 from ._fit import fit_rows, history_of, start
 from ._input.containers import assert_finite_targets
 from ._input.dask_dataset import check_columns, check_features, data_of, in_floats, is_dask
-from ._input.parameters import restored_on_error
+from ._input.parameters import CONSTRAINTS, restored_on_error
 from ._input.settings import Settings
 from ._linear_model import fitted_coef, linear, solution, store
 from ._regressor import GDLinearRegression
@@ -171,12 +171,13 @@ class DaskGDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
             the type of X cannot hold the coefficients. A fitted estimator is left as it was.
         """
         with restored_on_error(self):
-            settings = Settings.of(self, self.get_params())
+            names = [name for name in self.get_params(deep=False) if name in CONSTRAINTS]
+            settings = Settings.of(self, names)
             fitted = fitted_coef(self) if self.warm_start else None
             check_features(self, X, reset=True)
-            data, X, y = data_of(X, y, sample_weight, missing_targets=self.missing_targets)
+            data, X, y = data_of(X, y, sample_weight, missing_targets=settings.missing_targets)
             like, M = np.empty((0, *y.shape[1:])), self.n_features_in_
-            W, b = start(self, fitted, coef_init, intercept_init, M, like)
+            W, b = start(self, settings, fitted, coef_init, intercept_init, M, like)
             history = history_of(settings, data)
             model = fit_rows(settings, W, b, data, history)
             attributes = solution(model.W, model.b, like.ndim, data.dtype)

@@ -125,10 +125,10 @@ def test_what_a_change_needs_is_where_the_page_says():
     assert len(paragraphs) == 5
     for paragraph in paragraphs:
         marked = re.findall(r"`([^`]+)`", paragraph.replace("\n", " "))
-        files = [PACKAGE / name for name in marked if name.endswith((".py", ".pyx"))]
+        files = [PACKAGE / name for name in marked if name.endswith((".py", ".pyx", ".pxd"))]
         text = "".join(path.read_text(encoding="utf-8") for path in files)
         for name in marked:
-            for part in [] if "/" in name or name.endswith(".py") else name.split("."):
+            for part in [] if "/" in name or name.endswith((".py", ".pxd")) else name.split("."):
                 assert re.search(rf"\b{part}\b", text), (name, paragraph)
 
 

@@ -174,7 +174,7 @@ def hold_out(settings, data, given, rng):
     return learn, validate.wide()
 
 
-def check_validation_data(estimator, X_val, y_val, sample_weight_val, y):
+def check_validation_data(estimator, settings, X_val, y_val, sample_weight_val, y):
     """Return the Data of ``fit(X_val=, y_val=, sample_weight_val=)``; None if not given."""
     given = {"X_val": X_val, "y_val": y_val, "sample_weight_val": sample_weight_val}
     given = [name for name, value in given.items() if value is not None]
@@ -183,7 +183,7 @@ def check_validation_data(estimator, X_val, y_val, sample_weight_val, y):
     for name, value in (("y_val", y_val), ("X_val", X_val)):
         if value is None:
             raise ValueError(f"{given[0]} is provided, but {name} was not provided.")
-    if not estimator.early_stopping:
+    if not settings.early_stopping:
         raise ValueError(
             "X_val and y_val are passed to fit while at the same time early_stopping is "
             "False. When passing X_val and y_val to fit, early_stopping should be set to True."
@@ -199,7 +199,7 @@ def check_validation_data(estimator, X_val, y_val, sample_weight_val, y):
             f"y_val must have the outputs of y: expected shape {expected}. Got {y_val.shape}."
         )
     sample_weight_val = check_sample_weight(sample_weight_val, X_val, name="sample_weight_val")
-    data = Data.of(X_val, y_val, sample_weight_val, missing_targets=estimator.missing_targets)
+    data = Data.of(X_val, y_val, sample_weight_val, missing_targets=settings.missing_targets)
     assert_all_finite(stored(data.X), input_name="X_val")
     assert_finite_targets(data.Y, input_name="y_val")
     data.check_observed("validate on")

@@ -6,18 +6,15 @@ of them. Arrays that a step changes are made anew, so that copies of it may shar
 
 import math
 
-from .._base.arrays import dot, inverse_of, is_numpy, namespace, placed_like, zeros
+from .._base.arrays import dot, inverse_of, namespace, placed_like, zeros
 from .._problem.penalty import soft_threshold
+from .._solvers.learning_rate import Momentum
 from .coordinates import StepCoordinates
 from .dense import DenseSGD
 
 
 class ArraySGD(DenseSGD):
     """SGD over the rows of an array that follows the Array API; as DenseSGD."""
-
-    def takes(self, rows):
-        """Whether these rows are of the kind that this one visits."""
-        return not is_numpy(rows.X) and namespace(rows.X) is namespace(self.W)
 
     def enter(self, rows):
         """Go on over these rows."""
@@ -58,9 +55,8 @@ class ArraySGD(DenseSGD):
         shrink = xp.concat([self.penalty[0, :] * self.W[:-1, :], 0.0 * self.W[-1:, :]])
         change = -step * (gradient + shrink)
         if rule.momentum > 0:
-            self.velocity = rule.momentum * self.velocity + change
-            own = change if rule.nesterov else 0.0
-            change = (rule.momentum if rule.nesterov else 1.0) * self.velocity + own
+            momentum = Momentum(rule.momentum, rule.nesterov)
+            self.velocity, change = momentum.change(self.velocity, change)
         self.W = self.W + change
         self.iterate_sum = self.iterate_sum + self.W
         return step

@@ -41,7 +41,7 @@ class StepCoordinates:
 
     @classmethod
     def balanced(cls, rows, coordinates, penalty, batch_size):
-        """Return those of automatic steps, and the means of X and Y, (P,), as rows keep them."""
+        """Return those of automatic steps, and the means of X and Y as they are stored, (P,)."""
         M, rest = rows.n_features, coordinates.unit / rows.stored_unit
         xp = namespace(rest)
         centre = xp.concat([coordinates.centre, coordinates.y_centre]) / rest

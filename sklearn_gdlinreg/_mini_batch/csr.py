@@ -32,8 +32,7 @@ class CSRSGD:
         self.kappa = np.array([self.centre @ self.q])
         self.stored_unit, self.y_unit = rows.stored_unit[:M], rows.stored_unit[M:]
         self.to_units = self.stored_unit[:, None] / self.y_unit
-        # The penalty of coefficients as they are kept.
-        self.penalty = penalty * np.stack([np.ones(D), self.y_unit, np.ones(D)])
+        self.penalty = penalty
         self.tell_rare(coordinates.density)
         self.debts = np.zeros((M + 1 if rule.lazy else 1, D))
         self.table = np.zeros((M, 2 * D + 1))
@@ -70,10 +69,6 @@ class CSRSGD:
         inverse = np.sqrt(self.table[:, -1])
         total = self.running[-1, 0]
         return mean_length(self.running[:-1], inverse, total, self.centred, self.density)
-
-    def takes(self, rows):
-        """Whether these rows are of the kind that this one visits."""
-        return not isinstance(rows.X, np.ndarray)
 
     def enter(self, rows):
         """Go on over these rows."""
@@ -144,17 +139,20 @@ class CSRSGD:
         if self.rule.lazy:
             owed = np.sqrt(self.table[:, -1:]) * (self.debts[-1] - self.debts[:-1])
             V = soft_threshold(V, owed, self.rule.positive)
-        own, of_all = self.factors[0] * V, q * self.shared[0]
+        W = self._less(self.factors[0] * V, q * self.shared[0])
+        return self._in_units(W, self.shared[1])
+
+    def _less(self, own, of_all):
+        """Return own - of_all; what a proximal step has made zero is zero, and not rounding."""
         W = own - of_all
         if self.rule.proximal:
-            # What a proximal step makes zero is the difference of two numbers here.
             W[np.abs(W) <= 32 * EPS * np.abs(of_all)] = 0.0
-        return self._in_units(W, self.shared[1])
+        return W
 
     def sum(self):
         """Return the sums of all W and b since the last `forget`, and their number."""
         V, U, q = self._parts()
-        W = self.factors[1] * V + U - q * self.shared[2]
+        W = self._less(self.factors[1] * V + U, q * self.shared[2])
         return *self._in_units(W, self.shared[3]), self.n_summed
 
     def forget(self):

@@ -55,10 +55,6 @@ class DenseSGD:
         total = self.running[-1, 0]
         return mean_length(self.running[:-1], self.inverse, total, self.centred, self.density)
 
-    def takes(self, rows):
-        """Whether these rows are of the kind that this one visits."""
-        return isinstance(rows.X, np.ndarray)
-
     def enter(self, rows):
         """Go on over these rows."""
         self.X, self.Y = rows.X, rows.Y

@@ -79,7 +79,7 @@ class Epochs:
 
     Parameters
     ----------
-    sgd : DenseSGD or CSRSGD
+    sgd : DenseSGD, CSRSGD or ArraySGD
     visits : Visits
     rates : callable
         Given the number of updates made and how many follow, their steps, an array.

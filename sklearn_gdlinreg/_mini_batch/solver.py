@@ -187,9 +187,8 @@ def _automatic_epochs(W, group, batches):
         batch_size=batches.size, divisor=batches.size, cautious=not batches.shuffle,
         proximal=penalty.some, positive=penalty.positive,
     )  # fmt: skip
-    sgd = sgd_of(
-        rule, penalty.for_batches(raw=False), rows, coordinates, W, zeros(W.shape[1:], W)
-    )
+    b = zeros(W.shape[1:], W)
+    sgd = sgd_of(rule, penalty, rows, coordinates, W, b, raw=False)
     M = rows.n_features
     sgd.centre_on(mean[:M], mean[M:])
 
@@ -230,7 +229,7 @@ def textbook_epochs(
     """
     rows, penalty = group.passes.rows, group.penalty
     rule = textbook_rule(penalty, batches.size, momentum, average=batches.average)
-    sgd = sgd_of(rule, penalty.for_batches(raw=True), rows, StepCoordinates.raw(rows), W, b)
+    sgd = sgd_of(rule, penalty, rows, StepCoordinates.raw(rows), W, b, raw=True)
 
     def rates(t, n):
         return 2.0 * schedule.updates(t, n)

@@ -25,7 +25,7 @@ from .._solvers.divergence import ChunkWatch
 from .coordinates import StepCoordinates, rare_density
 from .epochs import TailAverage
 from .sampling import CURVATURE_MARGIN, SAMPLE_ENTRIES, longest_step, power_iteration
-from .sgd import sgd_of
+from .sgd import SGD_OF, sgd_of
 from .solver import textbook_rule
 from .update_rule import Rule
 
@@ -166,7 +166,7 @@ class Stream:
 
     def _enter(self, chunk, rows, weight):
         """See that there is an SGD over this chunk, Rows."""
-        if self.sgd is not None and self.sgd.takes(chunk):
+        if type(self.sgd) is SGD_OF[type(chunk)]:
             self.sgd.enter(chunk)
             return
         M = self.W.shape[0]
@@ -187,8 +187,10 @@ class Stream:
             self.fresh = False
         none = zeros((M,), self.W)
         coordinates = StepCoordinates(none, none + 1.0, self.centred, self._rare(running))
-        numbers = self.penalty.for_batches(raw=self.schedule is not None)
-        self.sgd = sgd_of(self.rule, numbers, chunk, coordinates, self.W, self.b, running)
+        raw = self.schedule is not None
+        self.sgd = sgd_of(
+            self.rule, self.penalty, chunk, coordinates, self.W, self.b, running, raw=raw
+        )
         if velocity is not None:
             self.sgd.velocity = velocity
 
@@ -250,7 +252,7 @@ class Stream:
         # Of a large batch, some rows stand for all.
         n_rows = max(256, SAMPLE_ENTRIES // max(entries, 1))
         X = take(X, rows[:: math.ceil(len(rows) / n_rows)], axis=0)
-        # What the batch does not touch has next to no part in its curvature.
+        # Features that are zero in the whole batch have next to no part in its curvature.
         if sparse.issparse(X):
             columns = np.unique(X.indices[X.data != 0])
         else:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .._base.arrays import dot, inverse_of, namespace
+from .._base.arrays import dot, namespace
 
 
 class Certificate(NamedTuple):
@@ -27,7 +27,7 @@ class Certificate(NamedTuple):
     r2: np.ndarray
 
 
-class Target:
+class Goal:
     """What a descent is asked for, and whether it is there yet.
 
     It is a look on the way, and no certificate: gradients are those that were carried along.
@@ -60,7 +60,7 @@ class Target:
         return (objective > self._exact_fit) & (square > small)
 
 
-def optimality(V, G, losses, coordinates, off=0.0, rounded=0.0):
+def optimality(V, G, losses, coordinates, off=0.0, rounded=0.0, objective=None):
     """Return how far each output is from its optimum, scale-free, (D,); 0 there.
 
     It is the smaller of LSQR's two measures (Paige & Saunders, 1982). One is the scale-free
@@ -82,8 +82,11 @@ def optimality(V, G, losses, coordinates, off=0.0, rounded=0.0):
         By how much that is below the best one, in the units of z_y.
     rounded : array of shape (D,) or float
         What the losses rise by as the intercept is rounded to its type.
+    objective : array of shape (D,), optional
+        That of V and these losses, where it is known.
     """
-    objective = coordinates.objective(V, losses)
+    if objective is None:
+        objective = coordinates.objective(V, losses)
     whole = objective + rounded
     G = _standard_gradient(V, G, coordinates)
     xp, exact = namespace(V), whole <= coordinates.noise
@@ -99,7 +102,7 @@ def _standard_gradient(V, G, coordinates):
     if standard is not None:
         G = G * standard
         if not penalty.smooth:
-            V, penalty = V * inverse_of(standard), penalty.seen_from(standard[:, 0])
+            V, penalty = V * coordinates.inverse_standard, coordinates.standard_penalty
     return penalty.proximal_gradient(V, G)
 
 
@@ -121,12 +124,14 @@ def certify(W, b, coordinates, passes, known=None):
     off = off * coordinates.y_unit
     rounded, off = xp.where(best, off**2, 0.0), xp.where(best, 0.0, off)
     losses = losses + off**2
-    objective = coordinates.objective(V, losses) + rounded
+    objective = coordinates.objective(V, losses)
+    found = optimality(V, G, losses, coordinates, off, rounded, objective)
+    objective = objective + rounded
     errors = losses + rounded - coordinates.penalty.l2_value(V)
     varies = coordinates.null_loss > coordinates.y_noise
     r2 = 1.0 - errors / xp.where(varies, coordinates.null_loss, 1.0)
     return Certificate(
         objective * coordinates.loss_unit,
-        optimality(V, G, losses, coordinates, off, rounded),
+        found,
         xp.where(varies, r2, 0.0),
     )

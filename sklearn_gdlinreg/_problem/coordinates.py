@@ -113,12 +113,22 @@ class Coordinates:
         """What a loss of z_y is multiplied by to be one of y, (D,)."""
         return (1.0 / self.y_unit) ** 2
 
-    @property
+    @cached_property
+    def inverse_standard(self):
+        """1 / standard, (M, 1), where there is one; 0 where a feature says nothing."""
+        return inverse_of(self.standard)
+
+    @cached_property
+    def standard_penalty(self):
+        """The penalty as a function of the coefficients of standardised features."""
+        return self.penalty.seen_from(self.standard[:, 0])
+
+    @cached_property
     def square(self):
         """The mean square of z_x / scale, as rows are read, (M,)."""
         return self._square(self.centre)
 
-    @property
+    @cached_property
     def rounding(self):
         """The mean square that rounding of x may have, over that of the scale, (M,)."""
         off_zero = self.shift * self.unit

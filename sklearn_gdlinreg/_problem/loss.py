@@ -11,8 +11,9 @@ sample_weight (N,). The loss is a mean over samples and a *sum* over outputs::
 With weights, 1 / N becomes 1 / sum(s) and each sample counts s_i times. alpha is a number, or
 one per output. One sample, one output and many of both are the same lines: `loss` and
 `gradients` use nothing but operators and functions that NumPy, SciPy sparse, Array API and Dask
-arrays share. The textbook's descent asks `Loss`, which works out the same numbers from a
-gradient that was gathered from data of any kind and size.
+arrays share. They say what the rest of the package must give, and tests hold it to them.
+The textbook's descent asks `Loss`, which works out the same numbers from the gradient of the
+centred problem, and so without a copy of float32 data, from moments, or from chunks.
 """
 
 from .._base.arrays import namespace, to_floats
@@ -86,8 +87,8 @@ class Loss:
             residual = self._y_mean - self.mean @ W - b
         off = residual * y_unit
         losses = losses + off**2
-        objective = c.objective(V, losses) * c.loss_unit
-        worst = xp.max(optimality(V, G, losses, c, off))
+        objective = c.objective(V, losses)
+        worst = xp.max(optimality(V, G, losses, c, off, objective=objective))
         G = G / self.unit[:, None] / y_unit
-        value, worst = to_floats(xp.sum(objective), worst)
+        value, worst = to_floats(xp.sum(objective * c.loss_unit), worst)
         return -2.0 * (G + self.mean[:, None] * residual), -2.0 * residual, value, worst

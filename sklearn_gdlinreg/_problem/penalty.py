@@ -36,11 +36,10 @@ class Penalty:
     has_l1, has_l2 : bool, whether any coefficient has such a term
     """
 
-    def __init__(self, l1, l2, positive):
-        xp = namespace(l2)
+    def __init__(self, l1, l2, positive, *, has_l1, has_l2):
         self._l1, self._l2, self.positive = l1, l2, positive
-        self.has_l1, self.has_l2 = bool(xp.any(l1 != 0)), bool(xp.any(l2 != 0))
-        self.smooth = not (self.has_l1 or positive)
+        self.has_l1, self.has_l2 = has_l1, has_l2
+        self.smooth = not (has_l1 or positive)
 
     @classmethod
     def of(cls, alpha, l1_ratio, positive, n_outputs):
@@ -52,7 +51,16 @@ class Penalty:
                 f"{(n_outputs,)}. Got {alpha.shape}."
             )
         alpha = np.broadcast_to(alpha, (1, n_outputs))
-        return cls(alpha * float(l1_ratio), alpha * (1.0 - float(l1_ratio)), bool(positive))
+        return cls._of(alpha * float(l1_ratio), alpha * (1.0 - float(l1_ratio)), bool(positive))
+
+    @classmethod
+    def _of(cls, l1, l2, positive):
+        """Return that of terms in the units of W, (1, D) each."""
+        return cls(l1, l2, positive, has_l1=bool(l1.any()), has_l2=bool(l2.any()))
+
+    def _with(self, l1, l2):
+        """Return one of the same kind, with other terms."""
+        return Penalty(l1, l2, self.positive, has_l1=self.has_l1, has_l2=self.has_l2)
 
     @classmethod
     def none(cls, n_outputs):
@@ -61,7 +69,7 @@ class Penalty:
 
     def of_outputs(self, outputs):
         """Return that of some of the outputs, before it is seen from any coordinates."""
-        return Penalty(self._l1[:, outputs], self._l2[:, outputs], self.positive)
+        return self._of(self._l1[:, outputs], self._l2[:, outputs], self.positive)
 
     def seen_from(self, unit, y_unit=1.0):
         """Return the same penalty as a function of ``V = W / unit * y_unit``.
@@ -81,11 +89,11 @@ class Penalty:
         # Of roots, so that nothing overflows where there is no penalty.
         l2 = (unit * placed_like(namespace(l2).sqrt(l2), unit)) ** 2
         l1 = placed_like(l1, unit)
-        return Penalty(unit * (l1 * y_unit) if self.has_l1 else l1, l2, self.positive)
+        return self._with(unit * (l1 * y_unit) if self.has_l1 else l1, l2)
 
     def with_l1_times(self, factor):
         """Return the same with an L1 term so many times as strong, (D,)."""
-        return Penalty(self._l1 * factor, self._l2, self.positive)
+        return self._with(self._l1 * factor, self._l2)
 
     @property
     def some(self):
@@ -146,11 +154,16 @@ class Penalty:
         pull = xp.maximum(G, 0.0) if self.positive else xp.abs(G)
         return xp.max(pull * inverse_of(xp.broadcast_to(l1, G.shape)), axis=0)
 
-    def for_batches(self, *, raw):
+    def for_batches(self, *, raw, y_unit=1.0):
         """Return the numbers (3, D) that `_mini_batch.update_rule` calls shrink, l1 and l2.
 
-        With ``raw``, the textbook's, the L2 term is part of the gradient.
+        Parameters
+        ----------
+        raw : bool
+            Whether the L2 term is part of the gradient, as in the textbook's update.
+        y_unit : array of shape (D,) or float
+            What Y has been multiplied by, and with it the coefficients.
         """
         none = np.zeros_like(self._l2[0])
         shrink, l2 = (self._l2[0], none) if raw else (none, self._l2[0])
-        return np.stack([shrink, self._l1[0], l2])
+        return np.stack([shrink, self._l1[0] * y_unit, l2])

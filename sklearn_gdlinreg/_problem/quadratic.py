@@ -5,7 +5,8 @@ intercept is already at its best. Two suppliers answer the same calls: ByMoments
 products gathered once, and ByPasses, from the data each time.
 
 Conventions: N rows, M features, D outputs; "half gradient" is -1/2 dL/dV, so that
-``half_gradient = B - H V`` with H half the Hessian; losses are one per output, (D,).
+``half_gradient = B - H V`` with H half the Hessian; losses are one per output, (D,), and have
+the L2 term of the penalty in them, as H has.
 """
 
 import math

@@ -10,7 +10,7 @@ from .quadratic import ByMoments, ByPasses
 USELESS = 1e-3
 
 
-def read_groups(data, penalty, **options):
+def read_groups(data, penalty, *, fit_intercept, raw, n_steps):
     """Look at the rows that each group of outputs is observed in; return the Groups.
 
     Parameters
@@ -19,18 +19,21 @@ def read_groups(data, penalty, **options):
         Its ``parts(penalty)`` are (outputs, X, Y, sample_weight) of each group; ``whole`` is
         (X, Y, sample_weight) where all groups have the same rows, or None.
     penalty : Penalty, of all outputs
-    **options : as in `read`
+    fit_intercept, raw, n_steps : as in `read`
     """
     parts, gathered = list(data.parts(penalty)), data.gathered
     if len(parts) > 1 and data.whole is not None:
         # Outputs of two kinds of penalty, in the same rows: these are looked at once.
-        gathered = _gather(*data.whole, **options)
+        gathered = _gather(*data.whole, fit_intercept, raw, n_steps)
     groups = []
     for outputs, *own_rows in parts:
         own, known = penalty.of_outputs(outputs), gathered
         if gathered is not None and len(parts) > 1:
             known = [of_all.of_outputs(outputs) for of_all in gathered]
-        problem = read(*own_rows, penalty=own, gathered=known, **options)
+        problem = read(
+            *own_rows, penalty=own, fit_intercept=fit_intercept, raw=raw, n_steps=n_steps,
+            gathered=known,
+        )  # fmt: skip
         groups.append(Group(outputs, own, *problem))
     return Groups(groups)
 
@@ -58,13 +61,12 @@ def read(X, Y, sample_weight, *, penalty, fit_intercept, raw, n_steps, gathered=
     moments : ByMoments or None, where passes are cheaper
     passes : ByPasses
     """
-    options = {"fit_intercept": fit_intercept, "raw": raw, "n_steps": n_steps}
-    rows, moments = _gather(X, Y, sample_weight, gathered=gathered, **options)
+    rows, moments = _gather(X, Y, sample_weight, fit_intercept, raw, n_steps, gathered)
     coordinates = Coordinates.of(moments, penalty=penalty, raw=raw)
     return coordinates, by_moments(moments, coordinates), ByPasses(rows, coordinates)
 
 
-def _gather(X, Y, sample_weight, *, fit_intercept, raw, n_steps, gathered=None):
+def _gather(X, Y, sample_weight, fit_intercept, raw, n_steps, gathered=None):
     """Return Rows and their Moments, with products where these are cheaper than passes."""
     rows, moments = gathered or (None, None)
     if rows is None:

@@ -103,7 +103,7 @@ class History:
             self.stop_reason, self.limits.stopped = reason, True
 
     def certified(self, objective, optimality, roundoff):
-        """Take in the certificate of the model that is returned: a reason must be true of it.
+        """Take in the certificate of the returned model, and see that the reason fits it.
 
         The roundoff is that of its type.
         """

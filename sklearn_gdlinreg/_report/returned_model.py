@@ -11,8 +11,8 @@ from .._base.arrays import namespace, placed_like, to_host
 # By how much rounding to the type of X may raise the objective, over itself and over that of
 # the mean of y, before the user is told.
 ROUNDED_OWN, ROUNDED_NULL = 1e-2, 1e-6
-# What the nearest intercept misses is taken up where its square is more than this share of the
-# objective, in so many rounds at most.
+# A float32 intercept may be off by half a unit of its last digit. Coefficients make up for that
+# where its square is more than this share of the objective, in so many rounds at most.
 TAKEN_UP, TAKEN_UP_TIMES = 1e-4, 4
 # How far below 0 an R squared may be by rounding.
 BAD = 1e-6

@@ -11,6 +11,7 @@ import numpy as np
 
 from .._base.arrays import device, dot, namespace, placed_like, take, to_host, zeros
 from .dense import DenseRows
+from .moments import columns_of
 
 # Items of a block: on a CPU it stays in the cache; elsewhere starting a function must cost
 # little beside it.
@@ -49,7 +50,7 @@ class ArrayRows(DenseRows):
 
     def of_outputs(self, outputs):
         """Return the same rows with some of the outputs, given by an index array."""
-        columns = np.append(np.arange(self.n_features), self.n_features + outputs)
+        columns = columns_of(self.n_features, outputs)
         other = copy.copy(self)
         other.Y, other.n_outputs = take(self.Y, outputs, axis=1), len(outputs)
         other.shift, other.unit = (take(A, columns, axis=0) for A in (self.shift, self.unit))

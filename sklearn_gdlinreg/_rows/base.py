@@ -16,6 +16,7 @@ from sklearn.utils import assert_all_finite
 from .._base.arrays import stored, take
 from .._base.threads import blas_of_one_thread, count_threads
 from .._input.containers import assert_finite_targets
+from .moments import columns_of
 
 
 def with_whole_strides(A):
@@ -69,7 +70,7 @@ class Rows:
 
         X is shared, as it is, and nothing of it is read.
         """
-        columns = np.append(np.arange(self.n_features), self.n_features + outputs)
+        columns = columns_of(self.n_features, outputs)
         other = copy.copy(self)
         other.Y, other.n_outputs = take(self.Y, outputs, axis=1), len(outputs)
         other.shift, other.unit = self.shift[columns], self.unit[columns]

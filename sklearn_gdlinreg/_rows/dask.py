@@ -16,13 +16,13 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils import assert_all_finite
 
-from .._base.rounding import EPS, rounded_to_20_bits, rounding_of
+from .._base.rounding import rounded_to_20_bits
 from .._base.threads import one_thread
 from .._input.containers import assert_finite_targets, unmasked
 from .containers import rows_of
 from .csr import CSRRows
 from .dense import PRODUCT_ADVANTAGE, DenseRows
-from .moments import Moments
+from .moments import Moments, without_rounding
 
 # Answers that a task of the tree merges.
 FAN_IN = 8
@@ -205,8 +205,6 @@ def _residual(chunk, centred, origin, V, offset, homogeneous, precise):
     """Answer with what `Rows.residual` returns."""
     rows, scale = _rows(chunk, centred, origin)
     residual = rows.precise_residual if precise else rows.residual
-    if precise and not isinstance(rows, CSRRows):
-        return tuple(scale * part for part in residual(V, offset))
     return tuple(scale * part for part in residual(V, offset, homogeneous=homogeneous))
 
 
@@ -278,10 +276,7 @@ class DaskRows:
             moments = moments.seen_from(self.shift, self.unit)
         variance, mean = moments.variance, moments.mean
         if self.centred:
-            # What rounding leaves of a constant: in the sums, and in the data themselves.
-            in_data = rounding_of((self.shift * self.unit + mean) ** 2, self.roundoff)
-            about = variance + mean**2
-            variance = np.where(variance <= 64 * EPS * about + in_data, 0.0, variance)
+            variance = without_rounding(variance, mean, self.shift, self.unit, self.roundoff)
         return replace(moments, n_rows=self.n_rows, variance=variance)
 
     def residual(self, V, offset, *, homogeneous=False, precise=False):

@@ -8,7 +8,7 @@ Conventions are those of `base`.
 import numpy as np
 
 from .._base.arrays import namespace
-from .._base.rounding import EPS, rounded_to_20_bits, rounding_of
+from .._base.rounding import rounded_to_20_bits
 from .._base.threads import LARGE_PRODUCT, count_threads
 from .base import Rows, with_whole_strides
 from .kernels import (
@@ -17,7 +17,7 @@ from .kernels import (
     add_residual_dense,
     square_lengths_dense,
 )
-from .moments import Moments
+from .moments import Moments, without_rounding
 
 # Half a megabyte of float64: a block stays in the second-level cache of one core.
 BLOCK_ITEMS = 2**16
@@ -109,10 +109,7 @@ class DenseRows(Rows):
         """Return the mean square about the centre, (P,); 0 for constants but for rounding."""
         if not self.centred:
             return square
-        variance = square - mean**2
-        # What rounding leaves of a constant: in the sums, and in the data themselves.
-        in_data = rounding_of((self.shift * self.unit + mean) ** 2, self.roundoff)
-        return namespace(mean).where(variance <= 64 * EPS * square + in_data, 0.0, variance)
+        return without_rounding(square - mean**2, mean, self.shift, self.unit, self.roundoff)
 
     def _gram(self):
         """Return the sums of products of [z_x, z_y, 1]."""
@@ -202,7 +199,7 @@ class DenseRows(Rows):
         gradient *= unit * y_unit
         return gradient, sums[0] * y_unit, sums[1] * y_unit**2
 
-    def precise_residual(self, V, offset):
+    def precise_residual(self, V, offset, *, homogeneous=False):
         """Return what ``residual`` does, computed in the widest float there is.
 
         Rounding errors of a float64 gradient hide the last digits of ill-conditioned
@@ -211,7 +208,7 @@ class DenseRows(Rows):
         gradient = np.zeros(V.shape, np.longdouble)
         sums = np.zeros((2, self.n_outputs), np.longdouble)
         for z_x, z_y, weight in self._blocks(np.longdouble):
-            r = z_y - offset - z_x @ V.astype(np.longdouble)
+            r = (0.0 if homogeneous else z_y) - offset - z_x @ V.astype(np.longdouble)
             weighted = weight[:, None] * r
             gradient += z_x.T @ weighted
             sums += weighted.sum(axis=0), (weighted * r).sum(axis=0)

@@ -8,11 +8,26 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .._base.arrays import take
-from .._base.rounding import EPS
+from .._base.arrays import namespace, take
+from .._base.rounding import EPS, rounding_of
 
 # A variance that is left below this share of that of all rows is rounding.
 LEFT_BY_ROUNDING = 256 * EPS
+
+
+def columns_of(n_features, outputs):
+    """Return the columns, of X and Y side by side, of all features and some outputs."""
+    return np.append(np.arange(n_features), n_features + outputs)
+
+
+def without_rounding(variance, mean, shift, unit, roundoff):
+    """Return variances about the mean of z, (P,); 0 where they may be rounding, as of constants.
+
+    Rounding is that of sums, and of the data themselves.
+    """
+    in_data = rounding_of((shift * unit + mean) ** 2, roundoff)
+    rounding = 64 * EPS * (variance + mean**2) + in_data
+    return namespace(mean).where(variance <= rounding, 0.0, variance)
 
 
 @dataclass(frozen=True)
@@ -107,7 +122,7 @@ class Moments:
 
     def of_outputs(self, outputs):
         """Return the same of some of the outputs, given by an index array."""
-        columns = np.append(np.arange(self.n_features), self.n_features + outputs)
+        columns = columns_of(self.n_features, outputs)
         mean, variance, shift, unit = (
             take(A, columns, axis=0) for A in (self.mean, self.variance, self.shift, self.unit)
         )

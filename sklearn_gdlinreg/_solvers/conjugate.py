@@ -16,7 +16,7 @@ import numpy as np
 
 from .._base.arrays import copied, dot, multiply, namespace, to_floats, weighted_square, zeros
 from .._base.rounding import EPS
-from .._problem.certificate import Target, optimality
+from .._problem.certificate import Goal, optimality
 from .._problem.metric import Plain
 from .._problem.quadratic import START_OVERFLOWS
 from .conjugate_directions import directions_for
@@ -26,7 +26,8 @@ from .proximal import NO_POLISH, proximal_cycle
 
 # Work, in multiply-adds, below which an iteration costs no more than its bookkeeping.
 FREE_WORK = 2**17
-# A correction this small against the solution: the one before it was right to three digits.
+# Where a correction is this small, relative to the coefficients, the one before was right to
+# three digits.
 SMALL = 1e-3
 # A step longer than this comes from a curvature below its inverse. Directions are then made
 # conjugate twice, and a small gradient does not yet mean that the loss is near its minimum.
@@ -115,7 +116,7 @@ def _refine(supplier, truth, state, coordinates, limits, metric):
     if coordinates.penalty.smooth:
         cycle = functools.partial(_cycle, metric=metric)
     if supplier.work <= FREE_WORK:
-        # Iterations that cost nothing go further than asked: nobody waits for them.
+        # Iterations that take next to no time go on to more digits than were asked for.
         target = target**2
     while True:
         before = state
@@ -166,7 +167,7 @@ def _cycle(supplier, state, target, coordinates, limits, metric):
     scratch, loss_unit = np.empty((M, D)), coordinates.loss_unit
     directions = directions_for(V)
     n_steps = min(limits.n_left, M) if directions.room == M else limits.n_left
-    aim, negligible = Target(target, coordinates), (4 * EPS) ** 2 * M * dot(G, G)
+    aim, negligible = Goal(target, coordinates), (4 * EPS) ** 2 * M * dot(G, G)
 
     def unfinished(losses, G, longest):
         # The loss exceeds its optimum by about the squared gradient times the longest step.

@@ -9,8 +9,8 @@ from .._problem.quadratic import START_OVERFLOWS
 
 # A loss that grows this many times in a row, by a step above the limit, will not recover.
 GROWTHS = 3
-# A chunk that makes the loss so many times what it was has thrown the model away; so have
-# chunks in a row that make it grow by the second factor.
+# A stream has diverged once a chunk makes the loss so many times as large; or once GROWTHS
+# chunks in a row have made it grow to so many times as much, the second number.
 HOPELESS, GROWN = 1e6, 4.0
 
 
@@ -114,7 +114,7 @@ class ChunkWatch:
     Attributes
     ----------
     null_loss : float
-        That of predicting zero, for the worst chunk so far.
+        The largest loss of a chunk so far if zero were predicted.
     """
 
     def __init__(self):

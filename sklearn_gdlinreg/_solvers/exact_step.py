@@ -36,7 +36,7 @@ class State:
     longest: float = 0.0
 
 
-class Step(NamedTuple):
+class ExactStep(NamedTuple):
     """What is known of the exact step along a direction P, (M, D), from half gradients G.
 
     Attributes
@@ -55,7 +55,7 @@ class Step(NamedTuple):
 
 
 def exact_step(supplier, P, G, live):
-    """Return the Step along P, for the outputs that are live, (D,), bool.
+    """Return the ExactStep along P, for the outputs that are live, (D,), bool.
 
     The least loss along P is at ``V + a P`` with ``a = descent * inverse``; the half gradient
     there is ``G - a image``.
@@ -63,7 +63,7 @@ def exact_step(supplier, P, G, live):
     HP, curvature = supplier.curvature(P)
     descent = dot(P, G)
     curved = live & (descent > 0) & is_curved(supplier, P, curvature)
-    return Step(HP, descent, inverse_of(curvature, where=curved), curved)
+    return ExactStep(HP, descent, inverse_of(curvature, where=curved), curved)
 
 
 def is_curved(supplier, P, curvature):

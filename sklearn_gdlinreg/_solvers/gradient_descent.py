@@ -16,8 +16,9 @@ from .iterates import Iterate, Solution
 def textbook_steps(W, b, group, schedule, momentum, limits, longest_stable):
     """Descend a group of outputs by the textbook's update; a solver, as in `iterates`.
 
-    The data themselves must find the end that moments find; where they do not, rounding of
-    moments hides the rest of the way, and they go on alone.
+    Gradients are asked of moments where there are any. Where these say that the descent has
+    converged, the data are asked; if they disagree, moments have lost the digits that the rest
+    of the descent needs, and it goes on by passes over the data.
 
     Parameters
     ----------
@@ -54,7 +55,7 @@ def textbook_steps(W, b, group, schedule, momentum, limits, longest_stable):
             break
         velocity_W, change_W = momentum.change(velocity_W, -rate * by_W)
         velocity_b, change_b = momentum.change(velocity_b, -rate * by_b)
-        # Half the penalty is what a proximal map is of, and half the gradient what it goes with.
+        # The map is that of half the L1 term, which goes with half the gradient: twice as long.
         W = oracle.penalty.proximal_map(W + change_W, 2.0 * rate)
         b = b + change_b
     watch.end(t)

@@ -78,21 +78,28 @@ def side_by_side(groups, runs):
     """
     latest, solutions = [None] * len(runs), [None] * len(runs)
     while None in solutions:
-        n_moved = 0
+        before, now = list(latest), list(latest)
         for k, run in enumerate(runs):
             if solutions[k] is not None:
                 continue
             try:
+                # What is measured is where this group was before this iteration of all.
                 while (iterate := next(run)).measured:
-                    latest[k] = iterate
-                    yield _joined(groups, latest, measured=True)
-                latest[k], n_moved = iterate, n_moved + 1
+                    before[k] = iterate
             except StopIteration as end:
-                solutions[k] = end.value
-                latest[k] = Iterate(end.value.loss, lambda s=end.value: (s.W, s.b))
-        if n_moved:
-            yield _joined(groups, latest, measured=False)
+                solutions[k], iterate = end.value, _last(end.value)
+            now[k] = iterate
+        if before != latest:
+            yield _joined(groups, before, measured=True)
+        if any(s is None for s in solutions):
+            yield _joined(groups, now, measured=False)
+        latest = now
     return _joined_solution(groups, solutions)
+
+
+def _last(solution):
+    """Return the Iterate where a group stays, once its solver has ended."""
+    return Iterate(solution.loss, lambda: (solution.W, solution.b))
 
 
 def _joined(groups, iterates, *, measured):

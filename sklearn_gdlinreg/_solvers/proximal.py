@@ -20,7 +20,7 @@ import math
 
 from .._base.arrays import copied, dot, namespace, nth_smallest, to_floats
 from .._base.rounding import EPS
-from .._problem.certificate import Target
+from .._problem.certificate import Goal
 from .conjugate_directions import directions_for
 from .exact_step import State, exact_step
 from .iterates import Iterate, Limits, drive
@@ -31,7 +31,8 @@ FIRST_ROUND, LONGEST_ROUND = 16, 1024
 PATIENCE = 4
 # The last face is cheap to descend, and what is left of its gradient is error of coefficients.
 POLISH, NO_POLISH = 1e-3, 0.5
-# The least slope of a move without curvature, over the largest that the L1 term allows.
+# Along a direction without curvature the L1 term must fall by at least this share of the
+# largest slope that it can have; what falls by less may be rounding.
 FALL = 1e-6
 # The share of its coefficients that a face may lose at once.
 CUT = 0.1
@@ -209,7 +210,7 @@ class _Descent:
 
     def left(self, target):
         """Return the squares of the proximal gradients, and whose are above the target, (D,)."""
-        square, aim = self._square_of(self.gradient()), Target(target, self.coordinates)
+        square, aim = self._square_of(self.gradient()), Goal(target, self.coordinates)
         return square, aim.missed(self.objective(), square, self._negligible)
 
     def descend(self, target, n_steps, *, polish):

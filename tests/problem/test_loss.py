@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from sklearn_gdlinreg._input.dataset import Data
 from sklearn_gdlinreg._problem import loss as oracle
+from sklearn_gdlinreg._problem.penalty import Penalty
+from sklearn_gdlinreg._problem.reading import read_groups
 
 
 @pytest.mark.parametrize(("N", "D"), [(1, 1), (7, 1), (7, 3)])
@@ -51,3 +54,25 @@ def test_integer_weights_are_repeated_rows(rng):
     weighted = oracle.loss(X, Y, W, b, s.astype(float))
     repeated = oracle.loss(X.repeat(s, axis=0), Y.repeat(s, axis=0), W, b)
     assert weighted == pytest.approx(repeated, rel=1e-14)
+
+
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("alpha", [0.0, 0.7])
+def test_what_the_textbook_descends_is_the_oracle(rng, container, fit_intercept, alpha):
+    X, Y, W, b = (rng.standard_normal(shape) for shape in [(90, 4), (90, 2), (4, 2), 2])
+    X, b = X * [1.0, 1e3, 1e-3, 1.0] + 5.0, b * fit_intercept
+    weight = rng.uniform(0, 3, 90)
+    data = Data(container(X), Y, weight, None)
+    (group,) = read_groups(
+        data, Penalty.of(alpha, 0.25, False, 2),
+        fit_intercept=fit_intercept, raw=True, n_steps=10**6,
+    )  # fmt: skip
+    options = {"sample_weight": weight, "alpha": alpha, "l1_ratio": 0.25}
+    expected = oracle.gradients(X, Y, W, b, **options)
+    assert group.moments is not None
+    for supplier in (group.moments, group.passes):
+        by_W, by_b, loss, _ = oracle.Loss(group, supplier).gradients(W, b)
+        assert loss == pytest.approx(oracle.loss(X, Y, W, b, **options), rel=1e-9)
+        np.testing.assert_allclose(by_W, expected[0], rtol=1e-8)
+        np.testing.assert_allclose(by_b, expected[1] * fit_intercept, rtol=1e-8, atol=1e-8)

@@ -114,6 +114,17 @@ def test_solvers_of_groups_run_side_by_side():
     assert solution.known == [("G", "losses")] * 2
 
 
+def test_what_is_measured_belongs_to_the_iteration_before():
+    groups = Groups([SimpleNamespace(outputs=np.array(o)) for o in ([0], [1])])
+    runs = [
+        run_of([0], [50.0, 40.0, 30.0], None, "tol", "passes"),
+        run_of([1], [5.0, 4.0, 3.0], 1, "tol", "passes"),
+    ]
+    found, _ = follow(side_by_side(groups, runs))
+    losses = [(loss, measured) for loss, measured, _ in found]
+    assert losses == [(55.0, False), (44.0, False), (43.75, True), (33.0, False)]
+
+
 def test_a_group_that_makes_no_step_counts_with_its_loss():
     groups = Groups([SimpleNamespace(outputs=np.array(o)) for o in ([1], [0])])
     runs = [run_of([1], [], None, "tol", "passes"), run_of([0], [2.0], None, "tol", "passes")]
