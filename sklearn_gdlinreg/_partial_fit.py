@@ -117,7 +117,7 @@ def _learn(streams, data, *, call):
     xp = namespace(W)
     if not (math.isfinite(mean) and xp.all(xp.isfinite(W)) and xp.all(xp.isfinite(b))):
         raise ValueError(_why_not_finite(call, streams))
-    streams.shown = cast_model(W, b, data.dtype, streams.centre())
+    streams.shown = cast_model(W, b, data.dtype, streams.mean())
     check_vanished(streams.shown[0], data.X, data.Y)
     return *streams.shown, mean
 

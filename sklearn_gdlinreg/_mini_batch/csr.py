@@ -116,7 +116,7 @@ class CSRSGD:
         self.common = np.arange(M) if density is None else np.flatnonzero(density == 0.0)
         self._filled = np.zeros(len(self.density))
 
-    def _parts(self):
+    def _columns(self):
         D = self.n_outputs
         return self.table[:, :D], self.table[:, D : 2 * D], self.q[:, None]
 
@@ -135,7 +135,7 @@ class CSRSGD:
 
     def model(self):
         """Return W, (M, D), and b, (D,)."""
-        V, _, q = self._parts()
+        V, _, q = self._columns()
         if self.rule.lazy:
             owed = np.sqrt(self.table[:, -1:]) * (self.debts[-1] - self.debts[:-1])
             V = soft_threshold(V, owed, self.rule.positive)
@@ -151,11 +151,11 @@ class CSRSGD:
 
     def sum(self):
         """Return the sums of all W and b since the last `forget`, and their number."""
-        V, U, q = self._parts()
+        V, U, q = self._columns()
         W = self._less(self.factors[1] * V + U, q * self.shared[2])
         return *self._in_units(W, self.shared[3]), self.n_summed
 
     def forget(self):
         """Begin the sums anew."""
-        self._parts()[1][:] = self.shared[2:] = self.factors[1] = 0.0
+        self._columns()[1][:] = self.shared[2:] = self.factors[1] = 0.0
         self.n_summed = 0

@@ -288,7 +288,7 @@ class Stream:
             step = self.schedule.rate
         return zeros(self.b.shape, self.b) + step
 
-    def centre(self):
+    def mean(self):
         """Return the means of X so far, (M, D), or zeros where they are not known."""
         xp, shape = namespace(self.W), self.W.shape
         running = self.running if self.sgd is None else self.sgd.running

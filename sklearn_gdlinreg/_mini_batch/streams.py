@@ -72,9 +72,9 @@ class Streams:
         """Return the last step of each output, (D,)."""
         return self._joined(member.rates() for member in self.members)
 
-    def centre(self):
+    def mean(self):
         """Return the means of X so far, (M, D), or zeros where they are not known."""
-        return self._joined(member.centre() for member in self.members)
+        return self._joined(member.mean() for member in self.members)
 
     def result(self):
         """Return W and b: the means of the tails, or the last ones."""

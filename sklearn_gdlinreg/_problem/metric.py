@@ -50,23 +50,21 @@ class Factor:
         self._upper, self.longest = upper, longest
 
     @classmethod
-    def of(cls, H):
-        """Return that of H, an ndarray that may be overwritten.
+    def of(cls, H, ridge):
+        """Return that of ``H + ridge I``; one copy of H is made at a time.
 
-        The diagonal of H is about 1, but for features that say nothing: there all of H is zero,
-        and so is the gradient.
+        Parameters
+        ----------
+        H : ndarray of shape (M, M)
+            Its diagonal with the ridge is about 1, but for features that say nothing: there all
+            of H is zero, and so is the gradient.
+        ridge : ndarray of shape (M,)
         """
-        diagonal = np.einsum("mm->m", H)
-        diagonal[diagonal == 0.0] = 1.0
-        # H is symmetric: LAPACK, which reads columns, may have its rows.
-        upper, failed = lapack.dpotrf(H.T, lower=False, clean=False)
-        if not failed and np.einsum("mm->m", upper).min() ** 2 > LEAST_PIVOT:
-            norm = lapack.dlange("1", H.T)
-            rcond, _ = lapack.dpocon(upper, norm)
-            return cls(upper, 1.0 / (rcond * norm))
-        diagonal += SHIFT
-        upper, failed = lapack.dpotrf(H.T, lower=False, clean=False, overwrite_a=True)
-        return Plain() if failed else cls(upper, 0.0)
+        upper, longest = _factor(H, ridge)
+        if upper is None:
+            upper, _ = _factor(H, ridge + SHIFT, least_pivot=0.0)
+            longest = 0.0
+        return Plain() if upper is None else cls(upper, longest)
 
     def direction(self, G):
         """Return H^-1 G, (M, D)."""
@@ -81,3 +79,21 @@ class Factor:
         length, inverse : array of shape (D,), the exact step along it, and 1 / P'HP
         """
         return dot(P, P) * inverse
+
+
+def _factor(H, ridge, least_pivot=LEAST_PIVOT):
+    """Return the Cholesky factor of ``H + ridge I``, and about one over its least eigenvalue.
+
+    The factor is None where a squared pivot is not above this.
+    """
+    H = H.copy()
+    diagonal = np.einsum("mm->m", H)
+    diagonal += ridge
+    diagonal[diagonal <= SHIFT] = 1.0
+    # H is symmetric: LAPACK, which reads columns, may have its rows.
+    norm = lapack.dlange("1", H.T)
+    upper, failed = lapack.dpotrf(H.T, lower=False, clean=False, overwrite_a=True)
+    if failed or not np.einsum("mm->m", upper).min() ** 2 > least_pivot:
+        return None, 0.0
+    rcond, _ = lapack.dpocon(upper, norm)
+    return upper, 1.0 / (rcond * norm)

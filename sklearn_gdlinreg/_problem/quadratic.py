@@ -69,9 +69,7 @@ class ByMoments:
         of_penalty = self.penalty.half_gradient(np.ones((M, 1)))
         if of_penalty.shape[1] > 1:
             return Plain()
-        H = self.H.copy()
-        H.flat[:: M + 1] += of_penalty[:, 0]
-        return Factor.of(H)
+        return Factor.of(self.H, of_penalty[:, 0])
 
     def _times(self, V):
         HV = self.H @ V

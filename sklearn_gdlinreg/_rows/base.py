@@ -110,7 +110,7 @@ class Rows:
                 total += term
         return parts[0]
 
-    def _parts(self, n_entries):
+    def _sums_of_threads(self, n_entries):
         """Return the outputs of a pass, for each thread; made once and used again.
 
         Fresh memory of this size costs more than what is computed in it.

@@ -23,7 +23,7 @@ from .moments import Moments
 TINY = 1e-200
 
 
-def parts_of(X):
+def csr_arrays(X):
     """Return data, indices and indptr of a CSR matrix as kernels take them.
 
     They are aligned, of one type of index, and never empty: a matrix without entries gets one
@@ -59,7 +59,7 @@ class CSRRows(Rows):
         self.shift = np.zeros(self.n_features + self.n_outputs)
         self.unit = np.ones(self.n_features + self.n_outputs)
         self._residual = None
-        self._parts_of_X = parts_of(X)
+        self._csr = csr_arrays(X)
 
     @property
     def stored_unit(self):
@@ -78,7 +78,7 @@ class CSRRows(Rows):
 
     def csr(self):
         """Return data, indices and indptr."""
-        return self._parts_of_X
+        return self._csr
 
     def column_moments(self):
         """Return the Moments without products; variances are centred before they are squared."""
@@ -113,7 +113,7 @@ class CSRRows(Rows):
         M = self.n_features
         self.X = self.X.astype(np.float64)
         self.X.data *= self.unit[self.X.indices]
-        self._parts_of_X = parts_of(self.X)
+        self._csr = csr_arrays(self.X)
         self.Y = self.Y * self.unit[M:]
         self._no_targets = self._no_targets.astype(np.float64)
 
@@ -150,7 +150,7 @@ class CSRRows(Rows):
                 *self.csr(), Y, self.weight, V, offset, self._residual, *outputs, start, stop
             )
 
-        gradient, sums = self._sum(add, self._parts(self.X.nnz))
+        gradient, sums = self._sum(add, self._sums_of_threads(self.X.nnz))
         return gradient, *sums
 
     precise_residual = residual

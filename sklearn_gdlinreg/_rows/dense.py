@@ -195,7 +195,7 @@ class DenseRows(Rows):
             )
 
         product = n_block * M * self.n_outputs
-        gradient, sums = self._sum(add, self._parts(self.X.size), product)
+        gradient, sums = self._sum(add, self._sums_of_threads(self.X.size), product)
         gradient *= unit * y_unit
         return gradient, sums[0] * y_unit, sums[1] * y_unit**2
 

@@ -19,11 +19,19 @@ def matrix(rng, M, least):
 @pytest.mark.parametrize("least", [1.0, 1e-3, 1e-6])
 def test_direction_and_the_longest_step(rng, M, least):
     H, G = matrix(rng, M, least), rng.standard_normal((M, 3))
-    factor = Factor.of(H.copy())
+    factor = Factor.of(H, np.zeros(len(H)))
     np.testing.assert_allclose(H @ factor.direction(G), G, rtol=1e-8, atol=1e-8)
     # LAPACK's estimate of the norm of the inverse, in the 1-norm.
     longest = 1.0 / np.linalg.eigvalsh(H)[0]
     assert longest / 3.0 <= factor.longest <= 3.0 * np.sqrt(M) * longest
+
+
+def test_a_ridge_is_part_of_it(rng):
+    H, G, ridge = matrix(rng, 9, 1e-3), rng.standard_normal((9, 2)), rng.uniform(0, 1, 9)
+    before = H.copy()
+    P = Factor.of(H, ridge).direction(G)
+    np.testing.assert_allclose((H + np.diag(ridge)) @ P, G, atol=1e-12)
+    np.testing.assert_array_equal(H, before)
 
 
 def test_features_that_say_nothing_get_no_step(rng):
@@ -31,7 +39,7 @@ def test_features_that_say_nothing_get_no_step(rng):
     H[2, :] = H[:, 2] = 0.0
     G = rng.standard_normal((5, 2))
     G[2] = 0.0
-    P = Factor.of(H.copy()).direction(G)
+    P = Factor.of(H, np.zeros(len(H))).direction(G)
     assert not P[2].any()
     np.testing.assert_allclose(H @ P, G, atol=1e-12)
 
@@ -44,7 +52,7 @@ def test_what_may_be_singular_is_shifted(rng, least):
     H[-1] = (1.0 - least) * H[0]
     H[:, -1] = H[-1]
     H[-1, -1] = 1.0
-    factor, G = Factor.of(H.copy()), H @ rng.standard_normal((30, 2))
+    factor, G = Factor.of(H, np.zeros(len(H))), H @ rng.standard_normal((30, 2))
     P = factor.direction(G)
     np.testing.assert_allclose(H @ P + SHIFT * P, G, atol=1e-12)
     if least == 0.0:
@@ -54,13 +62,13 @@ def test_what_may_be_singular_is_shifted(rng, least):
 
 def test_no_factor_of_what_is_not_positive():
     H = np.array([[1.0, 1.001, 0.0], [1.001, 1.0, 0.0], [0.0, 0.0, 1.0]])
-    assert isinstance(Factor.of(H), Plain)
+    assert isinstance(Factor.of(H, np.zeros(3)), Plain)
 
 
 def test_reach_is_one_over_the_curvature(rng):
     H, P = matrix(rng, 6, 1e-2), rng.standard_normal((6, 2))
     square, curvature = (P * P).sum(axis=0), (P * (H @ P)).sum(axis=0)
-    found = Factor.of(H.copy()).reach(P, None, 1.0 / curvature)
+    found = Factor.of(H, np.zeros(len(H))).reach(P, None, 1.0 / curvature)
     np.testing.assert_allclose(found, square / curvature)
 
 
