@@ -444,3 +444,22 @@ def test_nearly_repeated_features(rng, apart):
     error = ((Y - model.predict(X)) ** 2).mean(axis=0)
     # `lstsq` itself loses digits where they are closest.
     np.testing.assert_allclose(error, best, rtol=1e-8 if apart == 1e-5 else 1e-10)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
+def test_rounding_along_directions_without_curvature_makes_no_moves(container, seed):
+    """Repeated features in units of their own; sparse ones are centred by algebra."""
+    rng = np.random.default_rng(seed)
+    X = correlated(rng, 600, 150)
+    X = np.append(X, X[:, :30] * 10.0 ** rng.integers(-6, 7, 30), axis=1)
+    Y = rng.standard_normal((600, 2))
+    weight = rng.uniform(0.0, 2.0, 600)
+    model = GDLinearRegression(tol=1e-10).fit(container(X), Y, weight)
+    assert model.stop_reason_ == "tol"
+    assert model.n_iter_ <= 20
+    residual = Y - model.predict(X)
+    mean = weight @ X / weight.sum()
+    Z = (X - mean) / np.sqrt(weight @ (X - mean) ** 2 / weight.sum())
+    correlation = Z.T @ (weight[:, None] * residual) / weight.sum()
+    assert np.linalg.norm(correlation, axis=0).max() < 1e-9

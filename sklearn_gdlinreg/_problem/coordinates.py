@@ -123,12 +123,12 @@ class Coordinates:
         """The penalty as a function of the coefficients of standardised features."""
         return self.penalty.seen_from(self.standard[:, 0])
 
-    @cached_property
+    @property
     def square(self):
         """The mean square of z_x / scale, as rows are read, (M,)."""
         return self._square(self.centre)
 
-    @cached_property
+    @property
     def rounding(self):
         """The mean square that rounding of x may have, over that of the scale, (M,)."""
         off_zero = self.shift * self.unit

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.linalg import lapack
 
 from .._base.arrays import dot
+from .._base.rounding import EPS
 
 # A squared pivot below this may be rounding: features that are nearly collinear, or few rows.
 LEAST_PIVOT = 1e-8
@@ -31,8 +32,11 @@ class Plain:
         """Return about one over the curvature that a step has met, (D,); see `Factor.reach`."""
         return length
 
+    def least_slope(self, coordinates):
+        """Return None: a step is made along any slope; see `Factor.least_slope`."""
 
-class Factor:
+
+class Factor(Plain):
     """The inverse of H, by its Cholesky factor; `of` makes one.
 
     Where H may be singular it is the inverse of ``H + SHIFT I``, which is near H but for its
@@ -79,6 +83,17 @@ class Factor:
         length, inverse : array of shape (D,), the exact step along it, and 1 / P'HP
         """
         return dot(P, P) * inverse
+
+    def least_slope(self, coordinates):
+        """Return the least slope along a unit move that is worth a step, (D,); None for any.
+
+        Where H may be singular, rounding leaves gradients along directions without curvature,
+        of which a shifted metric makes long moves. Their slope is no more than that rounding.
+        """
+        if self.longest > 0.0:
+            return None
+        largest = coordinates.null_loss * coordinates.steepest_square * self._upper.shape[0]
+        return 16 * EPS * np.sqrt(largest)
 
 
 def _factor(H, ridge, least_pivot=LEAST_PIVOT):

@@ -167,12 +167,12 @@ def _cycle(supplier, state, target, coordinates, limits, metric):
     scratch, loss_unit = np.empty((M, D)), coordinates.loss_unit
     directions = directions_for(V)
     n_steps = min(limits.n_left, M) if directions.room == M else limits.n_left
-    aim, negligible = Goal(target, coordinates), (4 * EPS) ** 2 * M * dot(G, G)
+    goal, negligible = Goal(target, coordinates), (4 * EPS) ** 2 * M * dot(G, G)
 
     def unfinished(losses, G, longest):
         # The loss exceeds its optimum by about the squared gradient times the longest step.
         flatness = xp.maximum(longest / FLAT_STEP, 1.0)
-        return aim.missed(losses, dot(G, G), negligible, flatness)
+        return goal.missed(losses, dot(G, G), negligible, flatness)
 
     live = unfinished(losses, G, zeros((1,), V) + longest)
     n_live = int(xp.count_nonzero(live))
@@ -180,7 +180,7 @@ def _cycle(supplier, state, target, coordinates, limits, metric):
         P = directions.direction(metric.direction(G), twice=longest > FLAT_STEP)
         if n_live < D:
             P *= xp.astype(live, P.dtype)
-        along = exact_step(supplier, P, G, live)
+        along = exact_step(supplier, P, G, live, metric.least_slope(coordinates))
         length = along.descent * along.inverse
         V += multiply(length, P, out=scratch)
         G -= multiply(length, along.image, out=scratch)
