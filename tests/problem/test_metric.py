@@ -1,5 +1,7 @@
 """The metric of the curvature: a factor of H, and where there is none."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -78,3 +80,14 @@ def test_plain(rng):
     assert Plain().longest == 0.0
     length = np.array([1.0, 2.0])
     assert Plain().reach(G, length, length) is length
+
+
+def test_the_slope_that_rounding_may_make(rng):
+    coordinates = SimpleNamespace(null_loss=np.array([1.0, 4.0]), steepest_square=100.0)
+    H = matrix(rng, 8, 1e-2)
+    assert Plain().least_slope(coordinates) is None
+    assert Factor.of(H, np.zeros(8)).least_slope(coordinates) is None
+    H[-1] = H[0]
+    H[:, -1] = H[:, 0]
+    found = Factor.of(H, np.zeros(8)).least_slope(coordinates)
+    np.testing.assert_allclose(found, 16 * 2.0**-52 * np.sqrt(800.0 * coordinates.null_loss))
