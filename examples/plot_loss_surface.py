@@ -6,11 +6,15 @@ Descent on the loss surface
 The mean squared error of a model with two features is a bowl over its two coefficients. Where
 features are correlated and have unlike units, the bowl is a long, narrow valley. The textbook's
 descent swings across it and creeps along it. The automatic descent, the default, is at the
-bottom in two exact steps, as many as there are features.
+bottom in one exact step.
 
 Look at the directions. A textbook step is at right angles to the contour, which is seldom the
-way to the minimum. The second automatic step mixes the gradient with the step before it. How
-much of each is worked out from the data, and the mixture points at the minimum.
+way to the minimum. The automatic step is at right angles, too, but in the metric of the
+curvature. In that metric the valley is a round bowl, and the gradient points at the minimum.
+Where the iterations are watched, here by validating each of them, the automatic descent makes
+plain steps. The second one mixes the gradient with the step before it. How much of each is
+worked out from the data. After as many steps as there are features, the descent is at the
+minimum.
 """
 
 import warnings
@@ -47,21 +51,23 @@ print(f"our step: {step:.4f}")
 # which is what we ask for.
 
 
-def path(n_iter, **parameters):
+def path(n_iter, validation=None, **parameters):
     """Return the coefficients at the start and after each iteration."""
     points = [np.zeros(2)]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         for k in range(1, n_iter + 1):
             model = GDLinearRegression(fit_intercept=False, max_iter=k, **parameters)
-            points.append(model.fit(X, y).coef_)
+            points.append(model.fit(X, y, **(validation or {})).coef_)
     return np.array(points)
 
 
 automatic = GDLinearRegression(fit_intercept=False).fit(X, y)
+watched = {"X_val": X, "y_val": y}
 paths = {
     f"step {step:.2f}": path(40, learning_rate=step),
     f"step {step:.2f}, momentum 0.7": path(40, learning_rate=step, momentum=0.7),
+    "automatic, watched": path(2, watched, early_stopping=True),
     "automatic": path(automatic.n_iter_),
 }
 
@@ -76,7 +82,7 @@ for name, points in paths.items():
     print(f"{name}: loss {loss(points[-1]) / minimum - 1:.1e} above the minimum, relatively")
 
 # %%
-# The valley, and the three ways down.
+# The valley, and the four paths down.
 
 plt.rcParams["font.size"] = 12
 grid = np.stack(np.meshgrid(np.linspace(-0.5, 5, 150), np.linspace(-0.7, 3.1, 150)), axis=-1)
@@ -84,12 +90,12 @@ excess = loss(grid) / minimum - 1
 figure, (above, below) = plt.subplots(
     2, 1, figsize=(6.4, 8.2), layout="compressed", sharex=True, sharey=True
 )
-styles = [("tab:orange", "o"), ("tab:blue", "^"), ("black", "s")]
+styles = [("tab:orange", "o"), ("tab:blue", "^"), ("tab:green", "D"), ("black", "s")]
 for (name, points), (color, marker) in zip(paths.items(), styles, strict=True):
-    axes = below if marker == "s" else above
+    axes = below if name.startswith("automatic") else above
     axes.plot(*points.T, marker=marker, color=color, markersize=5, label=name)
 above.set_title("Textbook: 40 steps")
-below.set_title(f"Automatic: {automatic.n_iter_} steps")
+below.set_title("Automatic: one step, or two plain ones")
 below.set_xlabel("coefficient of the first feature")
 for axes in (above, below):
     axes.contour(

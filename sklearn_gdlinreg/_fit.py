@@ -53,7 +53,7 @@ def fit(estimator, X, y, sample_weight, start_from, validation):
     def attributes(model):
         return solution(*model, y.ndim, X.dtype)
 
-    task = FitTask.of(estimator, *given, attributes((W, b)))
+    task = FitTask.of(estimator, *given, lambda: attributes((W, b)))
     callback = task and (lambda model: task.end_iteration(lambda: attributes(model())))
     history = history_of(settings, data, held_out, callback)
     fitted = fit_rows(settings, W, b, data, history, rng)
@@ -185,6 +185,8 @@ def fit_rows(settings, W, b, data, history, rng=None):
     groups = read_groups(
         data, penalty_of(settings, data.n_outputs), fit_intercept=settings.fit_intercept,
         raw=not settings.automatic, n_steps=0 if batches else settings.max_iter,
+        # Those who look at each iterate are shown the way of plain steps, with useful models.
+        whitened=not (batches or history.limits.watched or history.limits.shown),
     )  # fmt: skip
     run = _solver_of(settings, groups, history.limits, batches)
     parts = zip(groups, groups.split(W), groups.split(b), strict=True)

@@ -129,7 +129,8 @@ class GDLinearRegression(CallbackSupportMixin, LinearModel, RegressorMixin, Base
         including that of the model to float32; "learning_rate": an adaptive one ran out;
         "early_stopping": no better on the rows held out; "callback": one asked for it.
     engine_ : str
-        What ran: "moments", "passes", "moments+passes", "mini-batch" or "stream".
+        What ran: "moments", "passes", "moments+passes", "dual" (fewer rows than features),
+        "passes+sample" (both many), "moments+passes+sample", "mini-batch" or "stream".
 
     See Also
     --------

@@ -77,6 +77,22 @@ def make_data():
 
 
 @pytest.fixture
+def plain_steps(monkeypatch):
+    """Return what makes automatic descents go by plain steps, as those that are looked at do.
+
+    In the metric of a factor they end too soon for a test of what is true on the way.
+    """
+    from sklearn_gdlinreg import _fit
+
+    read_groups = _fit.read_groups
+
+    def unwhitened(*args, **options):
+        return read_groups(*args, **{**options, "whitened": False})
+
+    return lambda: monkeypatch.setattr(_fit, "read_groups", unwhitened)
+
+
+@pytest.fixture
 def shared():
     """Return a reader of the project's real data; skip where they are not beside it."""
     if not SHARED.is_dir():

@@ -63,6 +63,39 @@ def test_float32_with_columns_collinear_but_for_rounding(weighted, tol, n_output
         assert np.abs(model.coef_).max() < 1e4
 
 
+@pytest.mark.parametrize("M", [5, 20, 60])
+@pytest.mark.parametrize("apart", [1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_float32_products_of_nearly_collinear_columns(M, apart, weighted):
+    """Products are made in float32 unless that leaves no digits; the answer is as good."""
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        X = rng.standard_normal((500, M))
+        X[:, -2:] = X[:, :2] + apart * rng.standard_normal((500, 2))
+        X = (X * np.geomspace(0.1, 10.0, M) + 1.0).astype(np.float32)
+        Y = (X[:, :2] - X[:, -2:] + rng.standard_normal((500, 2))).astype(np.float32)
+        weight = rng.uniform(0.5, 2.0, 500) if weighted else None
+        with warnings.catch_warnings():
+            # Coefficients of 1 / apart, rounded to float32, are not within tol.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            model = GDLinearRegression().fit(X, Y, weight)
+        peer = LinearRegression().fit(X, Y, weight)
+        ours, _ = recomputed(model, X, Y, weight)
+        theirs, _ = recomputed(peer, X, Y, weight)
+        assert ours <= theirs * (1 + 1e-5)
+        assert model.loss_curve_[-1] == pytest.approx(ours, rel=1e-6)
+
+
+@pytest.mark.parametrize("n_rows", [50, 1000])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_loss_of_float32_data_is_that_of_their_weights(make_data, rng, weighted, n_rows):
+    X, Y = (A.astype(np.float32) for A in make_data(n_rows, 6, 2, decades=0.5, offset=2.0))
+    weight = rng.uniform(0.5, 2.0, n_rows) if weighted else None
+    model = GDLinearRegression().fit(X, Y, weight)
+    loss, _ = recomputed(model, X, Y, weight)
+    assert model.loss_curve_[-1] == pytest.approx(loss, rel=1e-10)
+
+
 @pytest.mark.slow
 def test_float32_polynomials():
     X, y = load_diabetes(return_X_y=True)
@@ -176,7 +209,8 @@ def test_coefficients_that_the_type_cannot_hold(rng, method):
 
 def test_a_model_worse_than_a_constant_is_told(make_data):
     X, Y = make_data(decades=0.5, D=1)
-    far = GDLinearRegression(max_iter=1)
+    # The L1 term has no gradient: it takes more than a step.
+    far = GDLinearRegression(max_iter=1, alpha=1e-9, l1_ratio=1.0)
     with pytest.warns(ConvergenceWarning, match=r"R squared is -.* a constant predicts better"):
         far.fit(X, Y, coef_init=[[1e3, -1e3] * 4])
     assert far.score(X, Y) < 0

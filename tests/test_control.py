@@ -207,7 +207,8 @@ def recorder():
 
 @every_way
 @pytest.mark.parametrize("weighted", [False, True])
-def test_callbacks_see_each_iteration(make_data, recorder, way, weighted):
+def test_callbacks_see_each_iteration(make_data, recorder, plain_steps, way, weighted):
+    plain_steps()
     X, Y = make_data(60, 5, decades=0.5, offset=1.0)
     weight = np.arange(60.0) if weighted else None
     model = GDLinearRegression(random_state=0, max_iter=30, **way)
@@ -235,7 +236,7 @@ def test_callbacks_see_each_iteration(make_data, recorder, way, weighted):
 
 
 @every_way
-def test_a_callback_may_stop_the_fit(overfit, recorder, way):
+def test_a_callback_may_stop_the_fit(overfit, recorder, plain_steps, way):
     callback = recorder(3)
     model = GDLinearRegression(random_state=0, tol=0, **way).set_callbacks(callback)
     with warnings.catch_warnings():
@@ -245,8 +246,23 @@ def test_a_callback_may_stop_the_fit(overfit, recorder, way):
     assert model.stop_reason_ == "callback"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
+        plain_steps()
         again = GDLinearRegression(random_state=0, max_iter=3, **way).fit(*overfit)
     np.testing.assert_array_equal(model.coef_, again.coef_)
+
+
+def test_a_callback_is_shown_the_way_of_plain_steps(make_data, recorder, plain_steps):
+    """They lead where one step in the metric of the curvature does."""
+    X, Y = make_data(60, 5, decades=0.5, offset=1.0)
+    one_step = GDLinearRegression(tol=1e-10).fit(X, Y)
+    callback = recorder()
+    watched = GDLinearRegression(tol=1e-10).set_callbacks(callback).fit(X, Y)
+    plain_steps()
+    plain = GDLinearRegression(tol=1e-10).fit(X, Y)
+    assert one_step.n_iter_ <= 2
+    assert len(callback.losses) == watched.n_iter_ > 3
+    np.testing.assert_allclose(watched.coef_, one_step.coef_, rtol=1e-9)
+    np.testing.assert_allclose(callback.losses[:3], plain.loss_curve_[:3], rtol=1e-9)
 
 
 def test_a_callback_that_fails_is_torn_down(make_data, recorder):

@@ -41,7 +41,7 @@ SPLITTERS = {
 @pytest.fixture(params=["moments", "passes"])
 def supplier(request, monkeypatch):
     """Run by moments, and by passes."""
-    monkeypatch.setattr(cv_folds, "moments_are_cheaper", lambda *_: request.param == "moments")
+    monkeypatch.setattr(cv_folds, "cheapest_way", lambda *_: request.param)
 
 
 @pytest.fixture

@@ -90,7 +90,12 @@ def test_several(plt, make_data):
 
 
 @pytest.mark.parametrize(
-    "parameters", [{}, {"learning_rate": 1e-3, "max_iter": 30, "tol": 0}, {"batch_size": 16}]
+    "parameters",
+    [
+        {"alpha": 1e-3, "l1_ratio": 0.5},
+        {"learning_rate": 1e-3, "max_iter": 30, "tol": 0},
+        {"batch_size": 16},
+    ],
 )
 @pytest.mark.parametrize("D", [1, 3])
 def test_coefficients_travel(plt, make_data, parameters, D):
@@ -115,6 +120,18 @@ def test_coefficients_travel(plt, make_data, parameters, D):
     raw = CoefficientPathDisplay.from_estimator(model, X, Y, ax, standardize=False)
     assert raw.ax_ is ax
     assert raw.ax_.get_ylabel() == "Coefficient"
+
+
+def test_a_descent_of_one_step_is_shown_as_one_of_many(plt, make_data):
+    pytest.importorskip("sklearn.callback")
+    X, Y = make_data(100, 4, 1, decades=0.5, offset=1.0)
+    model = GDLinearRegression(tol=1e-10)
+    display = CoefficientPathDisplay.from_estimator(model, X, Y[:, 0])
+    model.fit(X, Y[:, 0])
+    assert model.n_iter_ <= 2
+    # So many directions are conjugate.
+    assert 4 <= len(display.path) - 1 <= 6
+    np.testing.assert_allclose(display.path[-1], model.coef_ * X.std(axis=0), rtol=1e-8)
 
 
 def test_coefficients_of_sparse_data_and_many_features(plt, make_data):

@@ -3,13 +3,16 @@
 import numpy as np
 import pytest
 from scipy import sparse
+from sklearn import config_context
 from sklearn.datasets import make_classification
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LinearRegression, Ridge
 
 from sklearn_gdlinreg import GDLinearRegression
 from sklearn_gdlinreg._base import threads
+from sklearn_gdlinreg._base.compat import ARRAY_API
 from sklearn_gdlinreg._problem import loss as oracle
+from sklearn_gdlinreg._problem import reading
 from sklearn_gdlinreg._problem.certificate import optimality
 from sklearn_gdlinreg._problem.penalty import Penalty
 from sklearn_gdlinreg._problem.quadratic import ByPasses
@@ -211,10 +214,13 @@ def test_optimality_is_what_it_says(make_data, alpha, tol):
 @pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
 @pytest.mark.parametrize("shape", [(300, 40), (60, 150)])
 @pytest.mark.parametrize("fit_intercept", [True, False])
-def test_optimality_short_of_the_optimum(make_data, rng, container, shape, fit_intercept):
+def test_optimality_short_of_the_optimum(
+    make_data, rng, plain_steps, container, shape, fit_intercept
+):
     """After a few steps, weighted, by either engine: it is that of the data and the answer."""
     X, Y = make_data(*shape, decades=1.0)
     weight = rng.uniform(0, 2, len(X))
+    plain_steps()
     model = GDLinearRegression(max_iter=3, fit_intercept=fit_intercept)
     with pytest.warns(ConvergenceWarning, match=r"optimality .* is above tol"):
         model.fit(container(X), Y, weight)
@@ -238,7 +244,8 @@ def test_loss_curve(make_data, container):
 
 
 @pytest.mark.parametrize("n_steps", [1, 2, 5])
-def test_max_iter_warns_and_says_what_to_change(make_data, n_steps):
+def test_max_iter_warns_and_says_what_to_change(make_data, plain_steps, n_steps):
+    plain_steps()
     X, Y = make_data(M=30)
     model = GDLinearRegression(max_iter=n_steps)
     with pytest.warns(ConvergenceWarning, match=rf"max_iter={n_steps}.*Increase max_iter") as w:
@@ -249,27 +256,43 @@ def test_max_iter_warns_and_says_what_to_change(make_data, n_steps):
     assert model.optimality_ > model.tol
 
 
-def test_first_step_is_exact(make_data):
+def test_first_step_is_exact(make_data, plain_steps):
     """The first move is along the gradient, and no longer or shorter one is better."""
-    X, y = make_data(D=1)
-    Z, yc, *_ = standardised(X, y)
-    g = Z.T @ yc
-    step = (g * g).sum() / ((Z @ g) ** 2).sum()
+    X, Y = make_data()
+    Z, Yc, *_ = standardised(X, Y)
+    G = Z.T @ Yc
+    step = (G * G).sum(axis=0) / ((Z @ G) ** 2).sum(axis=0)
+    plain_steps()
     with pytest.warns(ConvergenceWarning):
-        model = GDLinearRegression(max_iter=1).fit(X, y[:, 0])
-    np.testing.assert_allclose(model.coef_ * X.std(axis=0), step * g[:, 0], rtol=1e-10)
-    assert model.learning_rate_ == pytest.approx(step / 2)
+        model = GDLinearRegression(max_iter=1).fit(X, Y)
+    np.testing.assert_allclose(model.coef_.T * X.std(axis=0)[:, None], step * G, rtol=1e-10)
+    np.testing.assert_allclose(model.learning_rate_, step / 2)
 
 
-def test_warm_start_and_init(make_data):
+def test_first_step_in_the_metric_of_the_curvature(make_data):
+    """There the loss is a sphere: the exact step has length 1, and is the last."""
+    X, y = make_data(D=1)
+    model = GDLinearRegression(max_iter=1).fit(X, y[:, 0])
+    W, b = closed_form(X, y)
+    np.testing.assert_allclose(model.coef_, W[:, 0], rtol=1e-9)
+    assert model.intercept_ == pytest.approx(b[0])
+    assert model.learning_rate_ == pytest.approx(0.5)
+    assert model.stop_reason_ == "tol"
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_warm_start_and_init(make_data, plain_steps, plain):
     X, Y = make_data(600, 100)
+    if plain:
+        plain_steps()
     model = GDLinearRegression(warm_start=True).fit(X, Y)
     n_cold = model.n_iter_
-    assert model.fit(X, Y).n_iter_ <= 1
+    assert model.fit(X, Y).n_iter_ == 0 < n_cold
     again = GDLinearRegression().fit(
         X, Y, coef_init=model.coef_, intercept_init=model.intercept_
     )
-    assert again.n_iter_ <= 1 < n_cold
+    assert again.n_iter_ == 0
+    assert (n_cold > 3) == plain
     np.testing.assert_allclose(again.coef_, model.coef_, rtol=1e-9)
     far = GDLinearRegression().fit(X, Y, coef_init=1e3 * np.ones_like(model.coef_))
     np.testing.assert_allclose(far.predict(X), model.predict(X), atol=1e-4)
@@ -291,12 +314,14 @@ def test_collinear_features_reach_the_optimum_by_passes(rng):
     assert LinearRegression().fit(X, y).score(X, y) < model.score(X, y) + 1e-12
 
 
-def test_cheaper_engine_runs(make_data):
+def test_cheaper_engine_runs(make_data, plain_steps):
     assert GDLinearRegression().fit(*make_data(500, 10)).engine_ == "moments"
-    assert GDLinearRegression().fit(*make_data(30, 400)).engine_ == "passes"
+    assert GDLinearRegression().fit(*make_data(30, 400)).engine_ == "dual"
     wide = sparse.random(300, 5000, density=0.01, format="csr", random_state=0)
     model = GDLinearRegression(alpha=1e-3).fit(wide, np.arange(300.0))
     assert model.engine_ == "passes"
+    plain_steps()
+    assert GDLinearRegression().fit(*make_data(30, 400)).engine_ == "passes"
 
 
 @pytest.mark.parametrize("container", [np.asarray, np.asfortranarray, sparse.csr_array])
@@ -305,11 +330,12 @@ def test_cheaper_engine_runs(make_data):
 @pytest.mark.parametrize("alpha", [0.3, [0.3, 0.0, 1.2]])
 def test_moments_and_passes_agree(make_data, rng, container, raw, fit_intercept, alpha):
     X, Y = make_data(decades=1.0)
-    coordinates, moments, passes = read(
+    group = read(
         container(X), Y, rng.uniform(0, 2, len(X)),
         penalty=Penalty.of(alpha, 0.0, False, 3), fit_intercept=fit_intercept, raw=raw,
         n_steps=10**6,
     )  # fmt: skip
+    coordinates, moments, passes = group.coordinates, group.moments, group.passes
     precise = ByPasses(passes.rows, coordinates, precise=True)
     V = rng.standard_normal((8, 3))
     for other in (passes, precise):
@@ -343,10 +369,13 @@ def test_many_threads_agree_with_one(make_data, monkeypatch):
     [((300, 60), "moments"), ((60, 900), "passes")],
     ids=["moments", "passes"],
 )
-def test_long_descents_keep_only_the_last_move(make_data, monkeypatch, shape, engine, options):
+def test_long_descents_keep_only_the_last_move(
+    make_data, monkeypatch, plain_steps, shape, engine, options
+):
     """With room for no more; by either supplier, in as many iterations but for rounding."""
     # Planted: 0.9 of the component along the last move is taken off, or forget does nothing.
     X, Y = make_data(*shape, decades=1.0)
+    plain_steps()
     options = {"max_iter": 20_000, "tol": 1e-8, **options}
     kept = GDLinearRegression(**options).fit(X, Y)
     met, direction = [], conjugate_directions.LastDirection.direction
@@ -412,8 +441,23 @@ def test_who_looks_at_the_way_is_shown_one(rng, make_data):
     X, Y = correlated(rng, 800, 150), rng.standard_normal((800, 2))
     plain = GDLinearRegression(early_stopping=True, n_iter_no_change=50, random_state=0)
     assert plain.fit(X, Y).n_iter_ > 3
-    # One alpha per output gives each a Hessian of its own.
-    assert GDLinearRegression(alpha=[0.1, 0.2]).fit(X, Y).n_iter_ > 3
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_each_output_has_the_metric_of_its_own_penalty(rng, monkeypatch, dtype):
+    X, Y = correlated(rng, 800, 150).astype(dtype), rng.standard_normal((800, 2)).astype(dtype)
+    model = GDLinearRegression(alpha=[0.1, 0.2]).fit(X, Y)
+    assert model.n_iter_ <= 3
+    for d, alpha in enumerate((0.1, 0.2)):
+        alone = GDLinearRegression(alpha=alpha).fit(X, Y[:, d])
+        size = np.abs(alone.coef_ * X.std(axis=0)).max()
+        error = (model.coef_[d] - alone.coef_) * X.std(axis=0)
+        assert np.abs(error).max() <= (1e-8 if dtype == np.float64 else 1e-4) * size
+    # No memory for their factors.
+    monkeypatch.setattr(reading, "ITEMS_OF_FACTORS", 2 * 150**2 - 1)
+    plain = GDLinearRegression(alpha=[0.1, 0.2]).fit(X, Y)
+    assert plain.n_iter_ > 3
+    np.testing.assert_allclose(plain.predict(X), model.predict(X), atol=1e-3)
 
 
 @pytest.mark.parametrize(("n_rows", "repeated"), [(400, 0), (400, 30), (120, 0), (120, 30)])
@@ -424,7 +468,7 @@ def test_the_smallest_answer_where_there_are_many(rng, n_rows, repeated):
     Z, yc, _, scale, _ = standardised(X, Y)
     model = GDLinearRegression(tol=1e-10).fit(X, Y)
     assert model.n_iter_ <= 10
-    assert model.engine_ == "moments"
+    assert model.engine_ == ("dual" if n_rows < 150 else "moments")
     expected = np.linalg.pinv(Z, rcond=1e-8) @ yc
     rtol = 1e-8 * np.abs(expected).max()
     np.testing.assert_allclose(model.coef_.T * scale[:, None], expected, atol=rtol)
@@ -463,3 +507,141 @@ def test_rounding_along_directions_without_curvature_makes_no_moves(container, s
     Z = (X - mean) / np.sqrt(weight @ (X - mean) ** 2 / weight.sum())
     correlation = Z.T @ (weight[:, None] * residual) / weight.sum()
     assert np.linalg.norm(correlation, axis=0).max() < 1e-9
+
+
+# In the metric of a factor, whatever the container -------------------------------------------
+
+
+def in_strict(A):
+    return pytest.importorskip("array_api_strict").asarray(A.copy())
+
+
+def in_torch(A):
+    return pytest.importorskip("torch").asarray(A.copy())
+
+
+needs_dispatch = pytest.mark.skipif(not ARRAY_API, reason="needs scikit-learn 1.9")
+each_dense = pytest.mark.parametrize(
+    "container",
+    [
+        np.ascontiguousarray,
+        np.asfortranarray,
+        pytest.param(in_strict, marks=needs_dispatch),
+        pytest.param(in_torch, marks=needs_dispatch),
+    ],
+)
+
+
+def fitted(container, X, Y, weight=None, **options):
+    """Return the estimator, its arrays those of NumPy."""
+    model = GDLinearRegression(**options)
+    if container not in (in_strict, in_torch):
+        return model.fit(container(X), Y, weight)
+    weight = None if weight is None else container(weight)
+    with config_context(array_api_dispatch=True):
+        model.fit(container(X), container(Y), weight)
+    model.coef_, model.intercept_ = np.asarray(model.coef_), np.asarray(model.intercept_)
+    return model
+
+
+def solution(X, Y, weight, fit_intercept, alpha):
+    """Return W: the ridge of an alpha, or the smallest without one, by an SVD, and the scale."""
+    Z, Yc, _, scale, _ = standardised(X, Y, weight, fit_intercept)
+    unit = np.sqrt(scale**2 + alpha)
+    A = Z * scale / unit
+    if alpha == 0.0:
+        return np.linalg.pinv(A, rcond=1e-8) @ Yc / unit[:, None], unit
+    # Rows of the penalty, whose targets are zero.
+    A = np.vstack([A, np.diag(np.sqrt(alpha) / unit)])
+    Yc = np.vstack([Yc, np.zeros((len(unit), Yc.shape[1]))])
+    return np.linalg.lstsq(A, Yc, rcond=None)[0] / unit[:, None], unit
+
+
+def assert_optimal(model, X, Y, weight, fit_intercept, alpha, rtol):
+    """Assert the answer, and that the certificate is what the answer says."""
+    X, Y = X.astype(float), Y.astype(float)
+    W, unit = solution(X, Y, weight, fit_intercept, alpha)
+    found = model.coef_.T.astype(float)
+    error = np.abs((found - W) * unit[:, None]).max()
+    assert error <= rtol * np.abs(W * unit[:, None]).max()
+    s = np.ones(len(X)) if weight is None else weight
+    s = s / s.sum()
+    Xc, Yc = X - s @ X * fit_intercept, Y - s @ Y * fit_intercept
+    R = Yc - Xc @ found
+    G = (Xc.T @ (s[:, None] * R) - alpha * found) / unit[:, None]
+    losses = s @ R**2 + alpha * (found**2).sum(axis=0)
+    # Where nothing is left to fit, there is nothing to say.
+    optimality = np.linalg.norm(G, axis=0) / np.sqrt(np.maximum(losses, 1e-300))
+    left = np.sqrt(losses / (s @ Yc**2))
+    optimality = np.minimum(optimality, left).max()
+    assert model.optimality_ == pytest.approx(optimality, rel=1e-3, abs=1e-9)
+
+
+@each_dense
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("fit_intercept", [False, True])
+@pytest.mark.parametrize("alpha", [0.0, 1e-2, 1.0])
+@pytest.mark.parametrize("shape", [(1, 2), (20, 20), (20, 90), (40, 300)])
+def test_wide_data(make_data, rng, container, dtype, weighted, fit_intercept, alpha, shape):
+    X, Y = (A.astype(dtype) for A in make_data(*shape, 2, decades=0.5, offset=1.0))
+    weight = rng.uniform(0.5, 2.0, len(X)) if weighted else None
+    options = {"alpha": alpha, "fit_intercept": fit_intercept}
+    if shape[0] == 1 and fit_intercept:
+        model = fitted(container, X, Y, weight, **options)
+        np.testing.assert_array_equal(model.coef_, 0.0)
+        np.testing.assert_allclose(model.intercept_, Y[0], rtol=1e-6)
+        return
+    tol = 1e-9 if dtype == np.float64 else 1e-6
+    model = fitted(container, X, Y, weight, tol=tol, **options)
+    assert model.engine_ == "dual"
+    assert model.n_iter_ <= 5
+    # Without a penalty all is fitted, and float32 holds what is left of the loss no longer.
+    if alpha or dtype == np.float64:
+        rtol = 1e-6 if dtype == np.float64 else 1e-3
+        assert_optimal(model, X, Y, weight, fit_intercept, alpha, rtol)
+    else:
+        np.testing.assert_allclose(X @ model.coef_.T + model.intercept_, Y, atol=1e-3)
+
+
+@pytest.mark.parametrize("alpha", [1e-7, 1e-5, 1e-3])
+def test_wide_data_whose_penalty_is_below_what_a_factor_holds(make_data, alpha):
+    """A few more steps make up for the entries that are raised, or for none."""
+    X, Y = make_data(70, 700, 2, decades=0.5, offset=1.0)
+    model = GDLinearRegression(alpha=alpha, tol=1e-8).fit(X, Y)
+    assert model.stop_reason_ == "tol"
+    assert model.engine_ == "dual"
+    assert model.n_iter_ <= 20
+    assert_optimal(model, X, Y, None, True, alpha, 1e-3)
+
+
+@each_dense
+@pytest.mark.parametrize("alpha", [0.0, 0.1])
+@pytest.mark.parametrize("repeated", ["rows", "features", "both"])
+def test_wide_data_that_repeat_themselves(make_data, container, alpha, repeated):
+    X, Y = make_data(30, 80, 3, decades=0.5, offset=1.0)
+    if repeated != "rows":
+        X[:, 60:] = 3.0 * X[:, :20]
+    if repeated != "features":
+        # What is said twice of a row need not agree.
+        X[20:] = X[:10]
+    model = fitted(container, X, Y, alpha=alpha, tol=1e-9)
+    assert model.engine_ == "dual"
+    assert model.n_iter_ <= 6
+    assert model.stop_reason_ == "tol"
+    assert_optimal(model, X, Y, None, True, alpha, 1e-7)
+
+
+@each_dense
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("alpha", [0.0, 0.1])
+@pytest.mark.parametrize("M", [1, 2, 5, 40, 150])
+def test_one_step_whatever_the_number_of_features(make_data, rng, container, dtype, alpha, M):
+    X, Y = (A.astype(dtype) for A in make_data(600, M, 2, decades=1.0))
+    weight = rng.uniform(0.5, 2.0, 600)
+    for s in (None, weight):
+        tol = 1e-9 if dtype == np.float64 else 1e-4
+        model = fitted(container, X, Y, s, alpha=alpha, tol=tol)
+        assert model.engine_ == "moments"
+        assert model.n_iter_ <= 3
+        assert_optimal(model, X, Y, s, True, alpha, 1e-8 if dtype == np.float64 else 1e-3)

@@ -381,7 +381,7 @@ def test_textbook_beside_a_column_in_tiny_units(rng, options):
 @pytest.mark.parametrize("engine", ["moments", "passes"])
 def test_weak_penalties_of_wide_data(N, M, alpha, engine, monkeypatch):
     # Faces of more coefficients than rows are flat: a path of penalties goes round them.
-    monkeypatch.setattr(reading, "moments_are_cheaper", lambda *_: engine == "moments")
+    monkeypatch.setattr(reading, "cheapest_way", lambda *_: engine)
     X, y = make_regression(N, M, n_informative=5, noise=1.0, random_state=0)
     model = GDLinearRegression(alpha=alpha, l1_ratio=1.0).fit(X, y)
     exact = Lasso(alpha, tol=1e-14, max_iter=10**6).fit(X, y)

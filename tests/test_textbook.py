@@ -377,10 +377,11 @@ def test_all_iterations_are_made_with_tol_0(rng):
 def test_what_a_supplier_returns_stays(make_data, rng, container):
     """The next product overwrites no earlier one."""
     X, Y = make_data()
-    for supplier in read(
+    group = read(
         container(X), Y, None, penalty=Penalty.of(0.1, 0.0, False, 3), fit_intercept=False,
         raw=True, n_steps=10,
-    )[1:]:  # fmt: skip
+    )  # fmt: skip
+    for supplier in (group.moments, group.passes):
         P = rng.standard_normal((2, 8, 3))
         first, kept = supplier.curvature(P[0])[0], supplier.curvature(P[0])[0].copy()
         gradient = supplier.gradient(P[0])[0]

@@ -93,7 +93,7 @@ def stored(X):
 
 
 def dot(A, B):
-    """Return the inner products of the columns of A and B, (D,)."""
+    """Return the inner products of the columns of A and B, (D,); one row may stand for all."""
     if is_numpy(A):
         # BLAS would wake threads that then spin.
         return np.einsum("md,md->d", A, B)

@@ -24,7 +24,8 @@ _alone = threading.local()
 
 def count_threads(work):
     """Return how many threads the work, in multiply-adds, is worth."""
-    if getattr(_alone, "asked", False):
+    wanted = work // WORK_OF_A_THREAD
+    if wanted <= 1 or getattr(_alone, "asked", False):
         return 1
     allowed = os.environ.get("OMP_NUM_THREADS", "")
     if allowed.isdigit():
@@ -33,7 +34,7 @@ def count_threads(work):
         n_cores = len(os.sched_getaffinity(0))
     else:
         n_cores = os.cpu_count() or 1
-    return max(1, min(n_cores, 16, work // WORK_OF_A_THREAD))
+    return max(1, min(n_cores, 16, wanted))
 
 
 @contextmanager

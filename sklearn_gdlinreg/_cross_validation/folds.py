@@ -18,7 +18,7 @@ import numpy as np
 from .._problem.coordinates import Coordinates
 from .._problem.penalty import Penalty
 from .._problem.quadratic import ByPasses
-from .._problem.reading import by_moments, moments_are_cheaper, read_groups
+from .._problem.reading import by_moments, cheapest_way, read_groups
 from .._rows.containers import rows_of
 from .._solvers.conjugate import exact_steps, path_step
 from .._solvers.iterates import Limits, drive
@@ -60,7 +60,7 @@ class Fold:
         n_outputs, limits = self.data.n_outputs, Limits(max_iter, tol)
         (group,) = read_groups(
             self.data, Penalty.none(n_outputs),
-            fit_intercept=self.centred, raw=False, n_steps=max_iter,
+            fit_intercept=self.centred, raw=False, n_steps=max_iter, whitened=True,
         )  # fmt: skip
         start = np.zeros((self.n_features, n_outputs))
         solution = drive(exact_steps(start, group, limits), limits)
@@ -142,7 +142,7 @@ class Folds:
         self.data, self.centred = data, centred
         n_steps = STEPS_OF_A_PENALTY * n_penalties
         rows = rows_of(data.X, data.Y, data.weight, centred=centred)
-        self.by_moments = moments_are_cheaper(rows, n_steps)
+        self.by_moments = cheapest_way(rows, n_steps) == "moments"
         self.rows = rows
         self.whole = rows.moments() if self.by_moments else rows.column_moments()
         folds = [self._fold(k, *split) for k, split in enumerate(splits)]

@@ -115,7 +115,7 @@ class Data:
         With a Penalty, only those are together whose penalties are of one kind, too.
         """
         marks = [] if self.observed is None else [self.observed]
-        if penalty is not None:
+        if penalty is not None and penalty.has_l1:
             marks.append(penalty.smooth_outputs[None, :])
         for outputs in alike(*marks) if marks else [slice(None)]:
             yield outputs, self.output_weight(np.arange(self.n_outputs)[outputs][0])

@@ -1,10 +1,12 @@
 """The parameters that estimators accept, and how they say so where they do not."""
 
 import math
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from numbers import Integral, Real
 
 import numpy as np
+
+BOOLS = bool, np.bool_
 
 
 class InvalidParameterError(ValueError, TypeError):
@@ -12,22 +14,23 @@ class InvalidParameterError(ValueError, TypeError):
 
 
 def _is_real(value):
-    return isinstance(value, Real) and not isinstance(value, bool | np.bool_)
+    return isinstance(value, Real) and not isinstance(value, BOOLS)
 
 
 def _is_integer(value):
-    return isinstance(value, Integral) and not isinstance(value, bool | np.bool_)
+    return isinstance(value, Integral) and not isinstance(value, BOOLS)
 
 
 def _is_bool(value):
-    return isinstance(value, bool | np.bool_)
+    return isinstance(value, BOOLS)
 
 
 def _as_float(value):
     """Return a real number as the float that is worked with; NaN, in no range, for others."""
-    with suppress(OverflowError):
+    try:
         return float(value) if _is_real(value) else math.nan
-    return math.nan
+    except OverflowError:
+        return math.nan
 
 
 def _non_negative(value):

@@ -34,13 +34,15 @@ class Goal:
 
     Parameters
     ----------
-    tol : float, the optimality
+    tol : float
+        The optimality; 0 for all that gradients tell, also where the fit is exact.
     coordinates : Coordinates
     """
 
     def __init__(self, tol, coordinates):
         self._square = tol**2
-        self._exact_fit = self._square * coordinates.null_loss + coordinates.noise
+        noise = coordinates.noise if tol > 0.0 else 0.0
+        self._exact_fit = self._square * coordinates.null_loss + noise
 
     def missed(self, objective, square, negligible, flatness=None):
         """Return which outputs are not there yet, (D,), bool.
@@ -127,7 +129,9 @@ def certify(W, b, coordinates, passes, known=None):
     objective = coordinates.objective(V, losses)
     found = optimality(V, G, losses, coordinates, off, rounded, objective)
     objective = objective + rounded
-    errors = losses + rounded - coordinates.penalty.l2_value(V)
+    errors = losses + rounded
+    if coordinates.penalty.has_l2:
+        errors = errors - coordinates.penalty.l2_value(V)
     varies = coordinates.null_loss > coordinates.y_noise
     r2 = 1.0 - errors / xp.where(varies, coordinates.null_loss, 1.0)
     return Certificate(

@@ -4,6 +4,7 @@ Conventions: M features, D outputs; V = scale * W and W are (M, D), losses (D,).
 ``z = (x - shift) * unit``; see `_rows.base`.
 """
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -35,6 +36,7 @@ class Coordinates:
     roundoff : float, the unit roundoff of the type of X
     shift, unit : array of shape (M + D,), as in Rows
     centred : bool, whether there is an intercept
+    n_rows : int
     rank : int
         In no more than so many directions is there curvature to speak of: fewer than
         features if there are few rows and next to no L2 penalty.
@@ -53,6 +55,7 @@ class Coordinates:
     shift: np.ndarray
     unit: np.ndarray
     centred: bool
+    n_rows: int
     rank: int
 
     @classmethod
@@ -69,7 +72,8 @@ class Coordinates:
         scale, standard = xp.sqrt(xp.where(variance[:M] > 0, raw_square, 0.0)), None
         if raw:
             scale, standard = xp.ones_like(scale), inverse_of(xp.sqrt(raw_square))[:, None]
-        penalty = penalty.seen_from(unit_of_z[:M] * inverse_of(scale), unit_of_z[M:])
+        if penalty.some:
+            penalty = penalty.seen_from(unit_of_z[:M] * inverse_of(scale), unit_of_z[M:])
         flat = penalty.least_l2 < FLAT_RIDGE
         return cls(
             weight=moments.weight,
@@ -85,6 +89,7 @@ class Coordinates:
             shift=moments.shift,
             unit=unit_of_z,
             centred=moments.centred,
+            n_rows=moments.n_rows,
             rank=min(M, moments.n_rows - moments.centred) if flat else M,
         )
 
@@ -130,21 +135,26 @@ class Coordinates:
 
     @property
     def rounding(self):
-        """The mean square that rounding of x may have, over that of the scale, (M,)."""
-        off_zero = self.shift * self.unit
-        return rounding_of(
-            self._square(off_zero[: self.centre.shape[0]] + self.centre), self.roundoff
-        )
+        """The curvature that rounding of x may give a feature, (M,).
+
+        It is the mean square of that rounding, over that of the scale, times ``(1 + sqrt(M /
+        N)) ** 2``: so much larger than those of the features may be the curvature of a direction
+        among many, where all of X is independent noise (Marchenko & Pastur, 1967).
+        """
+        M, off_zero = self.centre.shape[0], self.shift * self.unit
+        of_features = rounding_of(self._square(off_zero[:M] + self.centre), self.roundoff)
+        return of_features * (1.0 + math.sqrt(M / max(1, self.n_rows))) ** 2
 
     def _square(self, mean):
         # Roots first: squares of what is far off one may be no floats.
         root = namespace(mean).sqrt(self.deviation**2 + mean**2)
-        return (root * inverse_of(self.scale)) ** 2
+        return (root * self.inverse_scale[:, 0]) ** 2
 
     @cached_property
     def steepest_square(self):
         """By how much centring after a product magnifies its rounding, squared; 1 or more."""
-        return max(1.0, float(namespace(self.square).max(self.square)))
+        square = self.square
+        return max(1.0, float(namespace(square).max(square)))
 
     @property
     def mean(self):

@@ -3,26 +3,32 @@
 In the metric of H, half the Hessian, the loss is a sphere: one exact step along ``H^-1 G`` leads
 from anywhere to its minimum. It is still a descent, as ``G' H^-1 G > 0``, and the step is exact.
 
-Conventions: M features, D outputs; H is (M, M), G (M, D).
+Conventions: N rows, M features, D outputs; H is (M, M), G (M, D).
 """
 
 import numpy as np
-from scipy.linalg import lapack
+from scipy.linalg import blas, lapack
 
-from .._base.arrays import dot
+from .._base.arrays import dot, namespace, placed_like, to_host, weighted_square
 from .._base.rounding import EPS
 
-# A squared pivot below this may be rounding: features that are nearly collinear, or few rows.
+# A pivot below this, relative to its diagonal entry, may be rounding: features that are nearly
+# collinear, or few rows.
 LEAST_PIVOT = 1e-8
 # What is then added to the diagonal, of about 1. Moves by rounding along directions without
 # curvature, of some 1e-16, become no longer than 1e-10.
 SHIFT = 1e-6
+# A row whose product with itself is below this, relative to the mean one, says nothing.
+NOTHING = 1e-12
 
 
 class Plain:
     """The metric of standardised coordinates themselves: a direction is the gradient."""
 
     longest = 0.0
+
+    def step_from_zero(self):
+        """Return the coefficients after an exact step from zero, (M, D); None: ask for G."""
 
     def direction(self, G):
         """Return G."""
@@ -32,16 +38,18 @@ class Plain:
         """Return about one over the curvature that a step has met, (D,); see `Factor.reach`."""
         return length
 
-    def least_slope(self, coordinates):
-        """Return None: a step is made along any slope; see `Factor.least_slope`."""
+    def least_descent(self, P, losses, summed, coordinates):
+        """Return None: a step is made along any slope; see `Factor.least_descent`."""
 
 
 class Factor(Plain):
     """The inverse of H, by its Cholesky factor; `of` makes one.
 
-    Where H may be singular it is the inverse of ``H + SHIFT I``, which is near H but for its
-    flattest directions, and a function of it: iterates from zero stay where H is not zero, and
+    Where H may be singular it is that of ``H + shift I``, which is close to H except along its
+    flattest directions, and a function of H: iterates from zero stay where H is not zero, and
     end at the smallest of many answers. Those directions take a few more conjugate steps.
+
+    The factor is made and kept on the host, wherever the data are.
 
     Attributes
     ----------
@@ -54,25 +62,25 @@ class Factor(Plain):
         self._upper, self.longest = upper, longest
 
     @classmethod
-    def of(cls, H, ridge):
-        """Return that of ``H + ridge I``; one copy of H is made at a time.
+    def of(cls, H, ridge, least_pivot=LEAST_PIVOT, shift=SHIFT):
+        """Return the Factor of ``H + ridge I``; one copy of H is made at a time.
 
         Parameters
         ----------
-        H : ndarray of shape (M, M)
+        H : array of shape (M, M)
             Its diagonal with the ridge is about 1, but for features that say nothing: there all
             of H is zero, and so is the gradient.
-        ridge : ndarray of shape (M,)
+        ridge : array of shape (M,)
+        least_pivot : float, below which H may be singular
+        shift : float, what is then added to the diagonal
         """
-        upper, longest = _factor(H, ridge)
-        if upper is None:
-            upper, _ = _factor(H, ridge + SHIFT, least_pivot=0.0)
-            longest = 0.0
+        H, ridge = to_host(H), to_host(ridge)
+        upper, longest = shifted_factor(H, ridge, least_pivot, shift)
         return Plain() if upper is None else cls(upper, longest)
 
     def direction(self, G):
         """Return H^-1 G, (M, D)."""
-        return lapack.dpotrs(self._upper, G, lower=False)[0]
+        return placed_like(solve(self._upper, to_host(G)), G)
 
     def reach(self, P, length, inverse):
         """Return one over the curvature of a unit move along each column of P, (D,).
@@ -84,31 +92,183 @@ class Factor(Plain):
         """
         return dot(P, P) * inverse
 
-    def least_slope(self, coordinates):
-        """Return the least slope along a unit move that is worth a step, (D,); None for any.
+    def least_descent(self, P, losses, summed, coordinates):
+        """Return the least P'G that is worth a step along P, (D,); None for any.
 
-        Where H may be singular, rounding leaves gradients along directions without curvature,
-        of which a shifted metric makes long moves. Their slope is no more than that rounding.
+        Where H may be singular, rounding leaves a gradient along directions without curvature,
+        and a shifted metric turns it into a long move. The slope along such a move is no more
+        than rounding can cause: rounding of the sums, or that of the data times what is left
+        of Y.
+
+        Parameters
+        ----------
+        P : array of shape (M, D), a direction
+        losses, summed : array of shape (D,)
+            The losses, and the mean squares of what has been summed up for the gradient.
+        coordinates : Coordinates
         """
         if self.longest > 0.0:
             return None
-        largest = coordinates.null_loss * coordinates.steepest_square * self._upper.shape[0]
-        return 16 * EPS * np.sqrt(largest)
+        M = coordinates.scale.shape[0]
+        in_sums = (8 * EPS) ** 2 * M * coordinates.steepest_square * summed
+        # Rounding of the data leaves a part of Y that no coefficients explain.
+        left = losses + (4 * coordinates.roundoff) ** 2 * coordinates.null_loss
+        in_data = weighted_square(coordinates.rounding, P) * left
+        if coordinates.n_rows > M:
+            in_data = in_data * (M / coordinates.n_rows)
+        return namespace(P).sqrt(in_sums * dot(P, P) + in_data)
 
 
-def _factor(H, ridge, least_pivot=LEAST_PIVOT):
-    """Return the Cholesky factor of ``H + ridge I``, and about one over its least eigenvalue.
+class FactorOfEach(Factor):
+    """The inverses of ``H + ridge I`` where each output has an L2 penalty of its own.
 
-    The factor is None where a squared pivot is not above this.
+    Parameters
+    ----------
+    factors : list of Factor, one per output
     """
-    H = H.copy()
-    diagonal = np.einsum("mm->m", H)
+
+    def __init__(self, factors):
+        self._factors = factors
+        self.longest = 0.0
+        if all(factor.longest > 0.0 for factor in factors):
+            self.longest = max(factor.longest for factor in factors)
+
+    def direction(self, G):
+        """Return H^-1 G, with the factor of each output, (M, D)."""
+        G_host = to_host(G)
+        columns = [f.direction(G_host[:, d : d + 1]) for d, f in enumerate(self._factors)]
+        return placed_like(np.concatenate(columns, axis=1), G)
+
+
+class DualFactor(Factor):
+    """The inverse of H where there are fewer rows than features, by a factor of size (N, N).
+
+    Let Z be the weighted and centred rows in the coordinates of the descent, and R the diagonal
+    matrix of the L2 penalty. Then ``H = Z'Z + R``. With c the least entry of R, ``Q = c R^-1``
+    and the products of rows ``K = Z Q Z'``, the inverse is
+    ``(Q - Q Z' (K + c I)^-1 Z Q) / c`` (Woodbury, 1950). Entries of R below LEAST_PIVOT times M
+    are raised to that value, so that the difference keeps its digits.
+
+    Where there is no penalty, or no entry of R is above that value, there is no inverse to use.
+    Gradients are then ``G = Z'g``, and the shortest move to the minimum is ``Q Z' K^-1 g``,
+    where ``g = K^-1 Z Q G``. Without a penalty Q is 1: the move is a function of H, and the
+    answer is the smallest.
+
+    Parameters
+    ----------
+    rows : Rows
+    coordinates : Coordinates
+    """
+
+    def __init__(self, rows, coordinates):
+        self._rows, self._c = rows, coordinates
+        self._root = (rows.weight / coordinates.weight)[:, None] ** 0.5
+        self._Q, self._ridge, self._exact = _relative(coordinates)
+        root_of_Q = namespace(self._Q).sqrt(self._Q)
+        K = to_host(self._rows_times(coordinates.inverse_scale[:, 0] * root_of_Q))
+        super().__init__(*self._factor_of(K))
+
+    @classmethod
+    def of_rows(cls, rows, coordinates):
+        """Return that of these rows, or Plain where there is no factor."""
+        metric = cls(rows, coordinates)
+        return Plain() if metric._upper is None else metric
+
+    def _factor_of(self, K):
+        """Return the factor of K + c I, in units of the mean diagonal of K, and `longest`."""
+        K = np.require(K, requirements="CW")
+        self._unit = float(np.einsum("nn->n", K).mean()) or 1.0
+        K /= self._unit
+        if self._c.centred:
+            # Centred rows say nothing along the vector of the root weights.
+            K = blas.dsyr(1.0, to_host(self._root)[:, 0], a=K.T, overwrite_a=True).T
+        ridge = np.full(len(K), self._ridge / self._unit)
+        upper, longest = shifted_factor(K, ridge, LEAST_PIVOT, SHIFT, nothing=NOTHING)
+        return upper, 1.0 / self._ridge if self._ridge else longest / self._unit
+
+    def _rows_times(self, scale):
+        """Return the products of the weighted and centred rows in this scale."""
+        return self._rows.products_of_rows(self._c.centre, scale) / self._c.weight
+
+    def _times(self, V):
+        """Return Z V, (N, D)."""
+        w = self._c.inverse_scale * V
+        return self._root * (self._rows.predictions(w) - self._c.centre @ w)
+
+    def _transpose_times(self, A):
+        """Return Z'A, (M, D)."""
+        A = self._root * A
+        sums = self._rows.combinations(A) - self._c.centre[:, None] * namespace(A).sum(A, axis=0)
+        return self._c.inverse_scale * sums
+
+    def step_from_zero(self):
+        """Return the coefficients after an exact step from zero, (M, D).
+
+        With Y the weighted and centred targets G is Z'Y there, and the step ends at
+        ``Q Z' (K + c I)^-1 Y``, which needs neither G nor a difference. None where K may be
+        singular, or the penalty is not quite c and Q.
+        """
+        if self.longest == 0.0 or not self._exact:
+            return None
+        Y = self._root * (self._rows.targets() - self._c.y_centre)
+        A = solve(self._upper, to_host(Y)) / self._unit
+        return self._Q[:, None] * self._transpose_times(placed_like(A, Y))
+
+    def direction(self, G):
+        """Return H^-1 G, (M, D)."""
+        Q = self._Q[:, None]
+        known = to_host(self._times(Q * G))
+        if self._ridge:
+            A = solve(self._upper, known) / self._unit
+            return Q * (G - self._transpose_times(placed_like(A, G))) / self._ridge
+        A = solve(self._upper, solve(self._upper, known)) / self._unit**2
+        return Q * self._transpose_times(placed_like(A, G))
+
+
+def _relative(coordinates):
+    """Return the diagonal of Q, (M,), c, and whether they are those of the penalty."""
+    xp, scale = namespace(coordinates.scale), coordinates.scale
+    R = coordinates.penalty.half_gradient(xp.ones_like(scale)[:, None])[:, 0]
+    R = xp.where(scale > 0, R, xp.max(R))
+    least, smallest, largest = LEAST_PIVOT * R.shape[0], float(xp.min(R)), float(xp.max(R))
+    if largest > least:
+        R = xp.maximum(R, xp.full_like(R, least))
+        return xp.min(R) / R, float(xp.min(R)), smallest >= least
+    some = R > 0
+    unit = xp.min(xp.where(some, R, xp.inf))
+    return xp.where(some, unit / xp.where(some, R, 1.0), 1.0), 0.0, largest == 0.0
+
+
+def solve(upper, B):
+    """Return A^-1 B, (n, D), given the Cholesky factor of A."""
+    return lapack.dpotrs(upper, B, lower=False)[0]
+
+
+def shifted_factor(A, ridge, least_pivot, shift, nothing=SHIFT):
+    """Return the Cholesky factor of ``A + ridge I``, and about one over its least eigenvalue.
+
+    Where the sum may be singular the shift is added, and the second value is 0. The factor is
+    None where there is none even then. Only the lower triangle of A, (n, n), is read. Diagonal
+    entries up to ``nothing``, of what says nothing, count as 1.
+    """
+    upper, longest = _factor(A, ridge, least_pivot, nothing)
+    if upper is None:
+        upper, _ = _factor(A, ridge + shift, 0.0, nothing)
+        longest = 0.0
+    return upper, longest
+
+
+def _factor(A, ridge, least_pivot, nothing):
+    """Return what `shifted_factor` does, without a shift; None where a pivot is too small."""
+    A = A.copy()
+    diagonal = np.einsum("nn->n", A)
     diagonal += ridge
-    diagonal[diagonal <= SHIFT] = 1.0
-    # H is symmetric: LAPACK, which reads columns, may have its rows.
-    norm = lapack.dlange("1", H.T)
-    upper, failed = lapack.dpotrf(H.T, lower=False, clean=False, overwrite_a=True)
-    if failed or not np.einsum("mm->m", upper).min() ** 2 > least_pivot:
+    diagonal[diagonal <= nothing] = 1.0
+    least = least_pivot * diagonal
+    # A is symmetric: LAPACK, which reads columns, may have its rows.
+    upper, failed = lapack.dpotrf(A.T, lower=False, clean=False, overwrite_a=True)
+    if failed or not (np.einsum("nn->n", upper) ** 2 > least).all():
         return None, 0.0
-    rcond, _ = lapack.dpocon(upper, norm)
-    return upper, 1.0 / (rcond * norm)
+    # It is asked for the norm of the inverse alone: that of A may be any.
+    rcond, _ = lapack.dpocon(upper, 1.0)
+    return (upper, 1.0 / rcond) if rcond > 0.0 else (None, 0.0)

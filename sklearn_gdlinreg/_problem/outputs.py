@@ -24,8 +24,11 @@ class Group:
     outputs : ndarray of int, or slice(None) for all
     penalty : Penalty, of these outputs
     coordinates : Coordinates
-    moments : ByMoments or None, where passes are cheaper
+    moments : ByMoments, of all rows or of a sample; None where passes alone are made
     passes : ByPasses
+    metric : Plain, or the Factor in whose metric an automatic descent of a smooth penalty runs
+    with_all_rows : callable or None
+        Where the metric is that of a sample: returns the Group with the metric of all rows.
     """
 
     outputs: object
@@ -33,6 +36,8 @@ class Group:
     coordinates: object
     moments: object
     passes: object
+    metric: object
+    with_all_rows: object = None
 
 
 class Groups:
@@ -124,10 +129,7 @@ class Groups:
             hold them.
         """
         with np.errstate(over="ignore"):
-            found = [
-                known_of(group.coordinates, group.passes.rows).astype(np.float32)
-                for group in self
-            ]
+            found = [known_of(group.coordinates, group.passes.rows) for group in self]
         if not np.isfinite(found).all():
             return ()
         if len(found) == 1:
@@ -152,12 +154,17 @@ class Groups:
 
 
 def known_of(c, rows):
-    """Return mean, deviation and density of features, (M + 1, 3), last the number of rows."""
+    """Return mean, deviation and density of features, last the number of rows.
+
+    It is an ndarray of shape (M + 1, 3), float32.
+    """
     M = rows.n_features
-    weight = to_host(rows.weight)
-    deviation = to_host(c.deviation / c.unit[:M])
-    columns = np.stack([to_host(c.mean[0]), deviation, rows.known_density()], axis=1)
-    return np.append(columns, [[np.count_nonzero(weight)] * 3], axis=0)
+    known = np.empty((M + 1, 3), np.float32)
+    known[:M, 0] = to_host(c.mean[0])
+    known[:M, 1] = to_host(c.deviation / c.unit[:M])
+    known[:M, 2] = rows.known_density()
+    known[M] = np.count_nonzero(to_host(rows.weight))
+    return known
 
 
 def alike(*marks):

@@ -44,13 +44,13 @@ class Penalty:
     @classmethod
     def of(cls, alpha, l1_ratio, positive, n_outputs):
         """Return that of an estimator's parameters; alpha is one for all, or one per output."""
-        alpha = np.atleast_1d(np.asarray(alpha, dtype=np.float64))
+        alpha = np.array(alpha, dtype=np.float64, ndmin=1)
         if alpha.shape not in ((1,), (n_outputs,)):
             raise ValueError(
                 "alpha must be a float or have one value per output of y: expected shape "
                 f"{(n_outputs,)}. Got {alpha.shape}."
             )
-        alpha = np.broadcast_to(alpha, (1, n_outputs))
+        alpha = alpha * np.ones((1, n_outputs))
         return cls._of(alpha * float(l1_ratio), alpha * (1.0 - float(l1_ratio)), bool(positive))
 
     @classmethod
@@ -106,6 +106,11 @@ class Penalty:
         return (self._l1 == 0.0).all(axis=0) & (not self.positive)
 
     @property
+    def one_l2(self):
+        """Whether all outputs have the same L2 term."""
+        return bool(namespace(self._l2).all(self._l2 == self._l2[:, :1]))
+
+    @property
     def least_l2(self):
         """The least factor of an L2 term, a float."""
         return float(namespace(self._l2).min(self._l2))
@@ -116,8 +121,7 @@ class Penalty:
 
     def value_without_gradient(self, V):
         """Return the L1 term of each output, (D,)."""
-        xp = namespace(V)
-        return 2.0 * dot(xp.broadcast_to(placed_like(self._l1, V), V.shape), xp.abs(V))
+        return 2.0 * dot(placed_like(self._l1, V), namespace(V).abs(V))
 
     def l2_value(self, V):
         """Return the L2 term of each output, (D,)."""

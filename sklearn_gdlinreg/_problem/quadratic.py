@@ -10,16 +10,17 @@ the L2 term of the penalty in them, as H has.
 """
 
 import math
+from functools import cached_property
 
 import numpy as np
 
-from .._base.arrays import dot, is_numpy, multiply, namespace
+from .._base.arrays import dot, multiply, namespace
 from .._base.rounding import EPS
-from .metric import Factor, Plain
+from .metric import LEAST_PIVOT, SHIFT, Factor, FactorOfEach
 
-# From so many features on the iterations of a plain descent cost more than a factor of H. With
-# fewer both cost next to nothing, and a plain descent has a way to look at.
-WORTH_A_FACTOR = 128
+# Rounding of products makes a metric move along directions without curvature. It is shifted so
+# that such moves are at most so many times that rounding, but by no more than 100 SHIFT.
+LONGEST_OF_ROUNDING = 3e7
 
 START_OVERFLOWS = (
     "The loss overflows where descent starts: the values of coef_init or intercept_init, or of "
@@ -34,22 +35,30 @@ class ByMoments:
     ----------
     products : array of shape (M, M + D), as those of `Moments`
     coordinates : Coordinates
+    rounding : float, the relative rounding of the products
+    sampled : bool
+        Whether the products are those of a sample of the rows.
 
     Attributes
     ----------
     flat : float
-        The curvature of a unit move below this is known to less than half its digits.
+        Of a unit move the curvature, where it is below this, is known to less than half the
+        digits of float64, or not even to within a tenth of itself.
     floor : array of shape (M,)
         The curvature of a move P is all rounding, of the data or of sums, up to P' floor P.
     """
 
-    name = "moments"
+    by_passes = False
 
-    def __init__(self, products, coordinates):
+    def __init__(self, products, coordinates, rounding=EPS, *, sampled=False):
         M = coordinates.centre.shape[0]
         # A matrix of rounding errors of size eps has a norm of about eps * sqrt(M).
-        self.flat = math.sqrt(EPS * M * coordinates.steepest_square)
-        self.floor = coordinates.rounding + 16 * EPS * math.sqrt(M) * coordinates.square
+        in_sums, steepest = 16 * rounding * math.sqrt(M), coordinates.steepest_square
+        self.flat = max(math.sqrt(EPS * M * steepest), 10 * in_sums * steepest)
+        self.floor = coordinates.rounding + in_sums * coordinates.square
+        self.shift = min(max(SHIFT, LONGEST_OF_ROUNDING * in_sums * steepest), 100 * SHIFT)
+        self.rounding, self.sampled = rounding, sampled
+        self.name = "sample" if sampled else "moments"
         inverse = coordinates.inverse_scale
         self.null_loss = coordinates.null_loss
         self.B = products[:, M:] * inverse
@@ -59,17 +68,13 @@ class ByMoments:
         self.work = M * M * self.shape[1]
 
     def metric(self):
-        """Return the Factor of half the Hessian, or Plain where that is not worth it.
-
-        It needs NumPy, and outputs whose penalties give them one Hessian.
-        """
-        M = self.H.shape[0]
-        if M < WORTH_A_FACTOR or not is_numpy(self.H):
-            return Plain()
-        of_penalty = self.penalty.half_gradient(np.ones((M, 1)))
-        if of_penalty.shape[1] > 1:
-            return Plain()
-        return Factor.of(self.H, of_penalty[:, 0])
+        """Return the Factor of half the Hessian, or those of outputs whose penalties differ."""
+        ridges = self.penalty.half_gradient(namespace(self.H).ones_like(self.H[:, :1]))
+        arguments = LEAST_PIVOT * math.sqrt(self.rounding / EPS), self.shift
+        if self.penalty.one_l2:
+            return Factor.of(self.H, ridges[:, 0], *arguments)
+        outputs = range(ridges.shape[1])
+        return FactorOfEach([Factor.of(self.H, ridges[:, d], *arguments) for d in outputs])
 
     def _times(self, V):
         HV = self.H @ V
@@ -98,28 +103,35 @@ class ByPasses:
     coordinates : Coordinates
     precise : bool
         Whether gradients are computed in the widest float there is.
+    name : str, as it is part of that of the engine
     """
 
-    name = "passes"
+    by_passes, sampled = True, False
 
-    def __init__(self, rows, coordinates, *, precise=False):
+    def __init__(self, rows, coordinates, *, precise=False, name="passes"):
         self.rows, self.coordinates = rows, coordinates
         self.inverse_scale = coordinates.inverse_scale
-        # The curvature is a squared length, and X p itself is known to eps. A thousand times
-        # that is still no direction to go: it would make the solution long for nothing.
+        # The curvature is a squared length, and X p itself is known to eps.
         self.flat = EPS
-        in_sums = (1000 * EPS) ** 2 * rows.n_features * coordinates.square
-        self.floor = coordinates.rounding + in_sums
         self.shape = (rows.n_features, rows.n_outputs)
         self.penalty, self._xp = coordinates.penalty, namespace(self.inverse_scale)
         # The output of products, with NumPy; see `multiply`.
         self._scratch = np.empty(self.shape)
         self.residual = rows.precise_residual if precise else rows.residual
+        self.name = name
         self.work = 2 * rows.n_entries * rows.n_outputs
 
     def precise(self):
         """Return the same with gradients in the widest float there is."""
-        return ByPasses(self.rows, self.coordinates, precise=True)
+        return ByPasses(self.rows, self.coordinates, precise=True, name=self.name)
+
+    @cached_property
+    def floor(self):
+        """As that of ByMoments; most fits ask for gradients alone."""
+        # A thousand times eps is still no direction to go: it would make the solution long for
+        # nothing.
+        in_sums = (1000 * EPS) ** 2 * self.rows.n_features * self.coordinates.square
+        return self.coordinates.rounding + in_sums
 
     def _mean(self, w):
         """Return the mean prediction of w, (D,)."""

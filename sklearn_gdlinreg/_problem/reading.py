@@ -1,16 +1,50 @@
-"""From data to what full-batch descent asks of them: the rows, coordinates and suppliers."""
+"""From data to what full-batch descent asks of them: the rows, coordinates and suppliers.
 
+Which way a descent goes is decided here, by what each would cost:
+
+==========  =========================  ======================  =================
+way         is gathered                supplies gradients      metric
+==========  =========================  ======================  =================
+passes      moments of columns         the data                none
+moments     products of columns        products, then data     their factor
+sample      products of a sample       the data                their factor
+dual        products of rows           the data                their factor
+==========  =========================  ======================  =================
+
+Factors are for automatic descents of a smooth penalty, where nobody looks at each iterate.
+Outputs with L2 penalties of their own have one each, of moments alone. The last two ways need
+rows that are at hand, and not sparse.
+"""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from .._base.arrays import to_host
 from .._base.rounding import EPS
 from .._rows.containers import rows_of
 from .coordinates import Coordinates
+from .metric import DualFactor, Plain
 from .outputs import Group, Groups
 from .quadratic import ByMoments, ByPasses
 
 # Moments whose rounding errors are larger than this are not worth their descent.
 USELESS = 1e-3
+# A sample has so many rows per feature; conjugate steps in its metric then gain a digit of the
+# loss in about 1.4, and so many of them are expected.
+SAMPLED_ROWS, SAMPLED_STEPS = 5, 14
+# By how much a sample must be cheaper than all products, as it may be a poor one.
+DOUBT = 1.25
+# Passes that a descent in the metric of a dual factor takes.
+DUAL_STEPS = 4
+# A multiply-add of a factor is this many times cheaper than one of a pass.
+FACTOR_ADVANTAGE = 8
+# So many outputs may have a factor each, which may take this many float64 values: 128 MB.
+MOST_FACTORS, ITEMS_OF_FACTORS = 100, 2**24
 
 
-def read_groups(data, penalty, *, fit_intercept, raw, n_steps):
+def read_groups(data, penalty, *, fit_intercept, raw, n_steps, whitened=False):
     """Look at the rows that each group of outputs is observed in; return the Groups.
 
     Parameters
@@ -19,27 +53,31 @@ def read_groups(data, penalty, *, fit_intercept, raw, n_steps):
         Its ``parts(penalty)`` are (outputs, X, Y, sample_weight) of each group; ``whole`` is
         (X, Y, sample_weight) where all groups have the same rows, or None.
     penalty : Penalty, of all outputs
-    fit_intercept, raw, n_steps : as in `read`
+    fit_intercept, raw, n_steps, whitened : as in `read`
     """
     parts, gathered = list(data.parts(penalty)), data.gathered
     if len(parts) > 1 and data.whole is not None:
         # Outputs of two kinds of penalty, in the same rows: these are looked at once.
-        gathered = _gather(*data.whole, fit_intercept, raw, n_steps)
+        rows = _rows(*data.whole, fit_intercept, raw)
+        gathered = rows, _moments(rows, cheapest_way(rows, n_steps))
     groups = []
     for outputs, *own_rows in parts:
-        own, known = penalty.of_outputs(outputs), gathered
-        if gathered is not None and len(parts) > 1:
-            known = [of_all.of_outputs(outputs) for of_all in gathered]
-        problem = read(
+        own, known = penalty, gathered
+        if len(parts) > 1:
+            own = penalty.of_outputs(outputs)
+            known = gathered and [of_all.of_outputs(outputs) for of_all in gathered]
+        group = read(
             *own_rows, penalty=own, fit_intercept=fit_intercept, raw=raw, n_steps=n_steps,
-            gathered=known,
+            whitened=whitened, gathered=known,
         )  # fmt: skip
-        groups.append(Group(outputs, own, *problem))
+        groups.append(replace(group, outputs=outputs))
     return Groups(groups)
 
 
-def read(X, Y, sample_weight, *, penalty, fit_intercept, raw, n_steps, gathered=None):
-    """Look at the data once; return coordinates and suppliers, the cheapest first.
+def read(
+    X, Y, sample_weight, *, penalty, fit_intercept, raw, n_steps, whitened=False, gathered=None
+):  # fmt: skip
+    """Look at the data once; return the Group of all outputs.
 
     Parameters
     ----------
@@ -52,43 +90,124 @@ def read(X, Y, sample_weight, *, penalty, fit_intercept, raw, n_steps, gathered=
         Whether descent runs in the coordinates of X itself, as the textbook's does.
     n_steps : int
         How many iterations to expect, for the choice.
+    whitened : bool
+        Whether descent may run in the metric of a factor.
     gathered : (Rows, Moments) or None
         Rows of these data and their moments, if they have been looked at before.
-
-    Returns
-    -------
-    coordinates : Coordinates
-    moments : ByMoments or None, where passes are cheaper
-    passes : ByPasses
     """
-    rows, moments = _gather(X, Y, sample_weight, fit_intercept, raw, n_steps, gathered)
-    coordinates = Coordinates.of(moments, penalty=penalty, raw=raw)
-    return coordinates, by_moments(moments, coordinates), ByPasses(rows, coordinates)
+    rows, moments = gathered or (_rows(X, Y, sample_weight, fit_intercept, raw), None)
+    n_factors = 0
+    if whitened and not raw and penalty.smooth:
+        n_factors = 1 if penalty.one_l2 else rows.n_outputs
+    if n_factors > 1 and n_factors * rows.n_features**2 > ITEMS_OF_FACTORS:
+        n_factors = 0
+    if n_factors > MOST_FACTORS:
+        n_factors = 0
+    way, whitened = cheapest_way(rows, n_steps, n_factors), n_factors > 0
+    if moments is None or (moments.products is None and way == "moments"):
+        moments = _moments(rows, way, rough=whitened)
+    elif moments.products is not None and way == "sample":
+        way = "moments"
+    if way == "dual":
+        return _dual(rows, moments, penalty)
+    return _by_products(rows, moments, way, penalty, raw, whitened)
 
 
-def _gather(X, Y, sample_weight, fit_intercept, raw, n_steps, gathered=None):
-    """Return Rows and their Moments, with products where these are cheaper than passes."""
-    rows, moments = gathered or (None, None)
-    if rows is None:
-        rows = rows_of(X, Y, sample_weight, centred=fit_intercept, scaled=not raw)
-    cheaper = moments_are_cheaper(rows, n_steps)
-    if moments is None or (moments.products is None and cheaper):
-        moments = rows.moments() if cheaper else rows.column_moments()
-    return rows, moments
+def _dual(rows, moments, penalty):
+    """Return the Group with the metric of products of rows."""
+    coordinates = Coordinates.of(moments, penalty=penalty, raw=False)
+    passes = ByPasses(rows, coordinates, name="dual")
+    metric = DualFactor.of_rows(rows, coordinates)
+    return Group(slice(None), penalty, coordinates, None, passes, metric)
 
 
-def by_moments(moments, coordinates):
+def _by_products(
+    rows, moments, way, penalty, raw, whitened, *, rough=True, coordinates=None
+):  # fmt: skip
+    """Return the Group with products of columns, if any.
+
+    The parameters are those of `read`, and what it has found. Products may be rough, as in
+    `DenseRows.moments`; coordinates are those of the moments where they are not given.
+    """
+    coordinates = coordinates or Coordinates.of(moments, penalty=penalty, raw=raw)
+    supplier, metric, more = by_moments(moments, coordinates), Plain(), None
+    if way == "sample":
+        sample = rows.every(_step(rows)).moments(rough=rough)
+        supplier = by_moments(sample, coordinates, sampled=True)
+
+        def more():
+            of_all = _moments(rows, "moments", rough=True)
+            return _by_products(
+                rows, of_all, "moments", penalty, raw, whitened, coordinates=coordinates
+            )
+
+    if whitened and supplier is not None:
+        metric = supplier.metric()
+        if supplier.rounding > EPS and not 0.0 < metric.longest < 1.0 / supplier.flat:
+            # Sums of float32 cannot tell whether H is singular.
+            moments = _moments(rows, way)
+            return _by_products(rows, moments, way, penalty, raw, whitened, rough=False)
+    passes = ByPasses(rows, coordinates)
+    more = more if supplier is not None else None
+    return Group(slice(None), penalty, coordinates, supplier, passes, metric, more)
+
+
+def _rows(X, Y, sample_weight, fit_intercept, raw):
+    return rows_of(X, Y, sample_weight, centred=fit_intercept, scaled=not raw)
+
+
+def _moments(rows, way, *, rough=False):
+    """Return the Moments that a way needs of all rows."""
+    if way != "moments":
+        return rows.column_moments()
+    return rows.moments(rough=True) if rough and rows.at_hand else rows.moments()
+
+
+def by_moments(moments, coordinates, *, sampled=False):
     """Return ByMoments, or None if there are no products, or they have lost too much."""
     if moments.products is None or EPS * coordinates.steepest_square >= USELESS:
         return None
-    return ByMoments(moments.products, coordinates)
+    return ByMoments(moments.products, coordinates, moments.rounding, sampled=sampled)
 
 
-def moments_are_cheaper(rows, n_steps):
-    """Compare the multiply-adds of both suppliers, each at its own rate."""
-    M, D = rows.n_features, rows.n_outputs
-    if rows.widest_moments < M:
-        return False
-    n_steps = min(n_steps, 4 * M)
-    by_passes = n_steps * 2 * rows.n_entries * (1 + D)
-    return rows.moments_work + n_steps * M**2 * D < by_passes
+def cheapest_way(rows, n_steps, n_factors=0):
+    """Return which way is the cheapest, in multiply-adds of a pass.
+
+    Parameters
+    ----------
+    rows : Rows
+    n_steps : int, how many iterations are allowed
+    n_factors : int, how many factors the outputs need; 0 where there may be none
+    """
+    N, M, D = rows.n_rows, rows.n_features, rows.n_outputs
+    one_pass, n_steps = 2 * rows.n_entries * (1 + D), min(n_steps, 4 * M)
+    costs = {"passes": n_steps * one_pass}
+    of_rows = n_factors == 1 and rows.at_hand
+    if rows.widest_moments >= M and not (of_rows and N <= M):
+        of_factors = n_factors * M**3 // (3 * FACTOR_ADVANTAGE)
+        descent = of_factors if n_factors else n_steps * M**2 * D
+        costs["moments"] = rows.moments_work + descent
+    if of_rows:
+        n_sampled = SAMPLED_ROWS * M
+        if N <= M and rows.widest_moments >= N:
+            products = N**2 * M + N**3 // 3
+            costs["dual"] = products // FACTOR_ADVANTAGE + DUAL_STEPS * one_pass
+        elif n_steps > SAMPLED_STEPS and rows.widest_moments >= M and _step(rows) > 1:
+            products = n_sampled * M**2 + M**3 // 3
+            cost = products // FACTOR_ADVANTAGE + SAMPLED_STEPS * one_pass
+            costs["sample"] = DOUBT * cost
+    return min(costs, key=costs.get)
+
+
+def _step(rows):
+    """Return the distance between rows of the sample; 0 where they carry too little weight."""
+    step = rows.n_rows // (SAMPLED_ROWS * rows.n_features)
+    # Data may repeat themselves after so many rows; a prime number of them is the least likely.
+    while any(step % k == 0 for k in range(2, math.isqrt(max(step, 0)) + 1)):
+        step -= 1
+    if step and rows.weighted:
+        weight = to_host(rows.weight)
+        many = 2 * np.count_nonzero(weight[::step]) > SAMPLED_ROWS * rows.n_features
+        heavy = 2 * step * weight[::step].sum() > weight.sum()
+        step = step if many and heavy else 0
+    return step

@@ -86,7 +86,7 @@ def _take_up(W, b, objective, groups):
     zero, too, moves the mean of the predictions by a change that their spread hardly feels:
     in each round it is the one that costs least in loss.
     """
-    xp, mean, deviation = namespace(W), to_host(groups.mean), to_host(groups.deviation)
+    xp = namespace(W)
     b, objective = to_host(xp.astype(b, xp.float64)), to_host(objective)
     cast, outputs = to_host(W).copy(), np.arange(W.shape[1])
     for _ in range(TAKEN_UP_TIMES):
@@ -94,6 +94,7 @@ def _take_up(W, b, objective, groups):
         off = to_host(best) - b
         if not (off**2 > TAKEN_UP * objective).any():
             break
+        mean, deviation = to_host(groups.mean), to_host(groups.deviation)
         unit = np.spacing(np.abs(cast)).astype(np.float64) * (cast != 0)
         moves = np.where(unit * mean == 0, 0.0, unit * mean)
         n_units = np.rint(off / np.where(moves == 0, np.inf, moves))
@@ -114,6 +115,8 @@ def _check_underflow(W, dtype, found, groups, tol):
     xp = namespace(W)
     smallest = xp.finfo(dtype).smallest_normal
     vanish = xp.max(xp.abs(W), axis=0) < smallest
+    if not xp.any(vanish):
+        return
     lost = (groups.coefficient_unit < smallest) & (found.optimality > tol)
     if xp.any(vanish & ((found.r2 > BAD) | lost)):
         raise ValueError(_overflows(dtype).replace("overflow", "underflow"))

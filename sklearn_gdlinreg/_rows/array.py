@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from .._base.arrays import device, dot, namespace, placed_like, take, to_host, zeros
-from .dense import DenseRows
+from .dense import COLUMNS, DenseRows
 from .moments import columns_of
 
 # Items of a block: on a CPU it stays in the cache; elsewhere starting a function must cost
@@ -88,10 +88,16 @@ class ArrayRows(DenseRows):
             z_y = (astype(self.Y[rows, :], dtype) - shift[M:]) * unit[M:]
             yield z_x, z_y, astype(self.weight[rows], dtype)
 
+    def _shifted(self):
+        """Yield slices of rows and their x - shift, float64, block by block."""
+        for rows in self._spans():
+            x = self._xp.astype(self.X[rows, :], self._xp.float64)
+            yield rows, x - self.shift[: self.n_features]
+
     # Whether values are finite is seen in the sums: NumPy beneath a library need not tell.
     @np.errstate(over="ignore", invalid="ignore")
-    def _gram(self):
-        """Return the sums of products of [z_x, z_y, 1]."""
+    def _gram(self, dtype):
+        """Return the sums of products of [z_x, z_y, 1], made in float64."""
         size = self.n_features + self.n_outputs + 1
         gram = zeros((size, size), self.X)
         for z_x, z_y, weight in self._blocks(self._xp.float64, at_least=size):
@@ -118,6 +124,17 @@ class ArrayRows(DenseRows):
                 self._raise_non_finite()
         return self._column_sums
 
+    def products_of_rows(self, centre, scale):
+        """Return the products of rows ``root_weight * (z_x - centre) * scale``, (N, N)."""
+        xp, M = self._xp, self.n_features
+        root, products = xp.sqrt(self.weight)[:, None], zeros((self.n_rows, self.n_rows), self.X)
+        for start in range(0, M, COLUMNS):
+            j = slice(start, min(start + COLUMNS, M))
+            z = (xp.astype(self.X[:, j], xp.float64) - self.shift[:M][j]) * self.unit[:M][j]
+            z = root * ((z - centre[j]) * scale[j])
+            products += z @ z.T
+        return products
+
     def square_lengths(self, centre, inverse):
         """Return the squared lengths of the rows (x - centre) * inverse, (N,)."""
         xp = self._xp
@@ -134,8 +151,7 @@ class ArrayRows(DenseRows):
         first, second = xp.zeros_like(offset), xp.zeros_like(offset)
         # The unit of X is taken off V: a product with X would take as long as a pass.
         V = unit * V
-        for rows in self._spans():
-            x = xp.astype(self.X[rows, :], xp.float64) - self.shift[:M]
+        for rows, x in self._shifted():
             r = -offset - x @ V
             if not homogeneous:
                 r += (xp.astype(self.Y[rows, :], xp.float64) - self.shift[M:]) * self.unit[M:]

@@ -50,7 +50,11 @@ class Rows:
         What a pass and moments cost.
     roundoff : float
         The unit roundoff of the type of X.
+    at_hand : bool
+        Whether all values are, zeros too, so that products of rows can be made, and a sample.
     """
+
+    at_hand = False
 
     def __init__(self, X, Y, sample_weight):
         self.X, self.Y = X, Y
@@ -63,7 +67,6 @@ class Rows:
         else:
             self.weight = constant_array(1.0, (self.n_rows,))
         self._outputs = self._pool = None
-        self._no_targets = constant_array(0.0, Y.shape, X.dtype)
 
     def of_outputs(self, outputs):
         """Return the same rows with some of the outputs, given by an index array.
@@ -74,9 +77,12 @@ class Rows:
         other = copy.copy(self)
         other.Y, other.n_outputs = take(self.Y, outputs, axis=1), len(outputs)
         other.shift, other.unit = self.shift[columns], self.unit[columns]
-        other._no_targets = constant_array(0.0, other.Y.shape, self._no_targets.dtype)
         other._outputs = other._pool = other._column_sums = other._residual = None
         return other
+
+    def _no_targets(self):
+        """Return Y where all of it is zero."""
+        return constant_array(0.0, self.Y.shape, self.Y.dtype)
 
     def _sum(self, add, parts, product=0):
         """Sum ``add(outputs, start, stop)`` over spans of rows, one thread a part.

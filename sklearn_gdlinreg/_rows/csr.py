@@ -115,7 +115,6 @@ class CSRRows(Rows):
         self.X.data *= self.unit[self.X.indices]
         self._csr = csr_arrays(self.X)
         self.Y = self.Y * self.unit[M:]
-        self._no_targets = self._no_targets.astype(np.float64)
 
     def moments(self):
         """Return the Moments, with products."""
@@ -141,7 +140,7 @@ class CSRRows(Rows):
         The first is overwritten by the next call.
         The residual r is ``y - offset - x V``, with y = 0 if homogeneous.
         """
-        Y = self._no_targets if homogeneous else self.Y
+        Y = self._no_targets() if homogeneous else self.Y
         if self._residual is None:
             self._residual = np.empty(Y.shape)
 

@@ -231,6 +231,8 @@ class DaskRows:
     centred, scaled : as in DenseRows
     """
 
+    at_hand = False
+
     def __init__(self, chunks, *, centred, scaled):
         self.centred = centred
         (self.n_rows, self.n_features), self.n_outputs = chunks.shape, chunks.n_outputs

@@ -6,8 +6,9 @@ Conventions are those of `base`.
 """
 
 import numpy as np
+from scipy.linalg import blas
 
-from .._base.arrays import namespace
+from .._base.arrays import is_numpy, namespace
 from .._base.rounding import rounded_to_20_bits
 from .._base.threads import LARGE_PRODUCT, count_threads
 from .base import Rows, with_whole_strides
@@ -17,12 +18,16 @@ from .kernels import (
     add_residual_dense,
     square_lengths_dense,
 )
-from .moments import Moments, without_rounding
+from .moments import FLOAT32_SUMS, Moments, without_rounding
 
 # Half a megabyte of float64: a block stays in the second-level cache of one core.
 BLOCK_ITEMS = 2**16
 # A multiply-add of a matrix product is this many times cheaper than one of a pass.
 PRODUCT_ADVANTAGE = 8
+# Where the squared mean of a column is so many variances, float32 sums do not tell the variance.
+OFF_CENTRE = 16
+# Columns of a block whose rows are multiplied by each other.
+COLUMNS = 256
 
 
 class DenseRows(Rows):
@@ -40,6 +45,7 @@ class DenseRows(Rows):
     """
 
     widest_moments = 20_000
+    at_hand = True
 
     def __init__(self, X, Y, sample_weight, *, centred, scaled=True, origin=None):
         super().__init__(with_whole_strides(X), with_whole_strides(Y), sample_weight)
@@ -55,7 +61,8 @@ class DenseRows(Rows):
         if centred:
             self.shift = rounded_to_20_bits(sample.mean(axis=0))
         if scaled:
-            largest = np.abs(sample - self.shift).max(axis=0)
+            # The largest of a contiguous row is found the fastest.
+            largest = np.abs(np.ascontiguousarray(sample.T) - self.shift[:, None]).max(axis=1)
             # Within these bounds the squares of units are floats too.
             self.unit = np.ldexp(1.0, -np.clip(np.frexp(largest)[1], -500, 500))
 
@@ -77,7 +84,8 @@ class DenseRows(Rows):
             rows = np.flatnonzero(self.weight)[rows]
         sample = np.concatenate([self.X[rows], self.Y[rows]], axis=1, dtype=np.float64)
         # A nan here would hide in the shift; the checks of the sums still find it.
-        return np.where(np.isfinite(sample), sample, 0.0)
+        finite = np.isfinite(sample)
+        return sample if finite.all() else np.where(finite, sample, 0.0)
 
     def _n_block(self, at_least=1):
         n_block = max(BLOCK_ITEMS // (self.n_features + self.n_outputs), at_least)
@@ -92,10 +100,20 @@ class DenseRows(Rows):
             z_y = (self.Y[rows].astype(dtype) - self.shift[M:]) * self.unit[M:]
             yield z_x, z_y, self.weight[rows]
 
-    def moments(self):
-        """Return the Moments, with products."""
-        gram, xp, M = self._gram(), namespace(self.X), self.n_features
+    def moments(self, *, rough=False):
+        """Return the Moments, with products.
+
+        Parameters
+        ----------
+        rough : bool
+            Whether products of float32 may be made in float32, in half the time.
+        """
+        rough = rough and is_numpy(self.X) and self.X.dtype == np.float32
+        gram = self._gram(np.float32 if rough else np.float64)
+        xp, M = namespace(gram), self.n_features
         if not xp.all(xp.isfinite(gram)):
+            if rough:
+                return self.moments()
             self._raise_non_finite()
         total = float(gram[-1, -1])
         gram /= total
@@ -103,7 +121,12 @@ class DenseRows(Rows):
         variance = self._variance(mean, xp.linalg.diagonal(gram)[:-1])
         if self.centred:
             products -= mean[:M, None] * mean
-        return Moments.of(self, total, mean, variance, products)
+        if not rough:
+            return Moments.of(self, total, mean, variance, products)
+        if (mean**2 > OFF_CENTRE * variance).any():
+            columns = self.column_moments()
+            mean, variance = columns.mean, columns.variance
+        return Moments.of(self, total, mean, variance, products, FLOAT32_SUMS)
 
     def _variance(self, mean, square):
         """Return the mean square about the centre, (P,); 0 for constants but for rounding."""
@@ -111,8 +134,8 @@ class DenseRows(Rows):
             return square
         return without_rounding(square - mean**2, mean, self.shift, self.unit, self.roundoff)
 
-    def _gram(self):
-        """Return the sums of products of [z_x, z_y, 1]."""
+    def _gram(self, dtype):
+        """Return the sums of products of [z_x, z_y, 1], made in a type block by block."""
         size = self.n_features + self.n_outputs + 1
         n_block = self._n_block(at_least=size)
         root_weight = self.weight
@@ -120,16 +143,19 @@ class DenseRows(Rows):
             root_weight = np.sqrt(self.weight)
 
         def add(outputs, start, stop):
-            scratch = np.empty((n_block, size)), np.empty((size, size))
+            scratch = np.empty((n_block, size), dtype), np.empty((size, size), dtype)
             columns = root_weight, self.shift, self.unit
             add_moments_dense(self.X, self.Y, *columns, *scratch, *outputs, start, stop)
 
-        n_threads, product = count_threads(self.n_rows * size**2), n_block * size**2
+        product = n_block * size**2
+        n_threads = count_threads(self.n_rows * size**2 // PRODUCT_ADVANTAGE)
         if product >= LARGE_PRODUCT:
             # BLAS shares each block among its own threads.
             n_threads, product = 1, 0
         parts = [[np.empty((size, size))] for _ in range(n_threads)]
         (upper,) = self._sum(add, parts, product)
+        if dtype == np.float32:
+            upper[:-1, -1], upper[-1, :-1] = upper[-1, :-1], 0.0
         gram = upper + upper.T
         gram.flat[:: size + 1] = upper.flat[:: size + 1]
         return gram
@@ -164,6 +190,57 @@ class DenseRows(Rows):
                 self._raise_non_finite()
         return self._column_sums
 
+    def every(self, step):
+        """Return every so many-th of these rows, as rows."""
+        weight = self.weight[::step] if self.weighted else None
+        return type(self)(
+            self.X[::step, :], self.Y[::step, :], weight,
+            centred=self.centred, origin=(self.shift, self.unit),
+        )  # fmt: skip
+
+    def products_of_rows(self, centre, scale):
+        """Return the products of rows ``root_weight * (z_x - centre) * scale``, (N, N).
+
+        Only the lower triangle is filled.
+
+        Parameters
+        ----------
+        centre, scale : array of shape (M,)
+        """
+        M, upper = self.n_features, np.zeros((self.n_rows, self.n_rows), order="F")
+        mean, scale = self.shift[:M] + centre / self.unit[:M], scale * self.unit[:M]
+        for start in range(0, M, COLUMNS):
+            j = slice(start, start + COLUMNS)
+            z = self.X[:, j] - mean[j]
+            z *= scale[j]
+            if self.weighted:
+                z *= np.sqrt(self.weight)[:, None]
+            upper = blas.dsyrk(1.0, z.T, beta=1.0, c=upper, trans=True, overwrite_c=True)
+        # LAPACK's columns are rows here.
+        return upper.T
+
+    def targets(self):
+        """Return z_y, (N, D), float64."""
+        xp, M = namespace(self.Y), self.n_features
+        return (xp.astype(self.Y, xp.float64) - self.shift[M:]) * self.unit[M:]
+
+    def predictions(self, V):
+        """Return z_x V, (N, D)."""
+        V = self.unit[: self.n_features, None] * V
+        return namespace(V).concat([x @ V for _, x in self._shifted()])
+
+    def combinations(self, A):
+        """Return the sums over rows of z_x a, (M, D), for A of shape (N, D)."""
+        sums = sum(x.T @ A[rows, :] for rows, x in self._shifted())
+        return self.unit[: self.n_features, None] * sums
+
+    def _shifted(self):
+        """Yield slices of rows and their x - shift, float64, block by block."""
+        n_block = self._n_block()
+        for start in range(0, self.n_rows, n_block):
+            rows = slice(start, start + n_block)
+            yield rows, self.X[rows] - self.shift[: self.n_features]
+
     def square_lengths(self, centre, inverse):
         """Return the squared lengths of the rows (x - centre) * inverse, (N,)."""
         lengths = np.empty(self.n_rows)
@@ -183,7 +260,7 @@ class DenseRows(Rows):
         M, n_block = self.n_features, self._n_block()
         Y, shift = self.Y, self.shift
         if homogeneous:
-            Y, shift = self._no_targets, np.append(shift[:M], np.zeros(self.n_outputs))
+            Y, shift = self._no_targets(), np.append(shift[:M], np.zeros(self.n_outputs))
         # The kernel reads x - shift; units are taken off V here and put back at the end.
         unit, y_unit = self.unit[:M, None], self.unit[M:]
         V_x, offset = unit * V / y_unit, offset / y_unit

@@ -13,18 +13,21 @@ there.
 """
 
 from cython cimport floating
-from scipy.linalg.cython_blas cimport dgemm, dsyrk
+from scipy.linalg.cython_blas cimport dgemm, dsyrk, ssyrk
 
-from .row cimport add_outer, index_t, standardise, subtract, subtract_product
+from .row cimport add_outer, index_t, real_t, standardise, subtract, subtract_product
 
 
 cdef inline void syrk(
-    int n, int k, const double* block, double* gram
+    int n, int k, const real_t* block, real_t* gram
 ) noexcept nogil:
     """The upper triangle of gram (n, n) becomes that of block.T @ block, block (k, n)."""
-    cdef double one = 1, zero = 0
+    cdef real_t one = 1, zero = 0
     cdef char lower = b"L", keep = b"N"
-    dsyrk(&lower, &keep, &n, &k, &one, <double*> block, &n, &zero, gram, &n)
+    if real_t is float:
+        ssyrk(&lower, &keep, &n, &k, &one, <float*> block, &n, &zero, gram, &n)
+    else:
+        dsyrk(&lower, &keep, &n, &k, &one, <double*> block, &n, &zero, gram, &n)
 
 
 def add_moments_dense(
@@ -33,22 +36,23 @@ def add_moments_dense(
     const double[:] root_weight,   # IN   (N,)
     const double[::1] shift,       # IN   (M + D,)
     const double[::1] unit,        # IN   (M + D,)
-    double[:, ::1] block,          # TMP  (n_block, M + D + 1)
-    double[:, ::1] gram,           # TMP  (M + D + 1, M + D + 1)
-    double[:, ::1] total,          # OUT  (M + D + 1, M + D + 1), upper triangle
+    real_t[:, ::1] block,          # TMP  (n_block, M + D + 1)
+    real_t[:, ::1] gram,           # TMP  (M + D + 1, M + D + 1)
+    double[:, ::1] total,          # OUT  (M + D + 1, M + D + 1), upper triangle, last row
     Py_ssize_t start, Py_ssize_t stop,
 ):
     """Add the weighted second moments of the rows ``[z_x, z_y, 1]``.
 
     Each block of rows stays in cache while it is shifted and multiplied by its own
-    transpose. Products are made in float64 whatever the type of X: a product of float32
-    columns that nearly agree has no right digit in float32.
+    transpose. Products are made in the type of the block, whatever that of X. In float32 they
+    are rough: those of columns that nearly agree have no right digit. The columns are summed
+    up in float64 even then, in the last row: intercepts and certificates need that.
     """
     cdef Py_ssize_t M = X.shape[1], D = Y.shape[1], P = block.shape[1]
     cdef Py_ssize_t stride_x = X.strides[1] // <Py_ssize_t> sizeof(floating)
     cdef Py_ssize_t stride_y = Y.strides[1] // <Py_ssize_t> sizeof(floating)
     cdef Py_ssize_t i, k, j, c, n_rows
-    cdef double root
+    cdef real_t root
     with nogil:
         i = start
         while i < stop:
@@ -59,12 +63,15 @@ def add_moments_dense(
                     &Y[i + k, 0], stride_y, &shift[M], &unit[M], &block[k, M], D
                 )
                 block[k, P - 1] = 1
-                root = root_weight[i + k]
+                root = <real_t> root_weight[i + k]
+                if real_t is float:
+                    for j in range(P):
+                        total[P - 1, j] += root_weight[i + k] ** 2 * block[k, j]
                 if root != 1:
                     for j in range(P):
                         block[k, j] *= root
             syrk(<int> P, <int> n_rows, &block[0, 0], &gram[0, 0])
-            for j in range(P):
+            for j in range(P - (real_t is float)):
                 for c in range(j, P):
                     total[j, c] += gram[j, c]
             i += n_rows

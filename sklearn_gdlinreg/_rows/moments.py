@@ -11,6 +11,8 @@ import numpy as np
 from .._base.arrays import namespace, take
 from .._base.rounding import EPS, rounding_of
 
+# The relative rounding of products whose sums are made in float32, block by block.
+FLOAT32_SUMS = 2.0**-22
 # A variance that is left below this share of that of all rows is rounding.
 LEFT_BY_ROUNDING = 256 * EPS
 
@@ -47,6 +49,7 @@ class Moments:
     n_features : int, M
     centred : bool, whether there is an intercept
     roundoff : float, the unit roundoff of the type that X came in
+    rounding : float, the relative rounding of the products
     """
 
     n_rows: int
@@ -59,13 +62,14 @@ class Moments:
     n_features: int
     centred: bool
     roundoff: float
+    rounding: float = EPS
 
     @classmethod
-    def of(cls, rows, weight, mean, variance, products=None):
+    def of(cls, rows, weight, mean, variance, products=None, rounding=EPS):
         """Return those of Rows, given what has been summed up."""
         return cls(
             rows.n_rows, weight, mean, variance, products, rows.shift, rows.unit,
-            rows.n_features, rows.centred, rows.roundoff,
+            rows.n_features, rows.centred, rows.roundoff, rounding,
         )  # fmt: skip
 
     def seen_from(self, shift, unit):

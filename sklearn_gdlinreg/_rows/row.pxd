@@ -12,20 +12,25 @@ ctypedef fused index_t:
     int
     long long
 
+# The type that products are made in.
+ctypedef fused real_t:
+    float
+    double
+
 
 cdef inline void standardise(
     const floating* x, Py_ssize_t stride,      # IN   one row
     const double* shift, const double* unit,   # IN   (n,)
-    double* z, Py_ssize_t n,                   # OUT  (n,)
+    real_t* z, Py_ssize_t n,                   # OUT  (n,)
 ) noexcept nogil:
     """Write (x - shift) * unit."""
     cdef Py_ssize_t j
     if stride == 1:
         for j in range(n):
-            z[j] = (<double> x[j] - shift[j]) * unit[j]
+            z[j] = <real_t> ((<double> x[j] - shift[j]) * unit[j])
     else:
         for j in range(n):
-            z[j] = (<double> x[j * stride] - shift[j]) * unit[j]
+            z[j] = <real_t> ((<double> x[j * stride] - shift[j]) * unit[j])
 
 
 cdef inline void subtract(

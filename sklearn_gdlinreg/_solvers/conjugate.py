@@ -11,6 +11,7 @@ iterates, as `iterates` says; the cycles of a solver return a State.
 
 import functools
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -24,8 +25,12 @@ from .exact_step import State, exact_step
 from .iterates import LEAST_TOL, Iterate, Solution, drive
 from .proximal import NO_POLISH, proximal_cycle
 
-# Work, in multiply-adds, below which an iteration costs no more than its bookkeeping.
-FREE_WORK = 2**17
+# Work, in multiply-adds, below which an iteration costs no more than its bookkeeping, and below
+# which the same is true of a pass in the widest float there is.
+FREE_WORK, FREE_PASS = 2**17, 2**12
+# In the metric of a sample of the rows a descent takes about 14 iterations. Where 30 are not
+# enough, the products of all rows are worth their time.
+MOST_SAMPLED_STEPS = 30
 # Where a correction is this small, relative to the coefficients, the one before was right to
 # three digits.
 SMALL = 1e-3
@@ -44,35 +49,46 @@ def path_step(V, supplier, coordinates, limits):
 
 
 def exact_steps(W, group, limits):
-    """Descend a group of outputs from W, (M, D), and certify on the data; a solver.
+    """Descend a group of outputs from W, (M, D), and certify on the data; a solver."""
+    if group.with_all_rows is None:
+        return (yield from _descend(W, group, limits))
+    solution = yield from _descend(W, group, limits.within(MOST_SAMPLED_STEPS))
+    if solution.reason == "tol" or limits.n_left == 0:
+        return solution
+    # The sample differs too much from all rows to give a metric for them.
+    ran = solution.engine
+    solution = yield from _descend(solution.W, group.with_all_rows(), limits)
+    return replace(solution, engine=_names(f"{ran}+{solution.engine}".split("+")))
+
+
+def _descend(W, group, limits):
+    """Descend a group of outputs in one metric; a solver.
 
     Moments, where there are any, are descended first. The true gradient is then asked of
     the data, and the correction it calls for is descended in turn, as iterative refinement
     does. When corrections stop shrinking, moments have lost the digits that are missing and
     the descent goes on by passes; when those stop too, rounding is the limit.
     """
-    coordinates, xp = group.coordinates, namespace(W)
-    every_digit = limits.tol < LEAST_TOL
-    truth = group.passes.precise() if every_digit else group.passes
+    coordinates, every_digit = group.coordinates, limits.tol < LEAST_TOL
+    free = group.passes.work <= FREE_PASS
+    truth = group.passes.precise() if every_digit or free else group.passes
     suppliers = [group.passes] if group.moments is None else [group.moments, group.passes]
-    V = coordinates.penalty.proximal_map(coordinates.from_model(W), 0.0)
-    from_zero = not xp.any(V)
-    with np.errstate(over="ignore", invalid="ignore"):
-        first = suppliers[0] if from_zero else truth
-        state = State(V, *first.gradient(V), zeros(V.shape[1:], V))
-    if not xp.all(xp.isfinite(state.losses)):
-        raise ValueError(START_OVERFLOWS)
-    if not from_zero and _worst(state, coordinates) <= limits.tol:
+    again = free and group.metric.longest > 0.0
+    state, measured, stepped = yield from _start(
+        W, group, suppliers[0], truth, ahead=not every_digit
+    )
+    known = measured and not (stepped and again)
+    if known and _worst(state, coordinates) <= limits.tol:
         return _solution(state, coordinates, limits, "tol", suppliers[:1])
-    # Those who look at each iterate are shown the way of plain steps, with useful models on it.
-    plain = group.moments is None or limits.watched or limits.shown
-    plain = plain or not coordinates.penalty.smooth
-    metric = Plain() if plain else group.moments.metric()
     n_ran = 0
     for supplier in suppliers:
         n_ran += 1
-        state, sure = yield from _refine(supplier, truth, state, coordinates, limits, metric)
-        converged = _worst(state, coordinates) <= max(limits.tol, LEAST_TOL)
+        arguments = supplier, truth, state, coordinates, limits, group.metric
+        if supplier.sampled:
+            state = yield from _start_from_sample(*arguments)
+            continue
+        state, sure, found = yield from _refine(*arguments, again=again)
+        converged = found <= max(limits.tol, LEAST_TOL)
         if (sure and converged and not every_digit) or limits.n_left == 0:
             break
     # Iterations that run out on the way along a flat direction have not found its end.
@@ -83,13 +99,45 @@ def exact_steps(W, group, limits):
     return _solution(state, coordinates, limits, reason, suppliers[:n_ran])
 
 
+def _start(W, group, supplier, truth, *, ahead):
+    """Return the State where descent begins, and how it came about.
+
+    Returns
+    -------
+    state : State
+    measured : bool, whether its gradient is that of the data
+    stepped : bool
+        Whether a step has been made, and yielded: from zero a metric may know the exact one
+        ``ahead`` of any gradient.
+    """
+    coordinates, xp = group.coordinates, namespace(W)
+    V = coordinates.penalty.proximal_map(coordinates.from_model(W), 0.0)
+    measured, steps = bool(xp.any(V)), zeros(V.shape[1:], V)
+    first = group.metric.step_from_zero() if ahead and not measured else None
+    if first is not None and xp.any(first):
+        state = State(first, *truth.gradient(first), steps + 1.0, group.metric.longest)
+        if xp.all(state.losses <= coordinates.null_loss):
+            yield _measured(state, coordinates)._replace(measured=False)
+            return state, True, True
+    with np.errstate(over="ignore", invalid="ignore"):
+        G, losses = (truth if measured else supplier).gradient(V)
+    if not xp.all(xp.isfinite(losses)):
+        raise ValueError(START_OVERFLOWS)
+    return State(V, G, losses, steps), measured, False
+
+
 def _solution(state, coordinates, limits, reason, ran):
     """Return the Solution of a State; its gradient and losses are those that the data say."""
     return Solution(
         *coordinates.to_model(state.V), _loss(state, coordinates), state.step / 2.0,
-        limits.n_done, reason, "+".join(supplier.name for supplier in ran),
+        limits.n_done, reason, _names(supplier.name for supplier in ran),
         known=(state.G, state.losses),
     )  # fmt: skip
+
+
+def _names(ran):
+    """Return the name of an engine, given the names of its parts."""
+    return "+".join(sorted(set(ran)))
 
 
 def _loss(state, coordinates):
@@ -104,13 +152,16 @@ def _worst(state, coordinates):
     return float(namespace(state.V).max(found))
 
 
-def _refine(supplier, truth, state, coordinates, limits, metric):
+def _refine(supplier, truth, state, coordinates, limits, metric, *, again):
     """Repeat: descend the correction, look at the true gradient; until it stands still.
 
-    Yields what a descent does; returns the last State, and whether its certificate is sure.
+    Moments square the condition number and so lose digits; a correction by the gradient of the
+    data finds them (Björck, 1987). With ``again``, one more correction is made where the model
+    is already good enough. Yields what a descent does; returns the last State, whether its
+    certificate is sure, and the largest optimality of an output there.
     """
     tol, every_digit = limits.tol, limits.tol < LEAST_TOL
-    last_change, norm = math.inf, namespace(state.V).linalg.vector_norm
+    last_change, enough, norm = math.inf, None, namespace(state.V).linalg.vector_norm
     target = 0.0 if every_digit else tol
     cycle = proximal_cycle
     if coordinates.penalty.smooth:
@@ -118,33 +169,61 @@ def _refine(supplier, truth, state, coordinates, limits, metric):
     if supplier.work <= FREE_WORK:
         # Iterations that take next to no time go on to more digits than were asked for.
         target = target**2
+    # The floor is made now, as this takes memory that the moves of a cycle will take later.
+    _ = supplier.floor
     while True:
         before = state
         state = yield from cycle(supplier, state, target, coordinates, limits)
         state.G, state.losses = truth.gradient(state.V)
         state = _better(before, state, coordinates)
-        model = functools.partial(coordinates.to_model, state.V)
-        yield Iterate(_loss(state, coordinates), model, measured=True)
-        change = float(norm(state.V - before.V))
+        yield _measured(state, coordinates)
         # Along a direction too flat for the supplier a small gradient proves nothing: moments
         # cannot tell, and passes must find the next correction small.
-        sure = state.longest < 1.0 / supplier.flat
-        if not sure and supplier.name == "passes":
-            sure = change <= SMALL * float(norm(state.V))
+        sure, found = state.longest < 1.0 / supplier.flat, _worst(state, coordinates)
+        reached = found <= tol and not every_digit
+        change = float(norm(state.V - before.V))
+        if not sure and (supplier.by_passes or metric.longest > 0.0):
+            moved = change > 0.0 or limits.n_left > 0
+            sure = moved and change <= SMALL * float(norm(state.V))
         ended = limits.n_left == 0 or not change < 0.5 * last_change
-        if ended or (sure and not every_digit and _worst(state, coordinates) <= tol):
-            return state, sure
+        if sure and reached and again and not ended:
+            again, enough = False, (state, sure, found)
+            target, limits = 0.0, limits.within(1)
+        elif ended or (sure and reached):
+            return enough if enough and not (sure and reached) else (state, sure, found)
         last_change = change
+
+
+def _start_from_sample(supplier, truth, state, coordinates, limits, metric):
+    """Descend by a sample of the rows, to find where to start from; return the State."""
+    before = state
+    state = yield from _cycle(supplier, state, limits.tol, coordinates, limits, metric)
+    state.G, state.losses = truth.gradient(state.V)
+    after, state = state, _better(before, state, coordinates)
+    if state is not after:
+        # Where the descent began, only the gradient of the sample is known.
+        state.G, state.losses = truth.gradient(state.V)
+    yield _measured(state, coordinates)
+    return state
+
+
+def _measured(state, coordinates):
+    """Return the Iterate of a State whose losses have been computed from the data."""
+    model = functools.partial(coordinates.to_model, state.V)
+    return Iterate(_loss(state, coordinates), model, measured=True)
 
 
 def _better(before, after, coordinates):
     """Return the later State, but the earlier one of outputs whose measured loss was less."""
     xp = namespace(after.V)
     least = coordinates.objective(before.V, before.losses)
+    found = coordinates.objective(after.V, after.losses)
+    if not xp.any(found > least):
+        return after
     # What rounding of predictions makes of a loss is no difference.
     rounding = 4 * EPS * xp.sqrt(weighted_square(coordinates.square, before.V))
     slack = 2.0 * xp.sqrt(least) * rounding + rounding**2 + coordinates.noise
-    worse = coordinates.objective(after.V, after.losses) > least + slack
+    worse = found > least + slack
     if not xp.any(worse):
         return after
     V, G, losses = (
@@ -163,8 +242,8 @@ def _cycle(supplier, state, target, coordinates, limits, metric):
     """
     xp, V, G = namespace(state.V), copied(state.V), copied(state.G)
     losses, step, longest = state.losses, state.step, max(state.longest, metric.longest)
-    M, D = V.shape
-    scratch, loss_unit = np.empty((M, D)), coordinates.loss_unit
+    (M, D), scratch, loss_unit = V.shape, np.empty(V.shape), coordinates.loss_unit
+    summed = losses if supplier.by_passes else coordinates.null_loss
     directions = directions_for(V)
     n_steps = min(limits.n_left, M) if directions.room == M else limits.n_left
     goal, negligible = Goal(target, coordinates), (4 * EPS) ** 2 * M * dot(G, G)
@@ -180,7 +259,8 @@ def _cycle(supplier, state, target, coordinates, limits, metric):
         P = directions.direction(metric.direction(G), twice=longest > FLAT_STEP)
         if n_live < D:
             P *= xp.astype(live, P.dtype)
-        along = exact_step(supplier, P, G, live, metric.least_slope(coordinates))
+        least = metric.least_descent(P, losses, summed, coordinates)
+        along = exact_step(supplier, P, G, live, least)
         length = along.descent * along.inverse
         V += multiply(length, P, out=scratch)
         G -= multiply(length, along.image, out=scratch)
@@ -193,10 +273,10 @@ def _cycle(supplier, state, target, coordinates, limits, metric):
         if furthest == 0.0:
             break
         longest = max(longest, furthest)
-        directions.keep(P, along.image, along.inverse)
-        # The next image takes the place of this one.
-        del along
         yield Iterate(loss, functools.partial(coordinates.to_model, V))
         if not (n_live and limits.n_left):
             break
+        directions.keep(P, along.image, along.inverse)
+        # The next image takes the place of this one.
+        del along
     return State(V, G, losses, step, longest)

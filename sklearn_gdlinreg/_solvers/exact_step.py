@@ -54,17 +54,17 @@ class ExactStep(NamedTuple):
     curved: np.ndarray
 
 
-def exact_step(supplier, P, G, live, least_slope=None):
+def exact_step(supplier, P, G, live, least_descent=None):
     """Return the ExactStep along P, for the outputs that are live, (D,), bool.
 
     The least loss along P is at ``V + a P`` with ``a = descent * inverse``; the half gradient
-    there is ``G - a image``. A slope P'G / ||P|| may have to be above the least one, (D,).
+    there is ``G - a image``. The descent may have to be above the least one, (D,).
     """
     HP, curvature = supplier.curvature(P)
     descent = dot(P, G)
     curved = live & (descent > 0) & is_curved(supplier, P, curvature)
-    if least_slope is not None:
-        curved = curved & (descent**2 > least_slope**2 * dot(P, P))
+    if least_descent is not None:
+        curved = curved & (descent > least_descent)
     return ExactStep(HP, descent, inverse_of(curvature, where=curved), curved)
 
 

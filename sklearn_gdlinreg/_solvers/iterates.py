@@ -6,7 +6,7 @@ Limits.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -46,7 +46,7 @@ class Solution:
     step : array of shape (D,), the last step of each output
     n_updates : int
     reason : str, among REASONS
-    engine : str, what ran
+    engine : str, the names of what ran, in alphabetical order
     known : (G, losses) or None
         What the data say at W, as `_problem.certificate.certify` takes it.
     """
@@ -76,6 +76,9 @@ def side_by_side(groups, runs):
     solution : Solution
         Of all outputs; `known` is a list of that of each group, or None.
     """
+    if len(runs) == 1:
+        solution = yield from runs[0]
+        return replace(solution, known=solution.known and [solution.known])
     latest, solutions = [None] * len(runs), [None] * len(runs)
     while None in solutions:
         before, now = list(latest), list(latest)
@@ -154,6 +157,29 @@ class Limits:
     def n_left(self):
         """How many iterations are still allowed."""
         return 0 if self.stopped else self.max_iter - self.n_done
+
+    def within(self, n):
+        """Return these limits, with at most n iterations from here."""
+        return _Within(self, n)
+
+
+class _Within:
+    """Limits with fewer iterations; those that are made are counted by the original Limits."""
+
+    def __init__(self, limits, n):
+        self._limits, self._end, self.tol = limits, limits.n_done + n, limits.tol
+
+    within = Limits.within
+
+    @property
+    def n_done(self):
+        """How many iterations have been made."""
+        return self._limits.n_done
+
+    @property
+    def n_left(self):
+        """How many iterations are still allowed."""
+        return min(self._limits.n_left, max(0, self._end - self._limits.n_done))
 
 
 def drive(run, limits):

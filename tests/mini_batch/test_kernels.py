@@ -345,6 +345,26 @@ def test_add_moments_dense(D, dtype, index):
 
 
 @SHAPES
+def test_add_moments_dense_in_float32(D, dtype, index):
+    """Products are those of float32, and the sums of the columns, in the last row, are not."""
+    X, Y, weight, parts, rng = weighted(D, dtype)
+    P = M + D + 1
+    shift, unit = rng.normal(size=M + D), 2.0 ** rng.integers(-2, 3, M + D)
+    total = np.ones((P, P))
+    for part in parts:
+        block, gram = (np.empty(shape, np.float32) for shape in ((4, P), (P, P)))
+        kernels.add_moments_dense(X, Y, np.sqrt(weight), shift, unit, block, gram, total, *part)
+    z = np.column_stack([(np.column_stack([X, Y]) - shift) * unit, np.ones(N)])
+    products = np.triu(1 + z.T @ (weight[:, None] * z))
+    assert_allclose(np.triu(total)[:-1], products[:-1], rtol=1e-5, atol=1e-4)
+    # An entry is rounded three times: itself, the root of its weight, and their product.
+    sums = (total[-1] - 1 - weight @ z)[:-1]
+    assert (np.abs(sums) <= 3.1 * 2.0**-24 * (weight @ np.abs(z))[:-1]).all()
+    # What passes sum up is divided by the sum of the weights.
+    close(total[-1, -1] - 1, weight.sum(), rtol=1e-13)
+
+
+@SHAPES
 def test_add_moments_sparse(D, dtype, index):
     X, Y, weight, parts, rng = weighted(D, dtype)
     offset, gram, cross = rng.normal(size=D), np.ones((M, M)), np.ones((M, D))

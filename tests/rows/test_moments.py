@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from sklearn_gdlinreg._base.rounding import EPS
 from sklearn_gdlinreg._rows.containers import rows_of
-from sklearn_gdlinreg._rows.moments import Moments
+from sklearn_gdlinreg._rows.dense import OFF_CENTRE
+from sklearn_gdlinreg._rows.moments import FLOAT32_SUMS, Moments
 
 N, M, D = 40, 4, 2
 ROUNDOFF = 2.0**-53
@@ -119,3 +121,102 @@ def test_repeated_outputs(data, frame):
     assert_same(found, expected)
     assert found.products.shape == (M, M + 3 * D)
     assert without_products(found).repeated(2).products is None
+
+
+# Products of float32 in float32 ---------------------------------------------------------------
+
+
+def rough_and_exact(X, Y, weight, centred):
+    """Return rough Moments of float32 rows, and all of them as formulas in float64."""
+    X, Y = X.astype(np.float32), Y.astype(np.float32)
+    rows = rows_of(X, Y, weight, centred=centred)
+    A = np.hstack([X, Y]).astype(float)
+    expected = moments_of(A, rows.weight, centred, rows.shift, rows.unit, X.shape[1])
+    return rows.moments(rough=True), expected
+
+
+@pytest.fixture
+def many(rng):
+    """Return X, Y and weights, of several blocks of rows, off zero by some deviations."""
+    X = rng.standard_normal((20_000, M)) @ (np.eye(M) + 0.3 * rng.standard_normal((M, M)))
+    Y = X[:, :D] + rng.standard_normal((20_000, D))
+    return X + 3.0, Y - 2.0, rng.uniform(0.5, 2.0, 20_000)
+
+
+@each_centring
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("container", [np.ascontiguousarray, np.asfortranarray])
+def test_rough_moments(many, centred, weighted, container):
+    X, Y, weight = many
+    found, expected = rough_and_exact(container(X), Y, weight if weighted else None, centred)
+    assert found.rounding == FLOAT32_SUMS
+    # Entries are rounded to float32 one by one, their sums are not.
+    np.testing.assert_allclose(found.mean, expected.mean, atol=1e-9)
+    size = expected.variance + expected.mean**2
+    np.testing.assert_allclose(found.variance, expected.variance, atol=1e-6 * size.max())
+    np.testing.assert_allclose(found.products, expected.products, atol=1e-6 * size.max())
+    # They are those of float32: the test above is of something.
+    assert np.abs(found.products - expected.products).max() > 1e-13 * size.max()
+
+
+def test_the_weight_of_rough_moments(many):
+    """What a pass sums up is divided by it: it must be that of the pass."""
+    found, expected = rough_and_exact(*many, True)
+    assert found.weight == pytest.approx(expected.weight, rel=1e-13)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_only_float32_is_rough(many, dtype):
+    X, Y, weight = many
+    rows = rows_of(X.astype(dtype), Y.astype(dtype), weight, centred=True)
+    rough, plain = rows.moments(rough=True), rows.moments()
+    assert plain.rounding == EPS
+    assert (rough.rounding == EPS) == (dtype == np.float64)
+    assert (rough.products == plain.products).all() == (dtype == np.float64)
+
+
+@each_centring
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("value", [0.0, 0.1, -7e4, 3e-20])
+def test_a_constant_is_found_in_rough_moments(many, centred, weighted, value):
+    X, Y, weight = many
+    X[:, 1] = value
+    found, expected = rough_and_exact(X, Y, weight if weighted else None, centred)
+    assert (found.variance[1] == 0.0) == (centred or value == 0.0)
+    assert (np.delete(found.variance, 1) > 0).all()
+    np.testing.assert_allclose(found.mean[1], expected.mean[1], rtol=1e-7, atol=1e-12)
+
+
+@each_centring
+@pytest.mark.parametrize("value", [1e25, 3e38])
+def test_squares_that_float32_cannot_hold(many, centred, value):
+    X, Y, _ = many
+    # No row that the unit is worked out from.
+    X[1, 2] = value
+    found, expected = rough_and_exact(X, Y, None, centred)
+    assert found.rounding == EPS
+    np.testing.assert_allclose(found.products, expected.products, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(found.variance, expected.variance, rtol=1e-10)
+
+
+def test_values_that_are_not_finite_are_told_of_rough_moments(many):
+    X, Y, _ = many
+    X[1, 2] = np.inf
+    rows = rows_of(X.astype(np.float32), Y.astype(np.float32), None, centred=True)
+    with pytest.raises(ValueError, match="Input X contains infinity"):
+        rows.moments(rough=True)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("off", [10.0, 1e3, 1e5])
+def test_a_column_off_the_centre_of_its_sample(many, weighted, off):
+    """Its first rows, of which the shift is made, are elsewhere: squares lose what it varies."""
+    X, Y, weight = many
+    step = len(X) // 256
+    X[:, 1] += off
+    X[::step, 1] -= off
+    found, expected = rough_and_exact(X, Y, weight if weighted else None, True)
+    far = expected.mean[1] ** 2 > OFF_CENTRE * expected.variance[1]
+    assert far
+    np.testing.assert_allclose(found.variance[:M], expected.variance[:M], rtol=1e-8)
+    np.testing.assert_allclose(found.mean, expected.mean, rtol=1e-9, atol=1e-10)
