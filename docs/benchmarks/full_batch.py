@@ -43,6 +43,10 @@ try:
     import torch
 except ImportError:
     torch = None
+try:
+    from glum import GeneralizedLinearRegressor
+except ImportError:
+    GeneralizedLinearRegressor = None
 
 LIMIT = 10  # seconds
 ROUNDS = 3
@@ -51,11 +55,18 @@ SAG_UPDATES = 6e8  # of single coefficients; about 10 seconds' worth
 MISSING = "not installed"
 CASES = {  # sizes, and quick ones
     "tall": ((200_000, 50, 1), (5_000, 50, 1)),
+    "tall-5": ((200_000, 50, 5), (5_000, 50, 5)),
     "tall-10": ((200_000, 50, 10), (5_000, 50, 10)),
     "tall-float32": ((200_000, 50, 1, "float32"), (5_000, 50, 1, "float32")),
+    "tall-5-float32": ((200_000, 50, 5, "float32"), (5_000, 50, 5, "float32")),
     "tall-10-float32": ((200_000, 50, 10, "float32"), (5_000, 50, 10, "float32")),
     "square": ((5_000, 1_000, 5), (500, 100, 5)),
     "wide": ((1_000, 3_000, 3), (100, 300, 3)),
+    "large": ((50_000, 2_000, 1), (2_000, 100, 1)),
+    "large-5-float32": ((50_000, 2_000, 5, "float32"), (2_000, 100, 5, "float32")),
+    "larger-5": ((100_000, 2_000, 5), (4_000, 100, 5)),
+    "larger-float32": ((100_000, 2_000, 1, "float32"), (4_000, 100, 1, "float32")),
+    "medium": ((10_000, 20, 1), (1_000, 20, 1)),
     "small": ((442, 10, 1), (442, 10, 1)),
     "text-small": ((2_000, 4_000, 1), (500, 1_000, 1)),
     "text": ((50_000, 100_000, 1), (2_000, 4_000, 1)),
@@ -109,6 +120,17 @@ def sgd(average, d):
     return Contestant(f"StandardScaler + {name}", model)
 
 
+def glum(d):
+    """Return glum's solver of one output by iterated weighted least squares."""
+    name = "glum"
+    if GeneralizedLinearRegressor is None or d > 1:
+        return Contestant(name, None, absent=MISSING if d == 1 else "one output only")
+    model = GeneralizedLinearRegressor(
+        alpha=0, family="normal", solver="irls-ls", gradient_tol=1e-10
+    )
+    return Contestant(name, model)
+
+
 def dense_contestants(problem):
     tiny = 1e-10
     intelex = IntelexLinearRegression and IntelexLinearRegression()
@@ -122,6 +144,7 @@ def dense_contestants(problem):
         sgd(False, problem.W.shape[1]),
         sgd(True, problem.W.shape[1]),
         Contestant("intelex LinearRegression", intelex, absent="" if intelex else MISSING),
+        glum(problem.W.shape[1]),
         Contestant(
             "torch.linalg.lstsq",
             TorchLstsq(),
