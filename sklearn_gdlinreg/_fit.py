@@ -185,7 +185,7 @@ def fit_rows(settings, W, b, data, history, rng=None):
     groups = read_groups(
         data, penalty_of(settings, data.n_outputs), fit_intercept=settings.fit_intercept,
         raw=not settings.automatic, n_steps=0 if batches else settings.max_iter,
-        # Those who look at each iterate are shown the way of plain steps, with useful models.
+        # Those who look at each iterate are shown plain steps: their models are of use, too.
         whitened=not (batches or history.limits.watched or history.limits.shown),
     )  # fmt: skip
     run = _solver_of(settings, groups, history.limits, batches)

@@ -2,15 +2,14 @@
 
 import numpy as np
 import pytest
+from libraries import dispatch, in_each_library, in_strict, in_torch
 from scipy import sparse
-from sklearn import config_context
 from sklearn.datasets import make_classification
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LinearRegression, Ridge
 
 from sklearn_gdlinreg import GDLinearRegression
 from sklearn_gdlinreg._base import threads
-from sklearn_gdlinreg._base.compat import ARRAY_API
 from sklearn_gdlinreg._problem import loss as oracle
 from sklearn_gdlinreg._problem import reading
 from sklearn_gdlinreg._problem.certificate import optimality
@@ -512,33 +511,13 @@ def test_rounding_along_directions_without_curvature_makes_no_moves(container, s
 # In the metric of a factor, whatever the container -------------------------------------------
 
 
-def in_strict(A):
-    return pytest.importorskip("array_api_strict").asarray(A.copy())
-
-
-def in_torch(A):
-    return pytest.importorskip("torch").asarray(A.copy())
-
-
-needs_dispatch = pytest.mark.skipif(not ARRAY_API, reason="needs scikit-learn 1.9")
-each_dense = pytest.mark.parametrize(
-    "container",
-    [
-        np.ascontiguousarray,
-        np.asfortranarray,
-        pytest.param(in_strict, marks=needs_dispatch),
-        pytest.param(in_torch, marks=needs_dispatch),
-    ],
-)
-
-
 def fitted(container, X, Y, weight=None, **options):
     """Return the estimator, its arrays those of NumPy."""
     model = GDLinearRegression(**options)
     if container not in (in_strict, in_torch):
         return model.fit(container(X), Y, weight)
     weight = None if weight is None else container(weight)
-    with config_context(array_api_dispatch=True):
+    with dispatch():
         model.fit(container(X), container(Y), weight)
     model.coef_, model.intercept_ = np.asarray(model.coef_), np.asarray(model.intercept_)
     return model
@@ -577,7 +556,7 @@ def assert_optimal(model, X, Y, weight, fit_intercept, alpha, rtol):
     assert model.optimality_ == pytest.approx(optimality, rel=1e-3, abs=1e-9)
 
 
-@each_dense
+@in_each_library
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("fit_intercept", [False, True])
@@ -615,7 +594,7 @@ def test_wide_data_whose_penalty_is_below_what_a_factor_holds(make_data, alpha):
     assert_optimal(model, X, Y, None, True, alpha, 1e-3)
 
 
-@each_dense
+@in_each_library
 @pytest.mark.parametrize("alpha", [0.0, 0.1])
 @pytest.mark.parametrize("repeated", ["rows", "features", "both"])
 def test_wide_data_that_repeat_themselves(make_data, container, alpha, repeated):
@@ -632,7 +611,7 @@ def test_wide_data_that_repeat_themselves(make_data, container, alpha, repeated)
     assert_optimal(model, X, Y, None, True, alpha, 1e-7)
 
 
-@each_dense
+@in_each_library
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("alpha", [0.0, 0.1])
 @pytest.mark.parametrize("M", [1, 2, 5, 40, 150])

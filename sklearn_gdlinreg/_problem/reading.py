@@ -32,7 +32,7 @@ from .quadratic import ByMoments, ByPasses
 # Moments whose rounding errors are larger than this are not worth their descent.
 USELESS = 1e-3
 # A sample has so many rows per feature; conjugate steps in its metric then gain a digit of the
-# loss in about 1.4, and so many of them are expected.
+# loss in about 1.4 iterations, and so many of them are expected.
 SAMPLED_ROWS, SAMPLED_STEPS = 5, 14
 # By how much a sample must be cheaper than all products, as it may be a poor one.
 DOUBT = 1.25
@@ -89,7 +89,7 @@ def read(
     raw : bool
         Whether descent runs in the coordinates of X itself, as the textbook's does.
     n_steps : int
-        How many iterations to expect, for the choice.
+        How many iterations are allowed.
     whitened : bool
         Whether descent may run in the metric of a factor.
     gathered : (Rows, Moments) or None

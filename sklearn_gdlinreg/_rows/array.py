@@ -125,7 +125,7 @@ class ArrayRows(DenseRows):
         return self._column_sums
 
     def products_of_rows(self, centre, scale):
-        """Return the products of rows ``root_weight * (z_x - centre) * scale``, (N, N)."""
+        """Return what that of DenseRows does, and the other triangle, too."""
         xp, M = self._xp, self.n_features
         root, products = xp.sqrt(self.weight)[:, None], zeros((self.n_rows, self.n_rows), self.X)
         for start in range(0, M, COLUMNS):

@@ -1,11 +1,9 @@
 """Which way a descent goes: by what it would cost, and what is true of the answer on each."""
 
-import contextlib
-
 import numpy as np
 import pytest
+from libraries import dispatch, in_each_library, in_strict, in_torch, needs_dispatch
 from scipy import sparse
-from sklearn import config_context
 from sklearn.linear_model import LinearRegression
 
 from sklearn_gdlinreg import GDLinearRegression
@@ -19,41 +17,18 @@ from sklearn_gdlinreg._rows.containers import rows_of
 from sklearn_gdlinreg._rows.moments import FLOAT32_SUMS
 
 
-def in_strict(A):
-    return pytest.importorskip("array_api_strict").asarray(A.copy())
-
-
-def in_torch(A):
-    return pytest.importorskip("torch").asarray(A.copy())
-
-
-needs_dispatch = pytest.mark.skipif(not ARRAY_API, reason="needs scikit-learn 1.9")
-each_dense = pytest.mark.parametrize(
-    "container",
-    [
-        np.asarray,
-        pytest.param(in_strict, marks=needs_dispatch),
-        pytest.param(in_torch, marks=needs_dispatch),
-    ],
-)
-
-
-def dispatch():
-    """Return what lets arrays of other libraries in, where scikit-learn does."""
-    return config_context(array_api_dispatch=True) if ARRAY_API else contextlib.nullcontext()
-
-
 def rows(container, N, M, D, dtype=np.float64):
     """Return Rows of this shape; those of NumPy take no memory."""
     X, Y = (np.broadcast_to(dtype(1.0), (N, n)) for n in (M, D))
     with dispatch():
-        if container is not np.asarray:
-            Y = Y if container is sparse.csr_array else container(Y)
+        if container in (in_strict, in_torch):
+            X, Y = container(X), container(Y)
+        elif container is sparse.csr_array:
             X = container(X)
         return rows_of(X, Y, None, centred=True)
 
 
-@each_dense
+@in_each_library
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(
     ("shape", "plain", "whitened"),

@@ -1,13 +1,10 @@
 """Products of rows and with rows, and every so many-th of them, against rows written out."""
 
-import contextlib
-
 import numpy as np
 import pytest
-from sklearn import config_context
+from libraries import dispatch, in_each_library
 
 from sklearn_gdlinreg._base.arrays import to_host
-from sklearn_gdlinreg._base.compat import ARRAY_API
 from sklearn_gdlinreg._rows import array as array_rows
 from sklearn_gdlinreg._rows import dense as dense_rows
 from sklearn_gdlinreg._rows.containers import rows_of
@@ -15,28 +12,8 @@ from sklearn_gdlinreg._rows.containers import rows_of
 N, M, D = 30, 7, 2
 
 
-def in_strict(A):
-    return pytest.importorskip("array_api_strict").asarray(A)
-
-
-def in_torch(A):
-    return pytest.importorskip("torch").asarray(A)
-
-
-needs_dispatch = pytest.mark.skipif(not ARRAY_API, reason="needs scikit-learn 1.9")
-each_library = pytest.mark.parametrize(
-    "library",
-    [
-        np.asarray,
-        np.asfortranarray,
-        pytest.param(in_strict, marks=needs_dispatch),
-        pytest.param(in_torch, marks=needs_dispatch),
-    ],
-)
-
-
 @pytest.fixture(params=[np.float64, np.float32], ids=["float64", "float32"])
-def rows(rng, library, request, weight, centred, monkeypatch):
+def rows(rng, container, request, weight, centred, monkeypatch):
     """Return Rows that are read in several blocks, their z_x and z_y, and the weights."""
     monkeypatch.setattr(dense_rows, "BLOCK_ITEMS", 50)
     monkeypatch.setattr(array_rows, "CPU_ITEMS", 50)
@@ -45,34 +22,31 @@ def rows(rng, library, request, weight, centred, monkeypatch):
     X = (rng.standard_normal((N, M)) * np.geomspace(0.1, 10.0, M) + 3.0).astype(request.param)
     Y = rng.standard_normal((N, D)).astype(request.param)
     s = rng.uniform(0.5, 2.0, N) if weight else None
-    arrays = library(X), library(Y), None if s is None else library(s)
-    dispatch = contextlib.nullcontext()
-    if ARRAY_API:
-        dispatch = config_context(array_api_dispatch=True)
-    with dispatch:
+    arrays = container(X), container(Y), None if s is None else container(s)
+    with dispatch():
         rows = rows_of(*arrays, centred=centred)
         shift, unit = to_host(rows.shift), to_host(rows.unit)
         z = (np.hstack([X, Y]).astype(float) - shift) * unit
         yield rows, z, np.asarray(to_host(rows.weight))
 
 
-@each_library
+@in_each_library
 @pytest.mark.parametrize("centred", [True, False])
 @pytest.mark.parametrize("weight", [True, False])
-def test_products(rows, rng, library):
+def test_products(rows, rng, container):
     rows, z, weight = rows
     z_x, centre, scale = z[:, :M], rng.standard_normal(M), rng.uniform(0.5, 2.0, M)
     scale[2] = 0.0
-    found = to_host(rows.products_of_rows(library(centre), library(scale)))
+    found = to_host(rows.products_of_rows(container(centre), container(scale)))
     about = np.sqrt(weight)[:, None] * (z_x - centre) * scale
     np.testing.assert_allclose(np.tril(found), np.tril(about @ about.T), rtol=1e-12, atol=1e-12)
     V, A = rng.standard_normal((M, D)), rng.standard_normal((N, D))
-    predicted, combined = rows.predictions(library(V)), rows.combinations(library(A))
+    predicted, combined = rows.predictions(container(V)), rows.combinations(container(A))
     np.testing.assert_allclose(to_host(predicted), z_x @ V, rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(to_host(combined), z_x.T @ A, rtol=1e-12, atol=1e-12)
 
 
-@each_library
+@in_each_library
 @pytest.mark.parametrize("centred", [True, False])
 @pytest.mark.parametrize("weight", [True, False])
 @pytest.mark.parametrize("step", [1, 3, 29])
