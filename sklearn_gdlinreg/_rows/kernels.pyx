@@ -15,7 +15,9 @@ there.
 from cython cimport floating
 from scipy.linalg.cython_blas cimport dgemm, dsyrk, ssyrk
 
-from .row cimport add_outer, index_t, real_t, standardise, subtract, subtract_product
+from .row cimport (
+    add_outer, add_standardised, index_t, real_t, standardise, subtract, subtract_product,
+)
 
 
 cdef inline void syrk(
@@ -53,6 +55,7 @@ def add_moments_dense(
     cdef Py_ssize_t stride_y = Y.strides[1] // <Py_ssize_t> sizeof(floating)
     cdef Py_ssize_t i, k, j, c, n_rows
     cdef real_t root
+    cdef double weight
     with nogil:
         i = start
         while i < stop:
@@ -65,8 +68,14 @@ def add_moments_dense(
                 block[k, P - 1] = 1
                 root = <real_t> root_weight[i + k]
                 if real_t is float:
-                    for j in range(P):
-                        total[P - 1, j] += root_weight[i + k] ** 2 * block[k, j]
+                    weight = root_weight[i + k] ** 2
+                    add_standardised(
+                        &X[i + k, 0], stride_x, &shift[0], &unit[0], weight, &total[P - 1, 0], M
+                    )
+                    add_standardised(
+                        &Y[i + k, 0], stride_y, &shift[M], &unit[M], weight, &total[P - 1, M], D
+                    )
+                    total[P - 1, P - 1] += weight
                 if root != 1:
                     for j in range(P):
                         block[k, j] *= root

@@ -33,6 +33,22 @@ cdef inline void standardise(
             z[j] = <real_t> ((<double> x[j * stride] - shift[j]) * unit[j])
 
 
+cdef inline void add_standardised(
+    const floating* x, Py_ssize_t stride,      # IN   one row
+    const double* shift, const double* unit,   # IN   (n,)
+    double weight,                             # IN
+    double* z, Py_ssize_t n,                   # I/O  (n,)
+) noexcept nogil:
+    """z += weight * (x - shift) * unit."""
+    cdef Py_ssize_t j
+    if stride == 1:
+        for j in range(n):
+            z[j] += weight * ((<double> x[j] - shift[j]) * unit[j])
+    else:
+        for j in range(n):
+            z[j] += weight * ((<double> x[j * stride] - shift[j]) * unit[j])
+
+
 cdef inline void subtract(
     const floating* x, Py_ssize_t stride,      # IN   one row
     const double* shift,                       # IN   (n,)
