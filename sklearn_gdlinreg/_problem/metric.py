@@ -165,8 +165,9 @@ class DualFactor(Factor):
         self._root = (rows.weight / coordinates.weight)[:, None] ** 0.5
         self._Q, self._ridge, self._exact = _relative(coordinates)
         root_of_Q = namespace(self._Q).sqrt(self._Q)
-        K = to_host(self._rows_times(coordinates.inverse_scale[:, 0] * root_of_Q))
-        super().__init__(*self._factor_of(K))
+        scale = coordinates.inverse_scale[:, 0] * root_of_Q
+        K = rows.products_of_rows(coordinates.centre, scale) / coordinates.weight
+        super().__init__(*self._factor_of(to_host(K)))
 
     @classmethod
     def of_rows(cls, rows, coordinates):
@@ -185,10 +186,6 @@ class DualFactor(Factor):
         ridge = np.full(len(K), self._ridge / self._unit)
         upper, longest = shifted_factor(K, ridge, LEAST_PIVOT, SHIFT, nothing=NOTHING)
         return upper, 1.0 / self._ridge if self._ridge else longest / self._unit
-
-    def _rows_times(self, scale):
-        """Return the products of the weighted and centred rows in this scale."""
-        return self._rows.products_of_rows(self._c.centre, scale) / self._c.weight
 
     def _times(self, V):
         """Return Z V, (N, D)."""

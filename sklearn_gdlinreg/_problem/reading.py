@@ -99,9 +99,8 @@ def read(
     n_factors = 0
     if whitened and not raw and penalty.smooth:
         n_factors = 1 if penalty.one_l2 else rows.n_outputs
-    if n_factors > 1 and n_factors * rows.n_features**2 > ITEMS_OF_FACTORS:
-        n_factors = 0
-    if n_factors > MOST_FACTORS:
+    too_large = n_factors > 1 and n_factors * rows.n_features**2 > ITEMS_OF_FACTORS
+    if n_factors > MOST_FACTORS or too_large:
         n_factors = 0
     way, whitened = cheapest_way(rows, n_steps, n_factors), n_factors > 0
     if moments is None or (moments.products is None and way == "moments"):
@@ -129,7 +128,10 @@ def _by_products(
     The parameters are those of `read`, and what it has found. Products may be rough, as in
     `DenseRows.moments`; coordinates are those of the moments where they are not given.
     """
-    coordinates = coordinates or Coordinates.of(moments, penalty=penalty, raw=raw)
+    given, coordinates = (
+        coordinates,
+        coordinates or Coordinates.of(moments, penalty=penalty, raw=raw),
+    )
     supplier, metric, more = by_moments(moments, coordinates), Plain(), None
     if way == "sample":
         sample = rows.every(_step(rows)).moments(rough=rough)
@@ -146,7 +148,9 @@ def _by_products(
         if supplier.rounding > EPS and not 0.0 < metric.longest < 1.0 / supplier.flat:
             # Sums of float32 cannot tell whether H is singular.
             moments = _moments(rows, way)
-            return _by_products(rows, moments, way, penalty, raw, whitened, rough=False)
+            return _by_products(
+                rows, moments, way, penalty, raw, whitened, rough=False, coordinates=given
+            )
     passes = ByPasses(rows, coordinates)
     more = more if supplier is not None else None
     return Group(slice(None), penalty, coordinates, supplier, passes, metric, more)

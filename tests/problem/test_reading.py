@@ -263,6 +263,22 @@ def test_rows_that_carry_no_weight_are_no_sample(make_data, sampled, light):
     assert excess(model, X, Y, weight) <= 1e-12
 
 
+@pytest.mark.parametrize("collinear", [False, True])
+def test_a_sample_and_all_rows_have_the_same_coordinates(make_data, sampled, collinear):
+    """The gradient that a descent ends with is certified in those of the first one."""
+    X, Y = make_data(2000, 20, 2, decades=1.0)
+    if collinear:
+        # float32 sums cannot tell: products of all rows are made twice.
+        X[:, 1] = X[:, 0] + 1e-5 * X[:, 1]
+    group = read(
+        X.astype(np.float32), Y.astype(np.float32), None, penalty=Penalty.none(2),
+        fit_intercept=True, raw=False, n_steps=1000, whitened=True,
+    )  # fmt: skip
+    of_all = group.with_all_rows()
+    assert of_all.coordinates is group.coordinates
+    assert of_all.moments.rounding == (EPS if collinear else FLOAT32_SUMS)
+
+
 def test_moments_that_are_there_are_no_sample(make_data, sampled):
     X, Y = make_data(2000, 20, 2, decades=1.0)
     known = rows_of(X, Y, None, centred=True)
