@@ -49,15 +49,17 @@ def fit(estimator, X, y, sample_weight, start_from, validation):
     validation = check_validation_data(estimator, settings, *validation, y)
     data, held_out = hold_out(settings, data, validation, rng)
     W, b = start(estimator, settings, fitted, *start_from, X.shape[1], y)
+    W, b = placed_like(W, data.Y), placed_like(b, data.Y)
 
     def attributes(model):
-        return solution(*model, y.ndim, X.dtype)
+        return solution(*model, y, data.dtype)
 
     task = FitTask.of(estimator, *given, lambda: attributes((W, b)))
     callback = task and (lambda model: task.end_iteration(lambda: attributes(model())))
     history = history_of(settings, data, held_out, callback)
     fitted = fit_rows(settings, W, b, data, history, rng)
-    store(estimator, attributes((fitted.W, fitted.b)), fitted.step, history)
+    step = placed_like(fitted.step, y)
+    store(estimator, attributes((fitted.W, fitted.b)), step, history)
     estimator.t_, estimator.engine_ = fitted.n_updates, fitted.engine
     estimator._features = fitted.groups.known_features()
     if task is not None:
@@ -68,7 +70,7 @@ def fit(estimator, X, y, sample_weight, start_from, validation):
 def start(
     estimator, settings, fitted, coef_init, intercept_init, n_features, y, *, method="fit"
 ):  # fmt: skip
-    """Return the W and b from which descent starts, where y is.
+    """Return the W and b from which descent starts, on the host.
 
     Parameters
     ----------
@@ -98,7 +100,7 @@ def start(
     if intercept_init is not None:
         b = check_init(intercept_init, "intercept_init", (n_outputs,))
     b = b if settings.fit_intercept else np.zeros(n_outputs)
-    return placed_like(W.T.copy(), y), placed_like(b, y)
+    return W.T.copy(), b
 
 
 def penalty_of(settings, n_outputs):

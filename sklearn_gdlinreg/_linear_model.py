@@ -9,7 +9,7 @@ from sklearn.utils import check_array
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted
 
-from ._base.arrays import copied, detached, is_numpy, namespace
+from ._base.arrays import copied, detached, is_numpy, namespace, placed_like
 from ._base.compat import ARRAY_API
 from ._input.checks import check_features, check_library
 from ._input.containers import IGNORE, check_container, unmasked
@@ -19,19 +19,22 @@ from ._scoring import score_observed
 WIDENED_ITEMS = 2**18
 
 
-def solution(W, b, y_ndim, dtype):
-    """Return `coef_` and `intercept_` in the shapes and the type that users expect.
+def solution(W, b, y, dtype):
+    """Return `coef_` and `intercept_` in the shapes, the type and the place that users expect.
 
     Parameters
     ----------
     W, b : array of shape (M, D) and (D,)
-    y_ndim : int, 1 or 2
-    dtype : the type of X, of the library of the arrays
+    y : array of shape (N,) or (N, D), of the library and on the device that they are to be of
+    dtype : the type of X, of the library of W and b
     """
     xp = namespace(W)
     coef, intercept = copied(W.T), xp.astype(b, dtype, copy=False)
-    coef = xp.astype(coef, dtype, copy=False)
-    if y_ndim == 1:
+    coef, intercept = (
+        placed_like(xp.astype(coef, dtype, copy=False), y),
+        placed_like(intercept, y),
+    )
+    if y.ndim == 1:
         return {"coef_": coef[0, :], "intercept_": intercept[0]}
     return {"coef_": coef, "intercept_": intercept}
 

@@ -30,28 +30,32 @@ def partial_fit(estimator, X, y, sample_weight):
     sample_weight = check_sample_weight(sample_weight, X)
     data = Data.of(X, y, sample_weight, missing_targets=settings.missing_targets)
     if first:
-        estimator._stream = begin_streams(estimator, settings, X.shape[1], y)
+        estimator._stream = begin_streams(estimator, settings, y, data)
         estimator.loss_curve_, estimator.n_iter_ = [], 0
         # A stream does not know where its data end.
         for name in ("optimality_", "stop_reason_", "validation_loss_curve_"):
             vars(estimator).pop(name, None)
     streams = estimator._stream.snapshot()
-    penalty_of(settings, _check_chunk(estimator, streams, data))
+    if "coef_" in vars(estimator):
+        check_library(estimator, y, "partial_fit")
+    penalty_of(settings, _check_chunk(streams, data))
     _take_over(streams, estimator)
     W, b, loss = _learn(streams, data, call=len(estimator.loss_curve_) + 1)
     estimator._stream = streams
-    vars(estimator).update(solution(W, b, y.ndim, X.dtype))
-    step = streams.rates()
+    vars(estimator).update(solution(W, b, y, data.dtype))
+    step = placed_like(streams.rates(), y)
     estimator.learning_rate_ = float(step[0]) if y.ndim == 1 else step
     estimator.n_iter_, estimator.t_ = estimator.n_iter_ + 1, streams.t
     estimator.engine_ = "stream"
     estimator.loss_curve_.append(loss)
 
 
-def begin_streams(estimator, settings, n_features, y):
+def begin_streams(estimator, settings, y, data):
     """Return the Streams with which the first `partial_fit` begins."""
     fitted = fitted_coef(estimator)
+    n_features = data.X.shape[1]
     W, b = start(estimator, settings, fitted, None, None, n_features, y, method="partial_fit")
+    W, b = placed_like(W, data.Y), placed_like(b, data.Y)
     n_outputs = b.shape[0]
     penalty, rng = penalty_of(settings, n_outputs), check_random_state(estimator.random_state)
     seed = rng.randint(2**31 - 1) if settings.shuffle else None
@@ -82,10 +86,8 @@ def begin_streams(estimator, settings, n_features, y):
     return Streams([begin(slice(d, d + 1)) for d in range(n_outputs)])
 
 
-def _check_chunk(estimator, streams, data):
+def _check_chunk(streams, data):
     """Raise if a chunk does not go on with what these streams have learnt; return D."""
-    if "coef_" in vars(estimator):
-        check_library(estimator, data.Y, "partial_fit")
     assert_all_finite(stored(data.X), input_name="X")
     assert_finite_targets(data.Y)
     if sparse.issparse(data.X):

@@ -223,9 +223,9 @@ class GDLinearRegressionCV(LinearModel, RegressorMixin, BaseEstimator):
         one_row = len(l1_ratios) == 1 or not isinstance(self.alphas, Integral)
         self.alphas_ = alphas[0] if one_row else alphas
         self.mse_path_ = np.squeeze(errors)
-        self._fit_all(data, y.ndim, folds).end(stacklevel=4)
+        self._fit_all(data, y, folds).end(stacklevel=4)
 
-    def _fit_all(self, data, y_ndim, folds):
+    def _fit_all(self, data, y, folds):
         """Fit the model to all rows, of which the folds know the moments; return the History."""
         settings = Settings(
             alpha=self.alpha_, l1_ratio=self.l1_ratio_, fit_intercept=bool(self.fit_intercept),
@@ -235,7 +235,7 @@ class GDLinearRegressionCV(LinearModel, RegressorMixin, BaseEstimator):
         W, b = np.zeros((data.X.shape[1], data.n_outputs)), np.zeros(data.n_outputs)
         history = history_of(settings, data)
         model = fit_rows(settings, W, b, data, history)
-        vars(self).update(solution(model.W, model.b, y_ndim, data.dtype))
+        vars(self).update(solution(model.W, model.b, y, data.dtype))
         self.n_iter_, self.optimality_ = len(history.losses), history.optimality
         return history
 

@@ -180,7 +180,7 @@ class DaskGDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
             W, b = start(self, settings, fitted, coef_init, intercept_init, M, like)
             history = history_of(settings, data)
             model = fit_rows(settings, W, b, data, history)
-            attributes = solution(model.W, model.b, like.ndim, data.dtype)
+            attributes = solution(model.W, model.b, like, data.dtype)
             store(self, attributes, model.step, history)
             self.t_, self.engine_ = model.n_updates, model.engine
             history.end()

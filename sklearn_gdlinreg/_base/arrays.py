@@ -42,6 +42,20 @@ def to_host(A):
     return A if is_numpy(A) else move_to(A, xp=np, device="cpu")
 
 
+def shared_with_host(A):
+    """Return an array that lies in the memory of the host as an ndarray of the same memory.
+
+    Others are returned as they are. Compiled loops read ndarrays alone.
+    """
+    here = is_numpy(A) or sparse.issparse(A) or A is None
+    return A if here or not on_host(A) else to_host(A)
+
+
+def on_host(A):
+    """Whether an array of another library than NumPy is in the memory of the host."""
+    return "cpu" in str(device(A)).lower()
+
+
 def device(A):
     """Return the device that an array is on."""
     from array_api_compat import device

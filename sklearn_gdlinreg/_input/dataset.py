@@ -11,7 +11,7 @@ from scipy import sparse
 from sklearn.model_selection import train_test_split
 from sklearn.utils import assert_all_finite
 
-from .._base.arrays import namespace, same_place, stored, take, to_host
+from .._base.arrays import namespace, same_place, shared_with_host, stored, take, to_host
 from .._problem.loss import loss
 from .._problem.outputs import alike
 from .checks import check_data, check_sample_weight
@@ -41,6 +41,7 @@ class Data:
     @classmethod
     def of(cls, X, y, weight, *, missing_targets):
         """Return rows as `check_data` and `check_sample_weight` give them."""
+        X, y, weight = map(shared_with_host, (X, y, weight))
         Y = y[:, None] if y.ndim == 1 else y
         if missing_targets == "error":
             return cls(X, Y, weight, None)

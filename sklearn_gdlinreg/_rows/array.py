@@ -1,4 +1,4 @@
-"""Rows of an array of another library than NumPy, read where they are.
+"""Rows of an array of another library than NumPy, on another device, read where they are.
 
 What kernels do for NumPy's arrays, functions of the Array API do here, block by block.
 Conventions are those of `base`.
@@ -9,13 +9,12 @@ import math
 
 import numpy as np
 
-from .._base.arrays import device, dot, namespace, placed_like, take, to_host, zeros
+from .._base.arrays import dot, namespace, placed_like, take, to_host, zeros
 from .dense import COLUMNS, DenseRows
 from .moments import columns_of
 
-# Items of a block: on a CPU it stays in the cache; elsewhere starting a function must cost
-# little beside it.
-CPU_ITEMS, DEVICE_ITEMS = 2**17, 2**24
+# Items of a block: on a device, starting a function must cost little beside it.
+BLOCK_ITEMS = 2**24
 # Rows that the shift and unit are worked out from.
 SAMPLE_ROWS = 256
 
@@ -74,8 +73,7 @@ class ArrayRows(DenseRows):
 
     def _spans(self, at_least=1):
         """Yield the slices of rows that are read at once."""
-        items = CPU_ITEMS if "cpu" in str(device(self.X)).lower() else DEVICE_ITEMS
-        n_block = max(items // (self.n_features + self.n_outputs), at_least)
+        n_block = max(BLOCK_ITEMS // (self.n_features + self.n_outputs), at_least)
         for start in range(0, self.n_rows, n_block):
             yield slice(start, min(start + n_block, self.n_rows))
 

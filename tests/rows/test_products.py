@@ -16,7 +16,7 @@ N, M, D = 30, 7, 2
 def rows(rng, container, request, weight, centred, monkeypatch):
     """Return Rows that are read in several blocks, their z_x and z_y, and the weights."""
     monkeypatch.setattr(dense_rows, "BLOCK_ITEMS", 50)
-    monkeypatch.setattr(array_rows, "CPU_ITEMS", 50)
+    monkeypatch.setattr(array_rows, "BLOCK_ITEMS", 50)
     for module in (dense_rows, array_rows):
         monkeypatch.setattr(module, "COLUMNS", 3)
     X = (rng.standard_normal((N, M)) * np.geomspace(0.1, 10.0, M) + 3.0).astype(request.param)
