@@ -28,6 +28,7 @@ from ._solvers.conjugate import exact_steps
 from ._solvers.gradient_descent import textbook_steps
 from ._solvers.iterates import Patience, side_by_side
 from ._solvers.learning_rate import Momentum, Schedule, longest_stable_step
+from ._stream.kept import keep_learnt
 
 
 def fit(estimator, X, y, sample_weight, start_from, validation):
@@ -47,6 +48,7 @@ def fit(estimator, X, y, sample_weight, start_from, validation):
     data = Data.of(X, y, sample_weight, missing_targets=settings.missing_targets)
     rng = check_random_state(estimator.random_state)
     validation = check_validation_data(estimator, settings, *validation, y)
+    data = replace(data, half_life=settings.half_life)
     data, held_out = hold_out(settings, data, validation, rng)
     W, b = start(estimator, settings, fitted, *start_from, X.shape[1], y)
     W, b = placed_like(W, data.Y), placed_like(b, data.Y)
@@ -62,6 +64,8 @@ def fit(estimator, X, y, sample_weight, start_from, validation):
     store(estimator, attributes((fitted.W, fitted.b)), step, history)
     estimator.t_, estimator.engine_ = fitted.n_updates, fitted.engine
     estimator._features = fitted.groups.known_features()
+    if not in_batches(settings, data):
+        keep_learnt(estimator, settings, fitted.groups, data)
     if task is not None:
         task.end()
     return history

@@ -41,7 +41,7 @@ def solution(W, b, y, dtype):
 
 def store(estimator, attributes, step, history):
     """Set the attributes of a fit: those of its solution, its last steps, and its History."""
-    for name in ("_stream", "validation_loss_curve_"):
+    for name in ("_stream", "moments_", "validation_loss_curve_"):
         vars(estimator).pop(name, None)
     vars(estimator).update(attributes)
     estimator.learning_rate_ = float(step[0]) if estimator.intercept_.ndim == 0 else step

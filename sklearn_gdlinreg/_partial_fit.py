@@ -10,6 +10,7 @@ from scipy import sparse
 from sklearn.utils import assert_all_finite, check_random_state
 
 from ._base.arrays import namespace, placed_like, same_place, stored, to_host
+from ._exact_stream import learn_exactly
 from ._fit import momentum_of, penalty_of, schedule_of, start
 from ._input.checks import check_data, check_library, check_sample_weight
 from ._input.containers import assert_finite_targets
@@ -23,21 +24,47 @@ from ._report.returned_model import cast_model, check_vanished
 
 
 def partial_fit(estimator, X, y, sample_weight):
-    """Let an estimator learn from a chunk of rows; parameters as of its `partial_fit`."""
+    """Let an estimator learn from a chunk of rows; parameters as of its `partial_fit`.
+
+    Returns the History of an exact descent; None in mini-batches.
+    """
     settings = Settings.of(estimator)
-    first = "_stream" not in vars(estimator)
+    in_batches = "_stream" in vars(estimator)
     X, y = check_data(estimator, X, y, reset="coef_" not in vars(estimator))
     sample_weight = check_sample_weight(sample_weight, X)
     data = Data.of(X, y, sample_weight, missing_targets=settings.missing_targets)
-    if first:
-        estimator._stream = begin_streams(estimator, settings, y, data)
-        estimator.loss_curve_, estimator.n_iter_ = [], 0
-        # A stream does not know where its data end.
-        for name in ("optimality_", "stop_reason_", "validation_loss_curve_"):
-            vars(estimator).pop(name, None)
-    streams = estimator._stream.snapshot()
     if "coef_" in vars(estimator):
         check_library(estimator, y, "partial_fit")
+    if settings.exact and not in_batches:
+        return learn_exactly(estimator, settings, y, data)
+    if settings.exact or settings.half_life is not None:
+        raise ValueError(_why_not_in_batches(settings))
+    learn_in_batches(estimator, settings, y, data)
+    return None
+
+
+def _why_not_in_batches(settings):
+    if settings.exact:
+        return (
+            "The model learns in mini-batches, and does not know the products of all rows so "
+            'far, as learning_rate="auto" and batch_size=None need them in partial_fit. Keep '
+            "the batch_size, or begin with a new model."
+        )
+    return (
+        'half_life is for fit, and for exact streams, with learning_rate="auto". Got '
+        f"half_life={settings.half_life:g} and learning_rate={settings.learning_rate:g}."
+    )
+
+
+def learn_in_batches(estimator, settings, y, data):
+    """Let an estimator learn from a chunk of rows, Data, in mini-batches."""
+    if "_stream" not in vars(estimator):
+        estimator._stream = begin_streams(estimator, settings, y, data)
+        estimator.loss_curve_, estimator.n_iter_ = [], 0
+        # A stream in batches does not know where its data end.
+        for name in ("optimality_", "stop_reason_", "validation_loss_curve_", "moments_"):
+            vars(estimator).pop(name, None)
+    streams = estimator._stream.snapshot()
     penalty_of(settings, _check_chunk(streams, data))
     _take_over(streams, estimator)
     W, b, loss = _learn(streams, data, call=len(estimator.loss_curve_) + 1)
@@ -71,7 +98,7 @@ def begin_streams(estimator, settings, y, data):
         return Stream(
             W[:, outputs], b[outputs],
             fresh=fitted is None,
-            batch_size=64 if settings.batch_size is None else settings.batch_size,
+            batch_size=settings.batch_size,
             penalty=penalty.of_outputs(outputs),
             centred=settings.fit_intercept,
             average=settings.average,

@@ -3,6 +3,7 @@
 from sklearn.base import BaseEstimator, RegressorMixin
 
 from ._base.compat import CallbackSupportMixin, with_callbacks
+from ._exact_stream import merge
 from ._fit import fit
 from ._input.parameters import restored_on_error
 from ._linear_model import LinearModel
@@ -36,7 +37,7 @@ class GDLinearRegression(CallbackSupportMixin, LinearModel, RegressorMixin, Base
     positive : bool, default=False
         Whether no coefficient may be negative.
     batch_size : int, default=None
-        Rows of a mini-batch. None, or as many as there are, is full batch.
+        Rows of a mini-batch. None is full batch, and makes `partial_fit` exact.
     learning_rate : "auto" or float, default="auto"
         "auto" takes the exact step in full batches, and in mini-batches a constant one that
         no data can make too long. A float in the range (0, inf) is the textbook's:
@@ -79,6 +80,10 @@ class GDLinearRegression(CallbackSupportMixin, LinearModel, RegressorMixin, Base
         What to do with NaN in y. With "ignore" each output learns from the rows where it is
         observed, as if it were fitted alone on these; every set of outputs that are missing
         in the same rows takes its own passes over X.
+    half_life : float, default=None
+        The weight of a row is halved for every so much weight of later rows, in the range
+        (0, inf); None lets all count alike. For `fit`, by the order of rows, and for exact
+        streams.
     shuffle : bool, default=True
         Whether each epoch visits the rows in another order.
     random_state : int, RandomState instance or None, default=None
@@ -101,14 +106,15 @@ class GDLinearRegression(CallbackSupportMixin, LinearModel, RegressorMixin, Base
     feature_names_in_ : ndarray of shape (n_features,)
         Names of the features, where X has names that are all strings.
     n_iter_ : int
-        Number of iterations; in mini-batches, epochs.
+        Number of iterations; in mini-batches, epochs; after `partial_fit`, of its calls.
     t_ : int
         Number of updates of the coefficients.
     loss_curve_ : list of float
         The objective after each iteration, in squared units of y. In mini-batches that of
         each epoch, with each row's loss as it was before the row was learnt from. The last
         entry is the objective of the model that is returned. Empty where no iteration was
-        needed, as with `warm_start` at a solution.
+        needed. After `partial_fit`, the mean loss of each chunk before it was learnt from,
+        without the penalty.
     validation_loss_curve_ : list of float
         With `early_stopping`, the loss on the rows held out after each iteration.
     learning_rate_ : float or ndarray of shape (n_outputs,)
@@ -121,7 +127,8 @@ class GDLinearRegression(CallbackSupportMixin, LinearModel, RegressorMixin, Base
         of y where that is less; 0 at the optimum. Without an L1 penalty and `positive`, the
         objective exceeds the optimum by at most ``optimality_ ** 2`` times the variance of
         y, over the least eigenvalue of the correlation matrix of the features, but for what
-        rounding the intercept to the type of X costs.
+        rounding the intercept to the type of X costs. After an exact `partial_fit` or `merge`
+        it is worked out from `moments_`, and is the most that it may be with their rounding.
     stop_reason_ : str
         Why the fit ended. "tol": converged, `optimality_` is at most `tol` (or 64 units of
         rounding where `tol` is smaller); "no_change": the loss of mini-batches stands still
@@ -130,7 +137,12 @@ class GDLinearRegression(CallbackSupportMixin, LinearModel, RegressorMixin, Base
         "early_stopping": no better on the rows held out; "callback": one asked for it.
     engine_ : str
         What ran: "moments", "passes", "moments+passes", "dual" (fewer rows than features),
-        "passes+sample" (both many), "moments+passes+sample", "mini-batch" or "stream".
+        "passes+sample" (both many), "moments+passes+sample", "mini-batch" or "stream", of
+        mini-batches.
+    moments_ : dict
+        What `partial_fit` and `merge` go on from: the moments of all rows so far. Automatic
+        full batches without `early_stopping` keep them, at most 1 MB, for up to 500 columns of
+        X and y. Delete it where a model must not tell of the data.
 
     See Also
     --------
@@ -145,13 +157,11 @@ class GDLinearRegression(CallbackSupportMixin, LinearModel, RegressorMixin, Base
     ``positive=True`` they end at one of them: the same whatever factor the weights have,
     with equal coefficients for equal columns, and permuted with the columns.
 
-    A model that predicts the rows it has learnt from worse than a constant does, with an R
-    squared below 0, comes with a `ConvergenceWarning`.
+    A model with an R squared below 0 on its rows comes with a `ConvergenceWarning`.
 
-    Dense X is never copied, sparse X never made dense; CSC and COO are converted to CSR.
-    Where rows are held out, these and the others are copies.
-    float32 X gives float32 coefficients; sums, of predictions too, are in float64 all the
-    same. What varies by no more than the rounding of its values is taken for a constant.
+    Dense X is never copied, but where rows are held out, sparse X never made dense; CSC and
+    COO are converted to CSR. float32 X gives float32 coefficients; sums, of predictions too,
+    are in float64. What varies by no more than the rounding of its values is a constant.
 
     References
     ----------
@@ -171,8 +181,6 @@ class GDLinearRegression(CallbackSupportMixin, LinearModel, RegressorMixin, Base
     >>> from sklearn_gdlinreg import GDLinearRegression
     >>> X, y = load_linnerud(return_X_y=True)
     >>> model = GDLinearRegression().fit(X, y)
-    >>> model.coef_.shape
-    (3, 3)
     >>> print(f"{model.score(X, y):.4f}")
     0.2969
     """
@@ -196,6 +204,7 @@ class GDLinearRegression(CallbackSupportMixin, LinearModel, RegressorMixin, Base
         early_stopping=False,
         validation_fraction=0.1,
         missing_targets="error",
+        half_life=None,
         shuffle=True,
         random_state=None,
         warm_start=False,
@@ -217,6 +226,7 @@ class GDLinearRegression(CallbackSupportMixin, LinearModel, RegressorMixin, Base
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.missing_targets = missing_targets
+        self.half_life = half_life
         self.shuffle = shuffle
         self.random_state = random_state
         self.warm_start = warm_start
@@ -272,14 +282,18 @@ class GDLinearRegression(CallbackSupportMixin, LinearModel, RegressorMixin, Base
         return fit(self, X, y, sample_weight, start_from, validation)
 
     def partial_fit(self, X, y, sample_weight=None):
-        """Learn from a chunk of rows, once, in mini-batches.
+        """Learn from a chunk of rows, once.
 
-        The first call begins where an earlier fit ended, if there was one, and settles the
-        features and outputs. How batches are cut into calls does not matter: with
-        ``shuffle=False``, two calls of ten batches give the bits of one of twenty. A last
-        batch may be smaller, and takes the step of its own size. `batch_size` is 64 where it
-        is None; parameters that are set later change nothing until the next `fit`, but a
-        `coef_` or `intercept_` that is set is gone on from.
+        With ``batch_size=None`` and ``learning_rate="auto"``, the defaults, the model is that
+        of `fit` on all rows so far, whatever the chunks: it is worked out from their moments,
+        which add up. The first call goes on from an earlier `fit` that kept its `moments_`.
+        `alpha`, `l1_ratio`, `positive` and `half_life` may change between calls.
+
+        With a `batch_size` it is descent in mini-batches, from where an earlier fit ended. How
+        batches are cut into calls does not matter, but for a last one that is smaller.
+        Parameters that are set later change nothing until the next `fit`; a `coef_` or
+        `intercept_` that is set is gone on from. With a numeric `learning_rate` and
+        ``batch_size=None`` each chunk is a batch.
 
         Parameters
         ----------
@@ -293,15 +307,44 @@ class GDLinearRegression(CallbackSupportMixin, LinearModel, RegressorMixin, Base
         Returns
         -------
         self : GDLinearRegression
-            With `loss_curve_` one longer: the mean loss of the chunk, each batch before it
-            was learnt from. `n_iter_` counts calls.
+            With `loss_curve_` one longer; `n_iter_` counts calls.
 
         Raises
         ------
         ValueError
             If a parameter or an input is not allowed, a numeric `learning_rate` is too long,
-            or the type of X cannot hold the coefficients. The estimator is left as it was.
+            the type of X cannot hold the coefficients, or an exact stream cannot go on: there
+            are no `moments_`, coefficients were set, or the products of the features take more
+            than 1 GiB. The estimator is left as it was.
         """
         with restored_on_error(self):
-            partial_fit(self, X, y, sample_weight)
+            history = partial_fit(self, X, y, sample_weight)
+            if history is not None:
+                history.end()
+        return self
+
+    def merge(self, *others):
+        """Take in what other models have learnt, as if this one had seen their rows.
+
+        So shards of the data may be learnt from anywhere, by `fit` or an exact `partial_fit`.
+
+        Parameters
+        ----------
+        *others : GDLinearRegression
+            Models that have `moments_`; they stay as they are.
+
+        Returns
+        -------
+        self : GDLinearRegression
+            The model of the rows of all, with `moments_` to go on from.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If another model is of another kind or differs in `alpha`, `l1_ratio`, `positive`,
+            `fit_intercept`, features or outputs, or a model has no `moments_`, or a
+            `half_life`. The estimator is left as it was.
+        """
+        with restored_on_error(self):
+            merge(self, others).end()
         return self

@@ -24,6 +24,7 @@ from ._linear_model import fitted_coef, linear, solution, store
 from ._regressor import GDLinearRegression
 from ._rows.dask import check_chunk, naming
 from ._scoring import averaged, sums_of_squares
+from ._stream.kept import keep_learnt
 
 
 class DaskGDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
@@ -183,6 +184,7 @@ class DaskGDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
             attributes = solution(model.W, model.b, like, data.dtype)
             store(self, attributes, model.step, history)
             self.t_, self.engine_ = model.n_updates, model.engine
+            keep_learnt(self, settings, model.groups, data)
             history.end()
         return self
 

@@ -1,5 +1,6 @@
 """Arrays of other libraries than NumPy, by scikit-learn's array_api_dispatch."""
 
+import itertools
 import warnings
 
 import numpy as np
@@ -195,9 +196,10 @@ def test_the_same_answer(library, targets, parameters, problem):
     ],
     ids=str,
 )
-def test_the_same_stream(library, targets, parameters, problem):
+@pytest.mark.parametrize("batch_size", [None, 64])
+def test_the_same_stream(library, targets, parameters, batch_size, problem):
     X, y, sample_weight = problem(targets)
-    parameters = {"random_state": 0, **parameters}
+    parameters = {"random_state": 0, "batch_size": batch_size, **parameters}
     if targets == "masked":
         parameters["missing_targets"] = "ignore"
     model, expected = GDLinearRegression(**parameters), GDLinearRegression(**parameters)
@@ -313,7 +315,7 @@ def test_rare_features_are_penalised_alike(library, method, options, rng):
 @each_library
 def test_a_moved_model_predicts_but_its_stream_stays_on_a_device(library, problem):
     X, y, _ = problem("vector")
-    model = library.fit(GDLinearRegression(), X, y, method="partial_fit")
+    model = library.fit(GDLinearRegression(batch_size=64), X, y, method="partial_fit")
     model.coef_, model.intercept_ = to_numpy(model.coef_), to_numpy(model.intercept_)
     assert is_host(model.predict(X))
     before = dict(vars(model))
@@ -324,6 +326,35 @@ def test_a_moved_model_predicts_but_its_stream_stays_on_a_device(library, proble
     with pytest.raises(ValueError, match="partial_fit goes on in the library and on the device"):
         model.partial_fit(X, y)
     assert vars(model) == before
+
+
+@needs_dispatch
+@each_library
+def test_a_moved_model_goes_on_exactly_where_it_is(library, problem):
+    X, y, _ = problem("vector")
+    X, y = X.astype(library.dtype), y.astype(library.dtype)
+    model = library.fit(GDLinearRegression(), X[:100], y[:100], method="partial_fit")
+    expected = library.fit(GDLinearRegression(), X, y)
+    model.coef_, model.intercept_ = to_numpy(model.coef_), to_numpy(model.intercept_)
+    model.partial_fit(X[100:], y[100:])
+    assert is_host(model.coef_)
+    np.testing.assert_allclose(model.coef_, to_numpy(expected.coef_), rtol=1e-3)
+
+
+@needs_dispatch
+@each_library
+@pytest.mark.parametrize("fresh", [False, True])
+def test_models_of_one_library_merge(library, fresh, problem):
+    X, y, _ = problem("vector")
+    parts = [
+        library.fit(GDLinearRegression(), X[rows], y[rows], method=method)
+        for rows, method in ((slice(0, 100), "fit"), (slice(100, 300), "partial_fit"))
+    ]
+    parts = [GDLinearRegression(), *parts] if fresh else parts
+    expected = library.fit(GDLinearRegression(), X, y)
+    model = parts[0].merge(*parts[1:])
+    assert library.owns(model.coef_)
+    np.testing.assert_allclose(to_numpy(model.coef_), to_numpy(expected.coef_), rtol=1e-3)
 
 
 @needs_dispatch
@@ -361,7 +392,9 @@ def test_bad_input_is_told(library, name, problem):
         y[250, 1] = np.inf
     else:
         sample_weight[7] = -1.0
-    for method, parameters in (("fit", {}), ("fit", {"batch_size": 32}), ("partial_fit", {})):
+    for method, parameters in itertools.product(
+        ("fit", "partial_fit"), ({}, {"batch_size": 32})
+    ):
         model = GDLinearRegression(**parameters)
         with pytest.raises(ValueError, match=match[name]):
             library.fit(model, X, y, sample_weight, method=method)

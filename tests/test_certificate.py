@@ -159,7 +159,7 @@ def test_an_exact_fit_converges_by_the_textbook(rng):
 
 @pytest.mark.parametrize("offset", [1.0e7, 5.0e6, -1.6e7])
 @pytest.mark.parametrize("container", [np.asarray, np.asfortranarray, sparse.csr_array])
-@pytest.mark.parametrize("method", ["full", "mini-batch", "stream", "weighted"])
+@pytest.mark.parametrize("method", ["full", "mini-batch", "stream", "exact stream", "weighted"])
 def test_what_float32_holds_exactly_is_data(rng, offset, container, method):
     t = rng.integers(0, 10, 2000)
     X, beside = offset + t, rng.standard_normal(2000)
@@ -169,7 +169,8 @@ def test_what_float32_holds_exactly_is_data(rng, offset, container, method):
     model, weight = GDLinearRegression(random_state=0), None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        if method == "stream":
+        if "stream" in method:
+            model.set_params(batch_size=64 if method == "stream" else None)
             model.partial_fit(container(A), y)
         else:
             weight = np.ones(2000) if method == "weighted" else None
@@ -189,7 +190,9 @@ def test_what_varies_by_rounding_alone_is_a_constant(rng, dtype):
     assert np.abs(model.coef_ * X.std(axis=0, dtype=float)).max() < 2.0
 
 
-@pytest.mark.parametrize("method", ["full", "mini-batch", "stream", "textbook", "dask"])
+@pytest.mark.parametrize(
+    "method", ["full", "mini-batch", "stream", "exact stream", "textbook", "dask"]
+)
 def test_coefficients_that_the_type_cannot_hold(rng, method):
     Z = rng.standard_normal((200, 2))
     X, y = (Z * 1.7e-27).astype(np.float32), (Z @ [1.0, 2.0] * 1e13).astype(np.float32)
@@ -203,7 +206,7 @@ def test_coefficients_that_the_type_cannot_hold(rng, method):
 
         model, data = DaskGDLinearRegression(), (da.from_array(X), da.from_array(y))
     with pytest.raises(ValueError, match=r"The coefficients overflow float32: X and y differ"):
-        (model.partial_fit if method == "stream" else model.fit)(*data)
+        (model.partial_fit if "stream" in method else model.fit)(*data)
     assert not hasattr(model, "coef_")
 
 

@@ -85,11 +85,11 @@ def test_ignored_by_fit(data, base, ignored):
     assert model.loss_curve_ == other.loss_curve_
 
 
+@pytest.mark.parametrize("batch_size", [None, 16])
 @pytest.mark.parametrize(
     "ignored",
     [
-        {"batch_size": 64},
-        {"warm_start": True, "max_iter": 1, "tol": 1.0},
+        {"warm_start": True},
         {"early_stopping": True, "validation_fraction": 0.5, "n_iter_no_change": 1},
         {"momentum": 0.5, "nesterov": True, "schedule": "adaptive"},
         {"l1_ratio": 0.5},
@@ -97,21 +97,40 @@ def test_ignored_by_fit(data, base, ignored):
     ],
     ids=str,
 )
-def test_ignored_by_partial_fit(data, ignored):
-    assert_same(streamed(data, {}), streamed(data, ignored))
+def test_ignored_by_partial_fit(data, batch_size, ignored):
+    base = {"batch_size": batch_size}
+    assert_same(streamed(data, base), streamed(data, {**base, **ignored}))
 
 
-def test_full_batch_streams_average_and_shuffle(data):
-    model = streamed(data, {})
+def test_ignored_by_streams_of_one_kind(data):
+    batches = {"batch_size": 16}
+    ended = {"max_iter": 1, "tol": 1.0}
+    assert_same(streamed(data, batches), streamed(data, {**batches, **ended}))
+    order = {"average": False, "shuffle": False, "random_state": 3}
+    assert_same(streamed(data, {}), streamed(data, order))
+
+
+@pytest.mark.parametrize(
+    "more", [{}, {"momentum": 0.5}, {"alpha": 0.1, "l1_ratio": 0.5}], ids=str
+)
+def test_a_chunk_is_the_batch_of_the_textbook(data, more):
+    options = {"learning_rate": 1e-2, **more}
+    model = streamed(data, options)
+    assert_same(model, streamed(data, {**options, "batch_size": 50}))
+    assert model.t_ == model.n_iter_ == 2
+
+
+def test_mini_batch_streams_average_and_shuffle(data):
+    model = streamed(data, {"batch_size": 8})
     for change in ({"average": False}, {"shuffle": False}, {"random_state": 1}):
         assert (streamed(data, {"batch_size": 8, **change}).coef_ != model.coef_).any()
 
 
 def test_parameters_changed_between_calls(data):
     X, Y = data
-    model = GDLinearRegression(random_state=0).partial_fit(X[:50], Y[:50])
+    model = GDLinearRegression(random_state=0, batch_size=16).partial_fit(X[:50], Y[:50])
     model.set_params(batch_size=3, learning_rate=1e-9, l1_ratio=1.0).partial_fit(X[50:], Y[50:])
-    assert_same(model, streamed(data, {}))
+    assert_same(model, streamed(data, {"batch_size": 16}))
     with pytest.raises(ValueError, match="The 'alpha' parameter"):
         model.set_params(alpha=-1).partial_fit(X, Y)
 
@@ -189,6 +208,7 @@ def test_a_chunk_smaller_than_a_batch(data):
 def test_callbacks_are_not_told_of_streams(data):
     callback = pytest.importorskip("sklearn.callback")
     monitor = callback.ScoringMonitor(scoring="r2")
-    GDLinearRegression().set_callbacks(monitor).partial_fit(*data)
+    for batch_size in (None, 16):
+        GDLinearRegression(batch_size=batch_size).set_callbacks(monitor).partial_fit(*data)
     with pytest.raises(ValueError, match="No logs to retrieve"):
         monitor.get_logs()

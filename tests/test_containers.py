@@ -247,11 +247,15 @@ def mini_batch(make, X, Y, keep=same):
     return answer(model, losses=model.loss_curve_)
 
 
-def partial_fit(make, X, Y, keep=same):
-    model, cut = GDLinearRegression(batch_size=16, random_state=0), len(Y) // 2
+def partial_fit(make, X, Y, keep=same, batch_size=16):
+    model, cut = GDLinearRegression(batch_size=batch_size, random_state=0), len(Y) // 2
     for rows in (slice(None, cut), slice(cut, None)):
         model.partial_fit(make(X[rows]), keep(Y[rows]))
     return answer(model, losses=model.loss_curve_)
+
+
+def exact_stream(make, X, Y, keep=same):
+    return partial_fit(make, X, Y, keep, batch_size=None)
 
 
 def cross_validation(make, X, Y, keep=same):
@@ -267,7 +271,9 @@ def score(make, X, Y, keep=same):
     return {"score": GDLinearRegression(alpha=0.1).fit(X, Y).score(make(X), keep(Y))}
 
 
-METHODS = [fit, textbook, mini_batch, partial_fit, cross_validation, predict, score]
+METHODS = [
+    fit, textbook, mini_batch, partial_fit, exact_stream, cross_validation, predict, score
+]  # fmt: skip
 
 
 def assert_same(answers, expected, X, tolerance):

@@ -383,6 +383,8 @@ def test_to_local(data):
     assert local.loss_curve_ == model.loss_curve_
     assert local.coef_ is not model.coef_
     local.partial_fit(X, Y)
+    twice = GDLinearRegression(alpha=0.1).fit(np.r_[X, X], np.r_[Y, Y])
+    np.testing.assert_allclose(local.coef_, twice.coef_, rtol=1e-6)
     assert clone(model).get_params() == model.get_params()
 
 
@@ -629,13 +631,14 @@ def test_grid_search_on_the_cluster(client, data):
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_the_plain_estimator_in_incremental(data):
+@pytest.mark.parametrize("batch_size", [None, 64])
+def test_the_plain_estimator_in_incremental(data, batch_size):
     wrappers = pytest.importorskip(
         "dask_ml.wrappers", reason="needs dask-ml, which the extra test-all installs"
     )
     X, Y, _ = data
     Y = Y[:, 0]
-    plain = GDLinearRegression(shuffle=False)
+    plain = GDLinearRegression(batch_size=batch_size, shuffle=False)
     model = wrappers.Incremental(plain, shuffle_blocks=False)
     model.fit(chunked(X, 100), chunked(Y, 100))
     for start in range(0, N, 100):

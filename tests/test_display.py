@@ -70,7 +70,7 @@ def test_several(plt, make_data):
     y = Y[:, 0]
     models = {
         "exact": GDLinearRegression().fit(X, y),
-        "stream": GDLinearRegression().partial_fit(X, y).partial_fit(X, y),
+        "stream": GDLinearRegression(batch_size=100).partial_fit(X, y).partial_fit(X, y),
         "network": MLPRegressor(
             hidden_layer_sizes=(), max_iter=5, tol=10.0, n_iter_no_change=1
         ).fit(X, y),
@@ -83,6 +83,9 @@ def test_several(plt, make_data):
     assert display.ax_.get_xlabel() == "Call of partial_fit or iteration"
     assert legend(display)[1] == "stream; 2 steps"
     assert len({line.get_color() for line in display.lines_}) == 3
+    exact = LossCurveDisplay.from_estimator(GDLinearRegression().partial_fit(X, y), name="all")
+    assert exact.ax_.get_xlabel() == "Call of partial_fit"
+    assert legend(exact) == ["all; stopped at 1: converged"]
     # Plotted again, on axes that the user made logarithmic.
     _, ax = plt.subplots()
     ax.set_xscale("log")

@@ -142,7 +142,7 @@ def test_extreme_units_give_the_answer_or_an_error(unit, y_unit, method, contain
     np.testing.assert_allclose(model.coef_ / y_unit * unit, [1.0, 2.0, 3.0], atol=0.4)
 
 
-@pytest.mark.parametrize("method", ["full batch", "mini-batch", "stream"])
+@pytest.mark.parametrize("method", ["full batch", "exact stream", "mini-batch", "stream"])
 @pytest.mark.parametrize(
     ("dtype", "unit", "y_unit"),
     [(np.float32, 1e30, 1e-30), (np.float64, 1e300, 1e-300), (np.float64, 1e300, 1e-155)],
@@ -151,8 +151,9 @@ def test_coefficients_too_small_for_the_type_are_told(rng, dtype, unit, y_unit, 
     # In the last case they are too small for the float64 in which models are fitted, too.
     X = rng.standard_normal((200, 2))
     X, y = (X * unit).astype(dtype), (X @ [1.0, 2.0] * y_unit).astype(dtype)
-    model = GDLinearRegression(batch_size=None if method == "full batch" else 32)
-    learn = model.partial_fit if method == "stream" else model.fit
+    exact = method in ("full batch", "exact stream")
+    model = GDLinearRegression(batch_size=None if exact else 32)
+    learn = model.partial_fit if "stream" in method else model.fit
     with pytest.raises(ValueError, match="The coefficients underflow float"):
         learn(X, y)
     # A target that does not vary leaves nothing to lose.

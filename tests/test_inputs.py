@@ -134,9 +134,10 @@ def test_csr_with_indices_out_of_range(index, batch_size):
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 @pytest.mark.parametrize("options", [{}, {"alpha": 0.1, "l1_ratio": 0.5}], ids=str)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_csr_without_entries(method, options, dtype):
+@pytest.mark.parametrize("batch_size", [None, 8])
+def test_csr_without_entries(method, options, dtype, batch_size):
     X, y = sparse.csr_array((40, 5), dtype=dtype), np.arange(40.0)
-    model = GDLinearRegression(batch_size=8, random_state=0, **options)
+    model = GDLinearRegression(batch_size=batch_size, random_state=0, **options)
     getattr(model, method)(X, y)
     np.testing.assert_array_equal(model.coef_, 0.0)
     assert abs(model.intercept_ - y.mean()) < y.std()

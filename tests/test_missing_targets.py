@@ -149,9 +149,10 @@ def test_streams(masked, container, shuffle, way):
     assert model.t_ == max(single.t_ for single in singles)
 
 
-def test_a_stream_that_begins_with_nothing(masked):
+@pytest.mark.parametrize("batch_size", [None, 64])
+def test_a_stream_that_begins_with_nothing(masked, batch_size):
     X, Y = masked
-    model = GDLinearRegression(missing_targets="ignore")
+    model = GDLinearRegression(missing_targets="ignore", batch_size=batch_size)
     model.partial_fit(X, np.where([True, False, False, False], Y, np.nan))
     assert np.isfinite(model.coef_).all()
     np.testing.assert_array_equal(model.coef_[1:], 0.0)
@@ -214,28 +215,31 @@ def test_a_textbook_step_that_diverges(masked):
 
 
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
-def test_nan_is_an_error_by_default(masked, method):
+@pytest.mark.parametrize("batch_size", [None, 64])
+def test_nan_is_an_error_by_default(masked, method, batch_size):
     X, Y = masked
     mask = np.isnan(Y)
     for y in (Y, np.ma.array(np.where(mask, -9.0, Y), mask=mask)):
         with pytest.raises(ValueError, match=r"Input y contains NaN.*missing_targets=.ignore"):
-            getattr(GDLinearRegression(), method)(X, y)
+            getattr(GDLinearRegression(batch_size=batch_size), method)(X, y)
 
 
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int64])
-def test_masked_arrays(masked, method, dtype):
+@pytest.mark.parametrize("batch_size", [None, 64])
+def test_masked_arrays(masked, method, dtype, batch_size):
     X, Y = masked
+    options = {"random_state": 0, "batch_size": batch_size, "max_iter": 50, "tol": 1e-2}
     mask = np.isnan(Y)
     values = np.where(mask, -999, np.nan_to_num(10 * Y).round()).astype(dtype)
-    expected = GDLinearRegression(missing_targets="ignore", random_state=0)
+    expected = GDLinearRegression(missing_targets="ignore", **options)
     getattr(expected, method)(X, np.where(mask, np.nan, values))
-    model = GDLinearRegression(missing_targets="ignore", random_state=0)
+    model = GDLinearRegression(missing_targets="ignore", **options)
     getattr(model, method)(X, np.ma.array(values, mask=mask))
     np.testing.assert_array_equal(model.coef_, expected.coef_)
-    plain = GDLinearRegression(random_state=0)
+    plain = GDLinearRegression(**options)
     getattr(plain, method)(np.ma.array(X), np.ma.array(values))
-    whole = getattr(GDLinearRegression(random_state=0), method)(X, values)
+    whole = getattr(GDLinearRegression(**options), method)(X, values)
     np.testing.assert_array_equal(plain.coef_, whole.coef_)
 
 
@@ -258,11 +262,13 @@ def test_masked_rows_to_validate_on(masked):
 
 
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
-def test_infinity_is_always_an_error(masked, method):
+@pytest.mark.parametrize("batch_size", [None, 64])
+def test_infinity_is_always_an_error(masked, method, batch_size):
     X, Y = masked
     Y[3, 3] = np.inf
+    model = GDLinearRegression(missing_targets="ignore", batch_size=batch_size)
     with pytest.raises(ValueError, match="Input y contains infinity"):
-        getattr(GDLinearRegression(missing_targets="ignore"), method)(X, Y)
+        getattr(model, method)(X, Y)
 
 
 def test_an_output_needs_rows(masked):

@@ -288,7 +288,7 @@ def test_early_stopping_leaves_zeros_too(make_data):
 def test_streams_come_near(make_data, container, options):
     X, Y = make_data(40_000, 10, 2, decades=2.0)
     exact = GDLinearRegression(**options).fit(X, Y)
-    model = GDLinearRegression(**options, random_state=0)
+    model = GDLinearRegression(**options, batch_size=64, random_state=0)
     for start in range(0, len(X), 1000):
         model.partial_fit(container(X[start : start + 1000]), Y[start : start + 1000])
     scale = X.std(axis=0)

@@ -1,4 +1,4 @@
-"""partial_fit: where it gets, and that only the rows and their batches matter."""
+"""partial_fit in mini-batches: where it gets, and that only rows and their batches matter."""
 
 import pickle
 
@@ -32,7 +32,7 @@ def excess(model, X, Y):
 
 
 @pytest.mark.parametrize("container", CONTAINERS)
-@pytest.mark.parametrize("batch_size", [1, 32, None])
+@pytest.mark.parametrize("batch_size", [1, 32, 64])
 def test_approaches_least_squares_on_unscaled_data(make_data, container, batch_size):
     X, Y = make_data(20_000, 6, 2, decades=8, offset=30.0)
     model = GDLinearRegression(batch_size=batch_size, shuffle=False)
@@ -94,11 +94,13 @@ def test_dense_and_sparse_agree(make_data, options):
 
 
 @pytest.mark.parametrize("schedule", ["constant", "invscaling"])
-def test_textbook_is_the_plain_loop(make_data, schedule):
+@pytest.mark.parametrize("batch_size", [8, None])
+def test_textbook_is_the_plain_loop(make_data, schedule, batch_size):
+    """Without a batch_size a chunk is a batch."""
     X, Y = make_data(64, 5, 2, decades=0.5, offset=1.0)
-    iterates = textbook_batches(X, Y, 1e-3, 1, 8, schedule=schedule)
+    iterates = textbook_batches(X, Y, 1e-3, 1, batch_size or 16, schedule=schedule)
     model = GDLinearRegression(
-        batch_size=8, learning_rate=1e-3, schedule=schedule, shuffle=False
+        batch_size=batch_size, learning_rate=1e-3, schedule=schedule, shuffle=False
     )
     stream(model, X, Y, 16)
     np.testing.assert_allclose(model.coef_.T, iterates[-1][0], rtol=1e-9)
@@ -136,8 +138,9 @@ def test_begins_where_fit_ended(make_data):
     assert model.fit(X, Y).engine_ == "mini-batch"
 
 
-def test_can_predict_after_the_first_chunk(rng):
-    model = GDLinearRegression()
+@pytest.mark.parametrize("batch_size", [None, 64])
+def test_can_predict_after_the_first_chunk(batch_size):
+    model = GDLinearRegression(batch_size=batch_size)
     with pytest.raises(NotFittedError):
         model.predict(np.ones((1, 3)))
     model.partial_fit([[1.0, 2.0, 3.0]], [4.0])
@@ -175,7 +178,8 @@ def test_a_chunk_is_learnt_in_spans(make_data, container, monkeypatch):
     models = []
     for work in (epochs.WORK_OF_A_SPAN, 1000):
         monkeypatch.setattr(epochs, "WORK_OF_A_SPAN", work)
-        models.append(GDLinearRegression(random_state=0).partial_fit(container(X), Y))
+        model = GDLinearRegression(batch_size=64, random_state=0)
+        models.append(model.partial_fit(container(X), Y))
     np.testing.assert_array_equal(models[0].coef_, models[1].coef_)
 
     kind = sgd.DenseSGD if container is np.asarray else sgd.CSRSGD
@@ -251,19 +255,23 @@ def test_losses_that_only_fluctuate_are_no_divergence():
         assert model.loss_curve_[-1] < model.loss_curve_[0]
 
 
-def test_targets_that_are_all_zero_are_no_divergence(rng):
+@pytest.mark.parametrize("batch_size", [None, 64])
+def test_targets_that_are_all_zero_are_no_divergence(rng, batch_size):
     X = rng.standard_normal((100, 3))
-    model = GDLinearRegression().fit(X, X.sum(axis=1)).set_params(learning_rate=0.01)
+    model = GDLinearRegression().fit(X, X.sum(axis=1))
+    model.set_params(learning_rate=0.01, batch_size=batch_size)
     for _ in range(10):
         model.partial_fit(X, np.zeros(100))
     assert np.abs(model.coef_).max() < 0.9
 
 
-def test_what_a_fit_said_of_its_end_does_not_outlive_it(rng):
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize("more", [{"batch_size": 64}, {"learning_rate": 0.01}], ids=str)
+def test_what_a_fit_said_of_its_end_does_not_outlive_it(rng, early_stopping, more):
     X = rng.standard_normal((100, 3))
-    model = GDLinearRegression(early_stopping=True).fit(X, X.sum(axis=1))
-    model.partial_fit(X, X.sum(axis=1))
-    for name in ("optimality_", "stop_reason_", "validation_loss_curve_"):
+    model = GDLinearRegression(early_stopping=early_stopping).fit(X, X.sum(axis=1))
+    model.set_params(**more).partial_fit(X, X.sum(axis=1))
+    for name in ("optimality_", "stop_reason_", "validation_loss_curve_", "moments_"):
         assert not hasattr(model, name)
 
 

@@ -59,6 +59,10 @@ BAD_PARAMETERS = {
     "early_stopping": (["a", 1], "an instance of 'bool'"),
     "validation_fraction": ([0, 1, 1.5, -0.1, "a"], "a float in the range (0.0, 1.0)"),
     "missing_targets": (["a", None, True], "a str among {'error', 'ignore'}"),
+    "half_life": (
+        [0, -1, "a", np.nan, np.inf, True],
+        "a float in the range (0.0, inf) or None",
+    ),
     "shuffle": (["a", 1], "an instance of 'bool'"),
     "random_state": (
         [-1, "a", 2.5, 2**32],
@@ -156,6 +160,7 @@ REAL_PARAMETERS = {
     "momentum": {"learning_rate": 0.01},
     "tol": {"learning_rate": 0.01},
     "validation_fraction": {"early_stopping": True, "random_state": 0},
+    "half_life": {"batch_size": None},
 }
 
 

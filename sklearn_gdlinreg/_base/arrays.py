@@ -42,6 +42,11 @@ def to_host(A):
     return A if is_numpy(A) else move_to(A, xp=np, device="cpu")
 
 
+def host_dtype(A):
+    """Return the type of an array as it is on the host, of NumPy."""
+    return A.dtype if is_numpy(A) else to_host(A[:0, ...]).dtype
+
+
 def shared_with_host(A):
     """Return an array that lies in the memory of the host as an ndarray of the same memory.
 

@@ -112,8 +112,11 @@ def check_data(estimator, X, y, *, reset=True, X_name="X", y_name="y"):
     X = check_features(
         estimator, X, name=X_name, accept_sparse="csr", ensure_all_finite=False, reset=reset
     )
-    options = {"ensure_2d": False, "ensure_all_finite": False, "input_name": y_name}
-    y = following(y, X, X.dtype, missing=True, **options)
+    # An array of floats is what scikit-learn would make of it.
+    ready = type(y) is np.ndarray is type(X) and y.dtype == X.dtype and y.size
+    if not ready:
+        options = {"ensure_2d": False, "ensure_all_finite": False, "input_name": y_name}
+        y = following(y, X, X.dtype, missing=True, **options)
     if y.ndim == 0 or y.ndim > 2:
         raise ValueError(
             f"{y_name} should be a 1d or 2d array, got an array of shape {y.shape} instead."

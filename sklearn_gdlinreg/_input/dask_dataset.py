@@ -32,6 +32,10 @@ class DaskData:
         self.n_rows, self.n_outputs = chunks.shape[0], chunks.n_outputs
         self.dtype = chunks.dtype
 
+    def weight_exponent(self, d):
+        """Return the power of two that chunks divide the weights of output d by."""
+        return self.chunks.exponent
+
     def parts(self, penalty):
         """Yield the rows of each group of outputs, as `reading.read_groups` takes them."""
         marks = [penalty.smooth_outputs[None, :]]

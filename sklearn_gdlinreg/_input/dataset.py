@@ -3,7 +3,8 @@
 Conventions: N rows, M features, D outputs.
 """
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -11,9 +12,18 @@ from scipy import sparse
 from sklearn.model_selection import train_test_split
 from sklearn.utils import assert_all_finite
 
-from .._base.arrays import namespace, same_place, shared_with_host, stored, take, to_host
+from .._base.arrays import (
+    namespace,
+    placed_like,
+    same_place,
+    shared_with_host,
+    stored,
+    take,
+    to_host,
+)
 from .._problem.loss import loss
 from .._problem.outputs import alike
+from .._rows.moments import MOST_HALVINGS
 from .checks import check_data, check_sample_weight
 from .containers import assert_finite_targets
 
@@ -30,6 +40,8 @@ class Data:
     observed : array of shape (N, D), bool, or None where all of it is
     gathered : (Rows, Moments) or None
         What is known of all these rows, as `_problem.reading.read` takes it.
+    half_life : float or None
+        The weight of a row is halved for every so much weight of later rows.
     """
 
     X: object
@@ -37,6 +49,7 @@ class Data:
     weight: np.ndarray | None
     observed: np.ndarray | None
     gathered: tuple | None = None
+    half_life: float | None = None
 
     @classmethod
     def of(cls, X, y, weight, *, missing_targets):
@@ -84,13 +97,14 @@ class Data:
     @property
     def whole(self):
         """X, Y and weight where all outputs are observed in all rows; else None."""
-        return (self.X, self.Y, self.weight) if self.observed is None else None
+        return (self.X, self.Y, self.output_weight(0)) if self.observed is None else None
 
     def take(self, rows):
         """Return some of the rows."""
         parts = (self.weight, self.observed)
         parts = [None if part is None else take(part, rows, axis=0) for part in parts]
-        return Data(take(self.X, rows, axis=0), take(self.Y, rows, axis=0), *parts)
+        some = Data(take(self.X, rows, axis=0), take(self.Y, rows, axis=0), *parts)
+        return replace(some, half_life=self.half_life)
 
     def wide(self):
         """Return the same in float64, for a loss that is asked for again and again."""
@@ -104,11 +118,30 @@ class Data:
 
     def output_weight(self, d):
         """Return the weight of each row for output d, (N,); None where all are alike."""
-        if self.observed is None:
-            return self.weight
-        xp = namespace(self.observed)
-        observed = xp.astype(self.observed[:, d], xp.float64)
-        return observed if self.weight is None else self.weight * observed
+        weight = self.weight
+        if self.observed is not None:
+            xp = namespace(self.observed)
+            observed = xp.astype(self.observed[:, d], xp.float64)
+            weight = observed if weight is None else weight * observed
+        if self.half_life is None:
+            return weight
+        return placed_like(faded(weight, self.n_rows, self.half_life), self.Y)
+
+    def n_halvings(self, outputs):
+        """Return how often these rows halve the weight of earlier ones, a float.
+
+        The outputs, an ndarray of int, are observed in the same rows.
+        """
+        weight = replace(self, half_life=None).output_weight(outputs[0])
+        total = float(self.n_rows)
+        with np.errstate(over="ignore"):
+            if weight is not None:
+                total = namespace(weight).sum(weight)
+            return float(np.float64(total) / self.half_life)
+
+    def weight_exponent(self, d):
+        """Return the power of two that Rows of output d divide their weights by."""
+        return exponent_of(self.output_weight(d))
 
     def groups(self, penalty=None):
         """Yield (outputs, weight) of the outputs that are observed in the same rows.
@@ -153,6 +186,29 @@ class Data:
         )
 
 
+def exponent_of(weight):
+    """Return the power of two that Rows divide weights by, which may be None."""
+    return 0 if weight is None else math.frexp(float(to_host(weight).max()))[1]
+
+
+def faded(weight, n_rows, half_life):
+    """Return weights that are halved for every half-life of weight of later rows, (N,).
+
+    Parameters
+    ----------
+    weight : array of shape (N,), or None for ones
+    n_rows : int, N
+    half_life : float
+    """
+    weight = np.ones(n_rows) if weight is None else to_host(weight)
+    with np.errstate(over="ignore"):
+        later = np.append(np.cumsum(weight[:0:-1])[::-1], 0.0)
+        n_halvings = later / half_life
+    # What is left is then nothing, or would be no normal float.
+    kept = n_halvings < MOST_HALVINGS
+    return np.where(kept, weight * np.exp2(-np.where(kept, n_halvings, 0.0)), 0.0)
+
+
 def hold_out(settings, data, given, rng):
     """Return the rows to learn from, and those to validate on: some of them, None, or given."""
     if not settings.early_stopping or given is not None:
@@ -166,8 +222,10 @@ def hold_out(settings, data, given, rng):
             f"early_stopping=True with validation_fraction={fraction:g} leaves no rows to "
             f"learn from or to validate on. Got {data.n_rows} samples."
         ) from error
-    learn, validate = map(data.take, rows)
+    # Those to learn from stay in their order where it has a meaning.
+    learn, validate = map(data.take, rows if data.half_life is None else map(np.sort, rows))
     learn.check_observed("learn from")
+    validate = replace(validate, half_life=None)
     validate.check_observed("validate on")
     # Those to learn from are checked as they are read.
     assert_all_finite(stored(validate.X), input_name="X")

@@ -103,6 +103,10 @@ CONSTRAINTS = {
         lambda value: isinstance(value, str) and value in ("error", "ignore"),
         "a str among {'error', 'ignore'}",
     ),
+    "half_life": (
+        lambda value: value is None or 0 < _as_float(value) < math.inf,
+        "a float in the range (0.0, inf) or None",
+    ),
     "shuffle": (_is_bool, "an instance of 'bool'"),
     "random_state": (
         lambda value: (
@@ -165,9 +169,13 @@ def _shown(value):
 def restored_on_error(estimator):
     """Leave the estimator as it was if anything is raised."""
     before = vars(estimator).copy()
+    lengths = {name: len(value) for name, value in before.items() if type(value) is list}
     try:
         yield
     except BaseException:
+        for name, length in lengths.items():
+            # Lists grow in place: a copy at each of many calls would take ever longer.
+            del before[name][length:]
         vars(estimator).clear()
         vars(estimator).update(before)
         raise

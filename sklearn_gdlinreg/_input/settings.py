@@ -30,6 +30,7 @@ class Settings:
     early_stopping: bool = False
     validation_fraction: float = 0.1
     missing_targets: str = "error"
+    half_life: float | None = None
     shuffle: bool = True
     verbose: int = 0
 
@@ -48,7 +49,18 @@ class Settings:
             given["learning_rate"] = None
         if _is_auto(given.get("average", "auto")):
             given["average"] = given["learning_rate"] is None
-        return cls(**{name: _plain(value, KINDS[name]) for name, value in given.items()})
+        settings = cls(**{name: _plain(value, KINDS[name]) for name, value in given.items()})
+        if settings.half_life is not None and settings.batch_size is not None:
+            raise ValueError(
+                "half_life is for full batches and exact streams, with batch_size=None. Got "
+                f"half_life={settings.half_life:g} and batch_size={settings.batch_size}."
+            )
+        return settings
+
+    @property
+    def exact(self):
+        """Whether `partial_fit` gives the answer of all rows so far."""
+        return self.automatic and self.batch_size is None
 
     @property
     def automatic(self):

@@ -58,7 +58,8 @@ class Stream:
     W, b : array of shape (M, D) and (D,), where to start
     fresh : bool
         Whether that start is no model yet, so that the mean of y is a better one.
-    batch_size : int
+    batch_size : int or None
+        With None, which is for a schedule alone, each chunk is one batch.
     penalty : Penalty
     centred : bool, whether there is an intercept
     average : bool
@@ -79,7 +80,8 @@ class Stream:
         if schedule is None:
             self.rule = self._automatic(batch_size)
         else:
-            self.rule = textbook_rule(penalty, batch_size, momentum, average=average)
+            self.rule = textbook_rule(penalty, batch_size or 1, momentum, average=average)
+        self._textbook = None if batch_size else {"momentum": momentum, "average": average}
         self.tail = TailAverage() if average else None
         self.sgd = None
         self.running = running
@@ -137,6 +139,8 @@ class Stream:
         if self.seed is not None:
             rows = np.random.default_rng([self.seed, self.t]).permutation(rows)
         weight = weight[rows]
+        if self._textbook is not None:
+            self.rule = textbook_rule(self.penalty, len(rows), **self._textbook)
         chunk = rows_of(X, Y, None, centred=False, scaled=False)
         X, Y = chunk.X, chunk.Y
         self._enter(chunk, rows, weight)
@@ -167,6 +171,7 @@ class Stream:
     def _enter(self, chunk, rows, weight):
         """See that there is an SGD over this chunk, Rows."""
         if type(self.sgd) is SGD_OF[type(chunk)]:
+            self.sgd.rule = self.rule
             self.sgd.enter(chunk)
             return
         M = self.W.shape[0]

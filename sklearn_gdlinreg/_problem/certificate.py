@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .._base.arrays import dot, namespace
+from .._base.rounding import EPS
 
 
 class Certificate(NamedTuple):
@@ -62,7 +63,7 @@ class Goal:
         return (objective > self._exact_fit) & (square > small)
 
 
-def optimality(V, G, losses, coordinates, off=0.0, rounded=0.0, objective=None):
+def optimality(V, G, losses, coordinates, off=0.0, rounded=0.0, objective=None, doubt=None):
     """Return how far each output is from its optimum, scale-free, (D,); 0 there.
 
     It is the smaller of LSQR's two measures (Paige & Saunders, 1982). One is the scale-free
@@ -86,15 +87,23 @@ def optimality(V, G, losses, coordinates, off=0.0, rounded=0.0, objective=None):
         What the losses rise by as the intercept is rounded to its type.
     objective : array of shape (D,), optional
         That of V and these losses, where it is known.
+    doubt : (array, array) of shape (D,), optional
+        By how much the norm of G and the losses may be wrong. The measure is then the largest
+        that they may be.
     """
     if objective is None:
         objective = coordinates.objective(V, losses)
     whole = objective + rounded
+    if doubt is not None:
+        whole = whole + doubt[1]
     G = _standard_gradient(V, G, coordinates)
     xp, exact = namespace(V), whole <= coordinates.noise
     some, whole = (xp.where(exact, 1.0, A) for A in (objective, whole))
     fits = whole / xp.maximum(coordinates.null_loss, whole)
     squares = dot(G, G) + off**2
+    if doubt is not None:
+        squares = (xp.sqrt(dot(G, G)) + doubt[0]) ** 2 + off**2
+        some = xp.maximum(some - doubt[1], EPS * doubt[1])
     return xp.sqrt(xp.where(exact, 0.0, xp.minimum(squares / some, fits)))
 
 
@@ -114,7 +123,8 @@ def certify(W, b, coordinates, passes, known=None):
     Parameters
     ----------
     W, b : array of shape (M, D) and (D,), in the units of X and Y
-    coordinates, passes : Coordinates and ByPasses
+    coordinates : Coordinates
+    passes : ByPasses, or ByMoments that stand for the data
     known : (G, losses) at W with the best intercept, or None
         What a pass over the data would say.
     """
@@ -127,7 +137,7 @@ def certify(W, b, coordinates, passes, known=None):
     rounded, off = xp.where(best, off**2, 0.0), xp.where(best, 0.0, off)
     losses = losses + off**2
     objective = coordinates.objective(V, losses)
-    found = optimality(V, G, losses, coordinates, off, rounded, objective)
+    found = optimality(V, G, losses, coordinates, off, rounded, objective, doubt=passes.doubt(V))
     objective = objective + rounded
     errors = losses + rounded
     if coordinates.penalty.has_l2:

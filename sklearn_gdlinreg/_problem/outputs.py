@@ -27,6 +27,7 @@ class Group:
     moments : ByMoments, of all rows or of a sample; None where passes alone are made
     passes : ByPasses
     metric : Plain, or the Factor in whose metric an automatic descent of a smooth penalty runs
+    gathered : Moments, with or without products; None where it is kept elsewhere
     with_all_rows : callable or None
         Where the metric is that of a sample: returns the Group with the metric of all rows.
     """
@@ -37,6 +38,7 @@ class Group:
     moments: object
     passes: object
     metric: object
+    gathered: object = None
     with_all_rows: object = None
 
 
@@ -58,6 +60,11 @@ class Groups:
 
     def __len__(self):
         return len(self.members)
+
+    @property
+    def n_features(self):
+        """The number of features, M."""
+        return self.members[0].coordinates.scale.shape[0]
 
     def split(self, A):
         """Return the part of an array that each group has."""

@@ -46,6 +46,9 @@ class ByMoments:
         digits of float64, or not even to within a tenth of itself.
     floor : array of shape (M,)
         The curvature of a move P is all rounding, of the data or of sums, up to P' floor P.
+    in_sums : float
+        The norm of the error that rounding of sums makes in H, about.
+    least_pivot : float, relative; a factor with a smaller one is shifted
     """
 
     by_passes = False
@@ -53,24 +56,30 @@ class ByMoments:
     def __init__(self, products, coordinates, rounding=EPS, *, sampled=False):
         M = coordinates.centre.shape[0]
         # A matrix of rounding errors of size eps has a norm of about eps * sqrt(M).
-        in_sums, steepest = 16 * rounding * math.sqrt(M), coordinates.steepest_square
+        self.in_sums, steepest = 16 * rounding * math.sqrt(M), coordinates.steepest_square
+        in_sums = self.in_sums
         self.flat = max(math.sqrt(EPS * M * steepest), 10 * in_sums * steepest)
-        self.floor = coordinates.rounding + in_sums * coordinates.square
         self.shift = min(max(SHIFT, LONGEST_OF_ROUNDING * in_sums * steepest), 100 * SHIFT)
+        self.least_pivot = LEAST_PIVOT * math.sqrt(rounding / EPS)
         self.rounding, self.sampled = rounding, sampled
         self.name = "sample" if sampled else "moments"
         inverse = coordinates.inverse_scale
-        self.null_loss = coordinates.null_loss
+        self.coordinates, self.null_loss = coordinates, coordinates.null_loss
         self.B = products[:, M:] * inverse
         self.H = products[:, :M] * inverse * inverse.T
         self.penalty = coordinates.penalty
         self.shape = self.B.shape
         self.work = M * M * self.shape[1]
 
+    @cached_property
+    def floor(self):
+        """What has been said of it above; a descent with a factor seldom asks."""
+        return self.coordinates.rounding + self.in_sums * self.coordinates.square
+
     def metric(self):
         """Return the Factor of half the Hessian, or those of outputs whose penalties differ."""
         ridges = self.penalty.half_gradient(namespace(self.H).ones_like(self.H[:, :1]))
-        arguments = LEAST_PIVOT * math.sqrt(self.rounding / EPS), self.shift
+        arguments = self.least_pivot, self.shift
         if self.penalty.one_l2:
             return Factor.of(self.H, ridges[:, 0], *arguments)
         outputs = range(ridges.shape[1])
@@ -92,6 +101,29 @@ class ByMoments:
         """Return H P, (M, D), and the curvatures p' H p of its columns, (D,)."""
         HP = self._times(P)
         return HP, dot(P, HP)
+
+
+class MomentsAlone(ByMoments):
+    """Moments that stand for the data, too, where these cannot be asked again.
+
+    Parameters are those of ByMoments.
+    """
+
+    def __init__(self, products, coordinates, rounding):
+        super().__init__(products, coordinates, rounding)
+        self._in_sums = self.in_sums * coordinates.steepest_square
+        if coordinates.rank == self.shape[0]:
+            # No correction by the data follows: a factor is used as long as it tells anything.
+            self.least_pivot = 10 * max(self._in_sums, float(coordinates.rounding.max()))
+
+    def precise(self):
+        """Return the same: there are no other gradients."""
+        return self
+
+    def doubt(self, V):
+        """Return by how much rounding may change the norm of G, and the losses, (D,) each."""
+        size = np.sqrt(self.null_loss) + np.sqrt(dot(V, V))
+        return self._in_sums * size, self._in_sums * size**2
 
 
 class ByPasses:
@@ -120,6 +152,9 @@ class ByPasses:
         self.residual = rows.precise_residual if precise else rows.residual
         self.name = name
         self.work = 2 * rows.n_entries * rows.n_outputs
+
+    def doubt(self, V):
+        """Return None: what the data say of a model is known but for its own rounding."""
 
     def precise(self):
         """Return the same with gradients in the widest float there is."""

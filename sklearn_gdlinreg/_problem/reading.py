@@ -24,6 +24,7 @@ import numpy as np
 from .._base.arrays import to_host
 from .._base.rounding import EPS
 from .._rows.containers import rows_of
+from .._rows.moments import FLOAT32_SUMS, MOST_COLUMNS_KEPT
 from .coordinates import Coordinates
 from .metric import DualFactor, Plain
 from .outputs import Group, Groups
@@ -117,7 +118,7 @@ def _dual(rows, moments, penalty):
     coordinates = Coordinates.of(moments, penalty=penalty, raw=False)
     passes = ByPasses(rows, coordinates, name="dual")
     metric = DualFactor.of_rows(rows, coordinates)
-    return Group(slice(None), penalty, coordinates, None, passes, metric)
+    return Group(slice(None), penalty, coordinates, None, passes, metric, moments)
 
 
 def _by_products(
@@ -145,7 +146,7 @@ def _by_products(
 
     if whitened and supplier is not None:
         metric = supplier.metric()
-        if supplier.rounding > EPS and not 0.0 < metric.longest < 1.0 / supplier.flat:
+        if supplier.rounding >= FLOAT32_SUMS and not 0.0 < metric.longest < 1.0 / supplier.flat:
             # Sums of float32 cannot tell whether H is singular.
             moments = _moments(rows, way)
             return _by_products(
@@ -153,7 +154,7 @@ def _by_products(
             )
     passes = ByPasses(rows, coordinates)
     more = more if supplier is not None else None
-    return Group(slice(None), penalty, coordinates, supplier, passes, metric, more)
+    return Group(slice(None), penalty, coordinates, supplier, passes, metric, moments, more)
 
 
 def _rows(X, Y, sample_weight, fit_intercept, raw):
@@ -164,7 +165,9 @@ def _moments(rows, way, *, rough=False):
     """Return the Moments that a way needs of all rows."""
     if way != "moments":
         return rows.column_moments()
-    return rows.moments(rough=True) if rough and rows.at_hand else rows.moments()
+    # Those that are kept with the model, for a stream to go on from, are exact.
+    kept = rows.n_features + rows.n_outputs <= MOST_COLUMNS_KEPT
+    return rows.moments(rough=True) if rough and rows.at_hand and not kept else rows.moments()
 
 
 def by_moments(moments, coordinates, *, sampled=False):

@@ -17,6 +17,7 @@ ADVICE = {
     "textbook": 'Increase max_iter, scale the features, or use learning_rate="auto".',
     "epochs": "Increase max_iter or tol.",
 }
+ADVICE["stream"] = ADVICE["exact"]
 
 
 class Validation:
@@ -53,7 +54,7 @@ class History:
     Parameters
     ----------
     max_iter, tol, n_iter_no_change, verbose : as in GDLinearRegression
-    kind : {"exact", "textbook", "epochs"}, how descent is done
+    kind : {"exact", "stream", "textbook", "epochs"}, how descent is done
     validation : Validation or None
     callback : callable or None
         Called after each iteration with a function that works out W and b; returns whether to
@@ -161,7 +162,7 @@ class History:
 
     def _shortfall(self):
         """Say why the descent ended short of tol, and what to change; None if it did not."""
-        exact, epochs = self.kind == "exact", self.kind == "epochs"
+        exact, epochs = self.kind in ("exact", "stream"), self.kind == "epochs"
         if self.tol == 0 and not exact:
             return None
         reached = f"optimality {self.optimality:.2e} is above tol={self.tol:g}"
@@ -172,7 +173,9 @@ class History:
             )
         if self.stop_reason == "max_iter":
             return f"Stopped at max_iter={self.max_iter}: {reached}. {ADVICE[self.kind]}"
-        enough = self._least if self.tol >= LEAST_TOL else GOOD
+        # A stream is asked for a model again and again, however few its rows.
+        asked = self.tol >= LEAST_TOL and self.kind != "stream"
+        enough = self._least if asked else GOOD
         if self.stop_reason == "precision" and self.optimality > enough and not self._rounded:
             return (
                 f"Rounding errors stopped the descent: {reached}. The features are "

@@ -136,7 +136,7 @@ class LossCurveDisplay(Display):
         models = [e.steps[-1][1] if hasattr(e, "steps") else e for e in estimators.values()]
         for model in models:
             check_is_fitted(model, "loss_curve_")
-        labels = {X_LABELS.get(getattr(m, "engine_", None), "Iteration") for m in models}
+        labels = {_x_label(m) for m in models}
         return cls(
             names=list(estimators),
             losses=[model.loss_curve_ for model in models],
@@ -204,6 +204,13 @@ class LossCurveDisplay(Display):
             ring = {**look, "markerfacecolor": "none", "markersize": 9}
             self.ax_.plot(steps[best], validation_losses[best], **ring)
         self.validation_lines_.append(validation_line)
+
+
+def _x_label(model):
+    """Return what the losses of a model have been counted by."""
+    if vars(model).get("moments_", {}).get("n_calls"):
+        return X_LABELS["stream"]
+    return X_LABELS.get(getattr(model, "engine_", None), "Iteration")
 
 
 def _pyplot(display):

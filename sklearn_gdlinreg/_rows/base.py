@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 from sklearn.utils import assert_all_finite
 
-from .._base.arrays import stored, take
+from .._base.arrays import namespace, stored, take
 from .._base.threads import blas_of_one_thread, count_threads
 from .._input.containers import assert_finite_targets
 from .moments import columns_of
@@ -130,6 +130,13 @@ class Rows:
                 for _ in range(n_threads)
             ]
         return self._outputs
+
+    @property
+    def n_weighted(self):
+        """How many of these rows carry weight."""
+        if not self.weighted:
+            return self.n_rows
+        return int(namespace(self.weight).count_nonzero(self.weight))
 
     @property
     def stored_unit(self):

@@ -19,6 +19,8 @@ from .kernels import (
 )
 from .moments import Moments
 
+# Where the squared mean of a feature is so many variances, products lose digits to it.
+FAR_OFF_ZERO = 16
 # Mean squares outside of TINY to 1 / TINY are about to lose digits to the range of floats.
 TINY = 1e-200
 
@@ -121,9 +123,14 @@ class CSRRows(Rows):
         moments = self.column_moments()
         M, D = self.n_features, self.n_outputs
         x_mean, y_mean = moments.mean[:M], moments.mean[M:]
+        (data, *places), Y, shift = self.csr(), self.Y, self._far_off_zero(moments)
+        if shift.any():
+            # In float64, and so the targets, which kernels take of one type.
+            data, Y = data - shift[places[0]], Y.astype(np.float64, copy=False)
+            x_mean = x_mean - shift
 
         def add(outputs, start, stop):
-            add_moments_sparse(*self.csr(), self.Y, self.weight, y_mean, *outputs, start, stop)
+            add_moments_sparse(data, *places, Y, self.weight, y_mean, *outputs, start, stop)
 
         parts = [[np.empty((M, M)), np.empty((M, D))]]
         gram, cross = (A / moments.weight for A in self._sum(add, parts))
@@ -133,6 +140,18 @@ class CSRRows(Rows):
         else:
             cross += np.outer(x_mean, y_mean)
         return replace(moments, products=np.concatenate([gram, cross], axis=1))
+
+    def _far_off_zero(self, moments):
+        """Return the means of features that are far off zero in all rows, (M,), and 0 of others.
+
+        Where all rows have an entry of it, a feature can be shifted as it is.
+        """
+        M = self.n_features
+        mean, variance = moments.mean[:M], moments.variance[:M]
+        far = (mean**2 > FAR_OFF_ZERO * variance) & (mean != 0) & self.centred
+        if far.any():
+            far &= self.density(counted=True) == 1.0
+        return np.where(far, mean, 0.0)
 
     def residual(self, V, offset, *, homogeneous=False):
         """Return sums over rows of w x r, (M, D), of w r and of w r ** 2, (D,) each.

@@ -4,15 +4,22 @@ Conventions: N rows, M features, D outputs, P = M + D columns of X and Y side by
 seen as ``z = (x - shift) * unit``, as `base` says.
 """
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .._base.arrays import namespace, take
-from .._base.rounding import EPS, rounding_of
+from .._base.arrays import is_numpy, namespace, take, to_host
+from .._base.rounding import EPS, rounded_to_20_bits, rounding_of
 
 # The relative rounding of products whose sums are made in float32, block by block.
 FLOAT32_SUMS = 2.0**-22
+# `fit` keeps the products of up to so many columns of X and y with its model: 1 MB.
+MOST_COLUMNS_KEPT = 500
+# After so many halvings a weight counts as none.
+MOST_HALVINGS = 1000
+# Variances outside of 2 ** -64 to 2 ** 64 call for another unit.
+FAR_OFF_UNIT = 64
 # A variance that is left below this share of that of all rows is rounding.
 LEFT_BY_ROUNDING = 256 * EPS
 
@@ -38,8 +45,8 @@ class Moments:
 
     Attributes
     ----------
-    n_rows : int
-    weight : float, the sum of the weights of the rows
+    n_rows : int, how many of them carry weight
+    weight : float, the sum of the weights of the rows, over ``2 ** exponent``
     mean : array of shape (P,), the mean of z
     variance : array of shape (P,)
         The mean square of z about the centre: the mean, or zero without an intercept.
@@ -50,6 +57,8 @@ class Moments:
     centred : bool, whether there is an intercept
     roundoff : float, the unit roundoff of the type that X came in
     rounding : float, the relative rounding of the products
+    exponent : int
+        Sums of huge weights are no floats; those of rows have a unit of their own.
     """
 
     n_rows: int
@@ -63,12 +72,13 @@ class Moments:
     centred: bool
     roundoff: float
     rounding: float = EPS
+    exponent: int = 0
 
     @classmethod
     def of(cls, rows, weight, mean, variance, products=None, rounding=EPS):
         """Return those of Rows, given what has been summed up."""
         return cls(
-            rows.n_rows, weight, mean, variance, products, rows.shift, rows.unit,
+            rows.n_weighted, weight, mean, variance, products, rows.shift, rows.unit,
             rows.n_features, rows.centred, rows.roundoff, rounding,
         )  # fmt: skip
 
@@ -84,25 +94,72 @@ class Moments:
             shift=shift, unit=unit,
         )  # fmt: skip
 
+    def near_its_mean(self):
+        """Return the same from near its mean and in units near its deviations, if far off."""
+        with np.errstate(divide="ignore"):
+            off_unit = np.abs(np.log2(self.variance)) > FAR_OFF_UNIT
+        off_unit &= self.variance > 0.0
+        off_zero = (self.mean**2 > self.variance) & (self.variance > 0.0) & self.centred
+        if not (off_zero | off_unit).any():
+            return self
+        shift, unit = self.shift + self.mean / self.unit, self.unit.copy()
+        shift = np.where(off_zero, rounded_to_20_bits(shift), self.shift)
+        exponent = np.frexp(np.sqrt(self.variance[off_unit]) / unit[off_unit])[1]
+        unit[off_unit] = np.ldexp(1.0, -np.clip(exponent, -500, 500))
+        return self.seen_from(shift, unit)
+
+    def in_one_frame(self, other):
+        """Return both from the shift of the heavier and in the larger of their units."""
+        frame = self if self.outweighs(other.weight, other.exponent) else other
+        shift, unit = frame.shift, np.minimum(self.unit, other.unit)
+
+        def seen(moments):
+            same = (moments.shift == shift).all() and (moments.unit == unit).all()
+            return moments if same else moments.seen_from(shift, unit)
+
+        return seen(self), seen(other)
+
+    def outweighs(self, weight, exponent):
+        """Whether these rows carry at least so much weight, over ``2 ** exponent``."""
+        largest = max(self.exponent, exponent)
+        own = math.ldexp(self.weight, self.exponent - largest)
+        return own >= math.ldexp(weight, exponent - largest)
+
     def merge(self, other):
-        """Return those of these rows and of others together (Chan, Golub & LeVeque, 1983)."""
-        weight = self.weight + other.weight
-        of_other = other.weight / weight
+        """Return those of these rows and of others together (Chan, Golub & LeVeque, 1983).
+
+        Both are seen from the same shift and unit.
+        """
+        exponent = max(self.exponent, other.exponent)
+        own, its = (math.ldexp(m.weight, m.exponent - exponent) for m in (self, other))
+        weight = own + its
+        of_own, of_other = own / weight, its / weight
         apart = other.mean - self.mean
-        between = of_other * (self.weight / weight) if self.centred else 0.0
+        # From the heavier: the other may be far off.
+        mean = self.mean + of_other * apart if own >= its else other.mean - of_own * apart
+        between = of_other * of_own if self.centred else 0.0
 
         def merged(ours, theirs, spread):
-            return ours + of_other * (theirs - ours) + between * spread
+            # A difference of the two would lose digits of the smaller.
+            return of_own * ours + of_other * theirs + between * spread
 
         products = self.products
         if products is not None:
             outer = apart[: self.n_features, None] * apart
             products = merged(products, other.products, outer)
         return replace(
-            self, n_rows=self.n_rows + other.n_rows, weight=weight,
-            mean=self.mean + of_other * apart,
+            self, n_rows=self.n_rows + other.n_rows, weight=weight, exponent=exponent,
+            roundoff=max(self.roundoff, other.roundoff), mean=mean,
+            rounding=math.hypot(max(self.rounding, other.rounding), EPS),
             variance=merged(self.variance, other.variance, apart**2), products=products,
         )  # fmt: skip
+
+    def faded(self, n_halvings):
+        """Return the same with weights halved so many times, which may be a fraction."""
+        n_halvings = min(n_halvings, MOST_HALVINGS)
+        whole = int(n_halvings)
+        weight = self.weight * 2.0 ** (whole - n_halvings)
+        return replace(self, weight=weight, exponent=self.exponent - whole)
 
     def subtract(self, other):
         """Return those of these rows but for some of them, whose moments the other is."""
@@ -123,6 +180,13 @@ class Moments:
             self, n_rows=self.n_rows - other.n_rows, weight=weight, mean=mean,
             variance=variance, products=products,
         )  # fmt: skip
+
+    def on_host(self):
+        """Return the same in the memory of the host."""
+        if is_numpy(self.mean):
+            return self
+        names = ("mean", "variance", "products", "shift", "unit")
+        return replace(self, **{name: to_host(getattr(self, name)) for name in names})
 
     def of_outputs(self, outputs):
         """Return the same of some of the outputs, given by an index array."""

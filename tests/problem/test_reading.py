@@ -17,6 +17,12 @@ from sklearn_gdlinreg._rows.containers import rows_of
 from sklearn_gdlinreg._rows.moments import FLOAT32_SUMS
 
 
+@pytest.fixture(autouse=True)
+def none_kept(monkeypatch):
+    """Let few columns be read as many are, of which no products are kept with a model."""
+    monkeypatch.setattr(reading, "MOST_COLUMNS_KEPT", 0)
+
+
 def rows(container, N, M, D, dtype=np.float64):
     """Return Rows of this shape; those of NumPy take no memory."""
     X, Y = (np.broadcast_to(dtype(1.0), (N, n)) for n in (M, D))
@@ -154,6 +160,22 @@ def test_float32_whose_factor_may_be_rounding_is_read_in_float64(rng):
         n_steps=1000, whitened=True,
     )  # fmt: skip
     assert group.moments.rounding == EPS
+
+
+def test_float32_products_serve_a_fit_of_every_digit(rng):
+    X = rng.standard_normal((2000, 20)) @ (np.eye(20) + 0.5 * rng.standard_normal((20, 20)))
+    y = X @ np.ones(20) + rng.standard_normal(2000)
+    X, y = X.astype(np.float32), y.astype(np.float32)
+    model = GDLinearRegression().fit(X, y)
+    expected = GDLinearRegression().fit(X.astype(float), y.astype(float))
+    np.testing.assert_allclose(model.coef_, expected.coef_, rtol=1e-6)
+
+
+def test_products_that_are_kept_are_exact(make_data, monkeypatch):
+    monkeypatch.setattr(reading, "MOST_COLUMNS_KEPT", 11)
+    assert problem(make_data, (300, 9), np.float32).moments.rounding == EPS
+    monkeypatch.setattr(reading, "MOST_COLUMNS_KEPT", 10)
+    assert problem(make_data, (300, 9), np.float32).moments.rounding == FLOAT32_SUMS
 
 
 def test_one_heavy_row_in_float32_is_read_in_float64(rng):

@@ -23,8 +23,8 @@ def moments_of(A, weight, centred, shift=None, unit=None, n_features=M):
     about = z - mean * centred
     products = about.T @ (weight[:, None] * about) / weight.sum()
     return Moments(
-        len(A), weight.sum(), mean, np.diagonal(products).copy(), products[:n_features],
-        shift, unit, n_features, centred, ROUNDOFF,
+        np.count_nonzero(weight), weight.sum(), mean, np.diagonal(products).copy(),
+        products[:n_features], shift, unit, n_features, centred, ROUNDOFF,
     )  # fmt: skip
 
 

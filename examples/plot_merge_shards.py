@@ -1,0 +1,155 @@
+"""
+==============================
+Shards that are merged exactly
+==============================
+
+Three million rows of 20 features lie in eight Parquet files, of half a gigabyte together. Two
+processes learn from one file at a time each. All that they send back is a fitted model, and
+`merge` makes one model of the eight: the one that `fit` gives on all rows.
+
+The two processes that learn and the one that merges may together take a quarter of the size of
+the files, beyond what their libraries take at the start. The system holds them to that. The
+example writes the files itself, in a temporary folder, and runs on Linux.
+"""
+
+import os
+import pickle
+import resource
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+# Arrow's own allocator reserves more than it uses; the system's does not.
+os.environ["ARROW_DEFAULT_MEMORY_POOL"] = "system"
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from joblib import Parallel, delayed
+
+from sklearn_gdlinreg import GDLinearRegression
+
+N_ROWS, N_FEATURES, ROWS_OF_A_GROUP, N_FILES = 3_000_000, 20, 15_000, 8
+N_PROCESSES = 2
+ALLOWED = 40  # megabytes, for each of the processes and for this one: 120 together
+
+# %%
+# Features in different units, each with an offset, and a target with noise of variance 1.
+
+rng = np.random.default_rng(0)
+unit = 10.0 ** rng.uniform(-6, 6, N_FEATURES)
+offset = 3 * rng.standard_normal(N_FEATURES)
+coef = rng.standard_normal(N_FEATURES)
+names = [f"x{j}" for j in range(N_FEATURES)]
+
+
+def rows(n):
+    """Return n rows of X and y."""
+    Z = rng.standard_normal((n, N_FEATURES)) + offset
+    return Z * unit, Z @ coef + rng.standard_normal(n)
+
+
+folder = tempfile.TemporaryDirectory()
+schema = pa.schema([(name, pa.float64()) for name in [*names, "y"]])
+paths = [Path(folder.name) / f"rows_{k}.parquet" for k in range(N_FILES)]
+for path in paths:
+    with pq.ParquetWriter(path, schema, compression="none", use_dictionary=False) as writer:
+        for _ in range(N_ROWS // N_FILES // ROWS_OF_A_GROUP):
+            X, y = rows(ROWS_OF_A_GROUP)
+            writer.write_table(pa.table([*X.T, y], schema=schema))
+size = sum(path.stat().st_size for path in paths) / 1e6
+allowed = (N_PROCESSES + 1) * ALLOWED
+print(f"{N_ROWS:,} rows, {N_FILES} files of {size:.0f} MB together, {allowed} MB allowed")
+
+# %%
+# Each process learns from a file, chunk by chunk. It returns the model and the most memory that
+# it took. Asking for more than is allowed is an error.
+
+
+def memory(field):
+    """Return a value of what the system says of this process, in megabytes."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line.split()[1] for line in lines if line.startswith(field))) * 1024 / 1e6
+
+
+@contextmanager
+def limited_memory():
+    """Hold this process to the memory that is allowed; yield a function that gives the peak."""
+    # Libraries reserve memory at their first calls.
+    GDLinearRegression().partial_fit(*rows(1000)).partial_fit(*rows(1000))
+    before, level = resource.getrlimit(resource.RLIMIT_DATA), memory("VmRSS")
+    limit = int((memory("VmData") + ALLOWED) * 1e6)
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, before[1]))
+    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    try:
+        yield lambda: memory("VmHWM") - level
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, before)
+
+
+def learn(path):
+    """Return the model of a file, and the peak of the memory that was taken, in megabytes."""
+    model = GDLinearRegression()
+    with limited_memory() as peak, pq.ParquetFile(path, pre_buffer=False) as file:
+        for batch in file.iter_batches(batch_size=ROWS_OF_A_GROUP, use_threads=False):
+            model.partial_fit(np.column_stack([batch[name] for name in names]), batch["y"])
+        return model, peak()
+
+
+# %%
+# Each model that comes back has a few kilobytes, whatever the number of rows.
+
+models, peaks = zip(*Parallel(N_PROCESSES)(delayed(learn)(path) for path in paths), strict=True)
+with limited_memory() as peak:
+    merged = GDLinearRegression().merge(*models)
+    taken = N_PROCESSES * max(peaks) + peak()
+    try:
+        pq.read_table(paths[0], use_threads=False)
+    except pa.ArrowMemoryError as failure:
+        print(f"reading one file at once: {type(failure).__name__}")
+folder.cleanup()
+print(f"peak memory: {taken:.0f} MB more than before, all processes together")
+print(f"a model that came back: {len(pickle.dumps(models[0])) / 1e3:.0f} kB")
+
+# %%
+# How near the models are: the mean squared distance from the predictions of the true
+# coefficients. Merging one model after the other shows how the error falls. That of least
+# squares on all rows so far is expected to be (n_features + 1) over their number.
+
+X_test, _ = rows(20_000)
+true = X_test @ (coef / unit)
+
+
+def error(model):
+    """Return the mean squared distance from the true predictions."""
+    return ((model.predict(X_test) - true) ** 2).mean()
+
+
+growing, errors = GDLinearRegression(), []
+for model in models:
+    errors.append(error(growing.merge(model)))
+print(f"error of one model: {error(models[0]):.1e}, of all merged: {error(merged):.1e}")
+
+plt.rcParams["font.size"] = 12
+figure, (above, below) = plt.subplots(2, 1, figsize=(6.4, 7.4), layout="constrained")
+figure.get_layout_engine().set(hspace=0.06)
+bars = {"all files": size, "allowed": allowed, "taken": taken}
+drawn = above.barh(list(bars), list(bars.values()), color=["0.6", "#E69F00", "#0072B2"])
+above.bar_label(drawn, fmt=" {:.0f} MB")
+above.invert_yaxis()
+above.set(
+    xlabel="MB", xlim=(0, 1.2 * size), title=f"Memory of {N_PROCESSES + 1} processes together"
+)
+n_merged = np.arange(1, N_FILES + 1)
+expected = (N_FEATURES + 1) / (n_merged * N_ROWS / N_FILES)
+below.plot(n_merged, expected, "--", color="0.4", label="least squares, expected")
+below.plot(n_merged, errors, "o-", color="#0072B2", label="merged models")
+below.set(
+    xlabel="models merged", ylabel="error", ylim=(0, None), title="Each model adds what it knows"
+)
+below.legend(frameon=False)
+below.grid(alpha=0.3)
+figure.savefig("merge_shards.png", dpi=150)
+print("saved merge_shards.png")
+plt.show()

@@ -1,0 +1,226 @@
+"""Exact streams: from a chunk of rows, or from other models, to the model of all rows so far.
+
+What has been learnt is kept in the model as `moments_`, plain values and arrays; see
+`_stream.learnt`. Nothing of it is changed in place: a call that fails leaves a model as it was.
+
+Conventions: M features, D outputs; W (M, D), b (D,).
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from ._base.arrays import host_dtype, placed_like, take, to_host
+from ._base.rounding import EPS
+from ._fit import penalty_of
+from ._input.settings import Settings
+from ._linear_model import fitted_coef, solution
+from ._problem.loss import predict
+from ._report.history import History
+from ._report.returned_model import finish
+from ._solvers.iterates import side_by_side
+from ._stream.kept import learnt_by, state_of
+from ._stream.learnt import Learnt
+from ._stream.solution import descend, groups_of
+
+# What models must have in common to be merged.
+SHARED = "alpha", "l1_ratio", "fit_intercept", "positive"
+# Products of more features than these would take more than 1 GiB.
+MOST_FEATURES = 11_585
+
+
+# What overflows is seen in the results, and reported with its cause.
+@np.errstate(over="ignore", invalid="ignore")
+def learn_exactly(estimator, settings, y, data):
+    """Let an estimator learn from a chunk of rows, Data; return the History of the descent."""
+    before = learnt_by(estimator, settings)
+    _check_shape(before, data)
+    n_calls = estimator.moments_["n_calls"] if before is not None else 0
+    if n_calls == 0:
+        estimator.loss_curve_, estimator.t_ = [], 0
+    centred = settings.fit_intercept
+    fading = replace(data, half_life=settings.half_life)
+    chunk = learnt = Learnt.of_data(fading, centred=centred, before=before)
+    loss = _loss_before(estimator, before, chunk, data)
+    if before is not None:
+        learnt = before.merge(chunk, fading.n_halvings if settings.half_life else None)
+    history = store_learnt(estimator, settings, learnt, y, host_dtype(data.Y), n_calls + 1)
+    estimator.loss_curve_.append(loss)
+    return history
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def merge(estimator, others):
+    """Let an estimator take in what others have learnt; return the History of the descent.
+
+    Parameters
+    ----------
+    estimator : GDLinearRegression, fitted or not
+    others : tuple of GDLinearRegression
+    """
+    settings = Settings.of(estimator)
+    if not others:
+        raise TypeError("merge needs at least one other model. Got none.")
+    learnt = learnt_by(estimator, _exact(settings, "the model that takes in others"))
+    like = estimator if learnt is not None else others[0]
+    for k, other in enumerate(others):
+        its = _learnt_by_other(other, k, like, settings)
+        learnt = its if learnt is None else learnt.merge(its)
+    state = vars(estimator).get("moments_")
+    if like is not estimator:
+        for name in ("n_features_in_", "feature_names_in_"):
+            if name in vars(like):
+                setattr(estimator, name, getattr(like, name))
+    coef, n_calls = fitted_coef(like), state["n_calls"] if state is not None else 0
+    if n_calls == 0:
+        estimator.loss_curve_, estimator.t_ = [], 0
+    dtype = to_host(coef).dtype
+    return store_learnt(estimator, settings, learnt, coef, dtype, n_calls)
+
+
+def _exact(settings, who):
+    """Return settings if they are those of an exact stream whose rows all count alike."""
+    for name, got, allowed in (
+        ("batch_size", settings.batch_size, None),
+        ("learning_rate", settings.learning_rate, None),
+        ("half_life", settings.half_life, None),
+    ):
+        if got is not allowed:
+            needed = '"auto"' if name == "learning_rate" else "None"
+            raise ValueError(f"merge needs {name}={needed}. Got {got!r} for {who}.")
+    return settings
+
+
+def _learnt_by_other(other, k, like, settings):
+    """Return what a model to be merged has learnt; raise if it does not go with the others."""
+    who = f"model {k} of those to be merged"
+    if not hasattr(other, "partial_fit") or not hasattr(other, "half_life"):
+        raise TypeError(f"merge takes models of GDLinearRegression. Got {type(other)} as {who}.")
+    own = _exact(Settings.of(other), who)
+    for name in SHARED:
+        if not np.array_equal(getattr(own, name), getattr(settings, name)):
+            raise ValueError(
+                f"{name} must be that of the model that takes in others, "
+                f"{getattr(settings, name)!r}. Got {getattr(own, name)!r} for {who}."
+            )
+    learnt = learnt_by(other, own)
+    if learnt is None:
+        raise ValueError(f"Call fit or partial_fit before merge: {who} has learnt nothing yet.")
+    names = [vars(model).get("feature_names_in_") for model in (like, other)]
+    named = all(each is not None for each in names)
+    if named and not np.array_equal(*names):
+        raise ValueError(
+            f"Features must have the names of those so far, {list(names[0])}. Got "
+            f"{list(names[1])} for {who}."
+        )
+    for name in ("coef_", "intercept_"):
+        expected, got = (np.shape(vars(model)["moments_"][name]) for model in (like, other))
+        if got != expected:
+            raise ValueError(
+                f"{name} must have the shape {expected} that it has so far. Got {got} for {who}."
+            )
+    return learnt
+
+
+def _check_shape(before, data):
+    """Raise if a chunk does not go on with what has been learnt, or is too wide."""
+    M, D = data.X.shape[1], data.n_outputs
+    if M > MOST_FEATURES:
+        raise ValueError(
+            f"The products of {M} features take {8 * M**2 / 2**30:.1f} GiB, and partial_fit "
+            f"with batch_size=None keeps those of at most {MOST_FEATURES}, 1 GiB. Set "
+            "batch_size to learn in mini-batches."
+        )
+    if before is None:
+        return
+    expected = before.n_features, before.n_outputs
+    for name, got, kept, what in zip(
+        ("X", "y"), (M, D), expected, ("features", "outputs"), strict=True
+    ):
+        if kept is not None and got != kept:
+            raise ValueError(
+                f"{name} must keep its {kept} {what} between calls of partial_fit. Got {got}."
+            )
+
+
+def _loss_before(estimator, before, chunk, data):
+    """Return the mean loss of a chunk before it is learnt from, summed over outputs, a float.
+
+    An output that has not been observed before is predicted by its mean in the chunk, or by 0
+    without an intercept.
+    """
+    known, loss, W = set(), 0.0, None
+    if before is not None:
+        known = {d for outputs, m in before.members if m is not None for d in outputs}
+        W = np.atleast_2d(estimator.moments_["coef_"]).T.astype(np.float64)
+        b = np.atleast_1d(estimator.moments_["intercept_"]).astype(np.float64)
+    for (outputs, moments), (_, weight) in zip(chunk.members, data.groups(), strict=True):
+        if moments is None:
+            continue
+        old = np.array([d for d in outputs if d in known], dtype=int)
+        new = np.flatnonzero([d not in known for d in outputs]) + moments.n_features
+        loss += float((moments.variance[new] / moments.unit[new] ** 2).sum())
+        if len(old):
+            loss += _mean_square(data, old, W[:, old], b[old], weight)
+    return loss
+
+
+def _mean_square(data, outputs, W, b, weight):
+    """Return the mean squared error of a model on a chunk, summed over these outputs."""
+    wide = data.wide()
+    Y = wide.Y if len(outputs) == data.n_outputs else take(wide.Y, outputs, axis=1)
+    error = to_host(predict(wide.X, *(placed_like(A, Y) for A in (W, b))) - Y)
+    square = np.einsum("nd,nd->n", error, error)
+    return float(
+        square.mean() if weight is None else np.average(square, weights=to_host(weight))
+    )
+
+
+def _model_of(estimator, settings, learnt, dtype, history):
+    """Return W and b, in a type, and the last steps, (D,); zeros of outputs not yet observed."""
+    state, M, D = vars(estimator).get("moments_"), learnt.n_features, learnt.n_outputs
+    penalty, seen = penalty_of(settings, D), learnt.observed
+    if M is None:
+        M = estimator.n_features_in_
+    start = np.zeros((M, D))
+    if state is not None and not penalty.smooth:
+        start = np.atleast_2d(state["coef_"]).T.astype(np.float64)
+    if not len(seen):
+        history.certified(0.0, 0.0, EPS)
+        history.stop("tol")
+        return np.zeros((M, D), dtype), np.zeros(D, dtype), np.zeros(D)
+    groups = groups_of(learnt, penalty)
+    parts = zip(groups, groups.split(start[:, seen]), strict=True)
+    runs = [descend(part, group, history.limits) for group, part in parts]
+    found = history.follow(side_by_side(groups, runs))
+    model = finish(found.W, found.b, found.known, groups, dtype, history, automatic=True)
+    if len(seen) == D:
+        return *model, found.step
+    W, b, step = np.zeros((M, D), dtype), np.zeros(D, dtype), np.zeros(D)
+    (W[:, seen], b[seen]), step[seen] = model, found.step
+    return W, b, step
+
+
+def store_learnt(estimator, settings, learnt, like, dtype, n_calls):
+    """Set the attributes of the model that moments give; return the History of the descent.
+
+    Parameters
+    ----------
+    estimator : GDLinearRegression
+    settings : Settings
+    learnt : Learnt
+    like : array of one dimension where y has one; coef_ is to be of its library and device
+    dtype : float32 or float64 of NumPy
+    n_calls : int, the calls of partial_fit so far
+    """
+    history = History(max_iter=settings.max_iter, tol=settings.tol, kind="stream")
+    W, b, step = _model_of(estimator, settings, learnt, dtype, history)
+    vars(estimator).update(solution(W, b, like, np.dtype(dtype)))
+    for name in ("validation_loss_curve_", "_stream", "_features"):
+        vars(estimator).pop(name, None)
+    step = float(step[0]) if like.ndim == 1 else placed_like(step, like)
+    estimator.learning_rate_, estimator.engine_ = step, "moments"
+    estimator.n_iter_, estimator.t_ = n_calls, estimator.t_ + history.limits.n_done
+    estimator.optimality_, estimator.stop_reason_ = history.optimality, history.stop_reason
+    estimator.moments_ = state_of(estimator, settings, learnt, n_calls)
+    return history

@@ -1,0 +1,80 @@
+"""What a model keeps of the rows that it has learnt from exactly, as its `moments_`.
+
+They are plain values and arrays, so that a model can be pickled, and read by skops: the
+moments of the rows, as `learnt` has them; the model that they have given, to tell whether it has
+been changed since; and the number of calls of `partial_fit`, 0 after `fit`.
+"""
+
+import numpy as np
+
+from .._base.arrays import to_host
+from .._linear_model import fitted_coef
+from .._rows.moments import MOST_COLUMNS_KEPT
+from .learnt import Learnt
+
+
+def keep_learnt(estimator, settings, groups, data):
+    """Let a fitted model keep what `fit` has learnt of its rows, where a stream may go on."""
+    exact = settings.automatic and not settings.early_stopping
+    if exact and groups.n_features + data.n_outputs <= MOST_COLUMNS_KEPT:
+        learnt = Learnt.of_groups(groups, data)
+        estimator.moments_ = state_of(estimator, settings, learnt, 0, packed=True)
+
+
+def learnt_by(estimator, settings):
+    """Return what an estimator has learnt exactly, or None if it has learnt nothing yet.
+
+    Raises
+    ------
+    ValueError
+        If what it has learnt is not known exactly, or does not go with its parameters and
+        coefficients any more.
+    """
+    state = vars(estimator).get("moments_")
+    if state is None:
+        if fitted_coef(estimator) is not None:
+            raise ValueError(_why_not_exact(estimator))
+        return None
+    if state["fit_intercept"] != settings.fit_intercept:
+        raise ValueError(
+            f"fit_intercept must stay what it was for the rows so far. Expected "
+            f"{state['fit_intercept']}. Got {settings.fit_intercept}."
+        )
+    for name in ("coef_", "intercept_"):
+        kept, now = state[name], vars(estimator).get(name)
+        now = fitted_coef(estimator) if name == "coef_" and now is not None else now
+        if now is not None and not np.array_equal(to_host(now), kept):
+            raise ValueError(
+                f"{name} has been set by hand, and an exact stream gives what the rows say. "
+                "Set batch_size to go on from coefficients, or call fit with warm_start=True."
+            )
+    return Learnt.of_state(state["members"])
+
+
+def _why_not_exact(estimator):
+    """Say why a fitted model does not know all that its rows say."""
+    known = vars(estimator)
+    if known.get("engine_") in ("mini-batch", "stream"):
+        how = "by mini-batches"
+    elif "validation_loss_curve_" in known:
+        how = "with early_stopping=True"
+    elif sum(np.shape(np.atleast_2d(to_host(fitted_coef(estimator))))) > MOST_COLUMNS_KEPT:
+        how = f"to more than {MOST_COLUMNS_KEPT} columns of X and y"
+    else:
+        how = "with a numeric learning_rate, or its moments_ have been deleted"
+    return (
+        f"The model was fitted {how}, and so does not keep the products of all rows that an "
+        "exact stream goes on from. Give these rows to partial_fit of a new model, which gives "
+        "the same answer as fit, or set batch_size to go on in mini-batches."
+    )
+
+
+def state_of(estimator, settings, learnt, n_calls, *, packed=False):
+    """Return what a model keeps of what it has learnt."""
+    return {
+        "members": learnt.state(packed=packed),
+        "fit_intercept": settings.fit_intercept,
+        "coef_": np.array(to_host(estimator.coef_)),
+        "intercept_": np.array(to_host(estimator.intercept_)),
+        "n_calls": n_calls,
+    }

@@ -1,0 +1,182 @@
+"""What an exact stream knows of all rows so far: their moments, for each group of outputs.
+
+Moments add up: those of two chunks give those of both (Chan, Golub & LeVeque, 1983), whatever
+the chunks. Outputs are in one group as long as they are observed in the same rows; a chunk in
+which they are not splits the group, and both parts go on from what it knew.
+
+Conventions: M features, D outputs, P = M + D columns, of X and Y side by side.
+"""
+
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+from scipy.linalg import lapack
+
+from .._base.arrays import take, to_host
+from .._input.dataset import exponent_of
+from .._rows.containers import rows_of
+from .._rows.moments import Moments
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """The moments of all rows so far; a value.
+
+    Attributes
+    ----------
+    members : list of (outputs, Moments or None)
+        The outputs of each group, an ndarray of int, and what is known of their rows: None where
+        they have not been observed yet.
+    """
+
+    members: list
+
+    @classmethod
+    def of_data(cls, data, *, centred, before=None):
+        """Return what a chunk says, Data.
+
+        Parameters
+        ----------
+        data : Data
+        centred : bool, whether there is an intercept
+        before : Learnt or None
+            What has been learnt before. The chunk is seen from where those rows are, if they
+            carry more weight: it is then cheaper to read.
+        """
+        members = []
+        for outputs, weight in data.groups():
+            outputs = np.arange(data.n_outputs)[outputs]
+            origin = None if before is None else before.origin_of(outputs, weight, data)
+            members.append((outputs, _moments(data, outputs, weight, centred, origin)))
+        return cls(members)
+
+    @classmethod
+    def of_groups(cls, groups, data):
+        """Return what a fit to Data has looked at, given its Groups."""
+        members = []
+        for group in groups:
+            outputs, moments = np.arange(data.n_outputs)[group.outputs], group.gathered
+            if moments.products is None:
+                moments = group.passes.rows.moments()
+            exponent = data.weight_exponent(outputs[0])
+            moments = replace(moments.on_host(), exponent=exponent)
+            members.append((outputs, moments.near_its_mean()))
+        return cls(members)
+
+    @property
+    def n_outputs(self):
+        """The number of outputs, D."""
+        return sum(len(outputs) for outputs, _ in self.members)
+
+    @property
+    def n_features(self):
+        """The number of features, or None where no output has been observed."""
+        return next((m.n_features for _, m in self.members if m is not None), None)
+
+    @property
+    def observed(self):
+        """The outputs that have been observed, in order, an ndarray of int."""
+        some = [outputs for outputs, moments in self.members if moments is not None]
+        return np.sort(np.concatenate(some)) if some else np.empty(0, dtype=int)
+
+    def origin_of(self, outputs, weight, data):
+        """Return the (shift, unit) from which a chunk, Data, is seen; None for its own.
+
+        The outputs are observed in the same rows, which have these weights.
+        """
+        for known, moments in self.members:
+            if moments is None or not np.array_equal(known, outputs):
+                continue
+            if data.half_life is not None:
+                moments = moments.faded(data.n_halvings(outputs))
+            exponent, total = exponent_of(weight), float(data.n_rows)
+            if weight is not None:
+                total = float(np.ldexp(to_host(weight), -exponent).sum())
+            if moments.outweighs(total, exponent):
+                return moments.shift, moments.unit
+        return None
+
+    def merge(self, other, n_halvings=None):
+        """Return what both know together.
+
+        Parameters
+        ----------
+        other : Learnt
+        n_halvings : callable or None
+            Given outputs that are observed in the same rows of the other, how many times the
+            weight of these rows here is halved first, a float.
+        """
+        members = []
+        for outputs, moments in self.members:
+            for its_outputs, its_moments in other.members:
+                common, parts = outputs, (moments, its_moments)
+                if not np.array_equal(outputs, its_outputs):
+                    common, *of_each = np.intersect1d(outputs, its_outputs, return_indices=True)
+                    parts = map(_of_outputs, parts, of_each)
+                if len(common):
+                    before, now = parts
+                    if n_halvings is not None and before is not None:
+                        before = before.faded(n_halvings(common))
+                    members.append((common, _merged(before, now)))
+        return Learnt(members)
+
+    def state(self, *, packed=False):
+        """Return the same as a list of dict of plain values and arrays, to be kept in a model.
+
+        With ``packed``, of products X'X one triangle alone.
+        """
+        members = []
+        for outputs, moments in self.members:
+            known = None
+            if moments is not None:
+                known = {f.name: getattr(moments, f.name) for f in fields(moments)}
+                if packed:
+                    M, products = moments.n_features, known.pop("products")
+                    known["triangle"] = lapack.dtrttp(products[:, :M])[0]
+                    known["cross"] = products[:, M:].copy()
+            members.append({"outputs": outputs, "moments": known})
+        return members
+
+    @classmethod
+    def of_state(cls, state):
+        """Return what `state` has been given for."""
+        members = []
+        for member in state:
+            known = member["moments"]
+            if known is not None:
+                known = dict(known)
+                if "triangle" in known:
+                    upper = lapack.dtpttr(known["n_features"], known.pop("triangle"))[0]
+                    products = upper + np.triu(upper, 1).T
+                    known["products"] = np.concatenate([products, known.pop("cross")], axis=1)
+                known = Moments(**known)
+            members.append((member["outputs"], known))
+        return cls(members)
+
+
+def _moments(data, outputs, weight, centred, origin):
+    """Return the Moments of a chunk for some outputs; None where none of its rows counts."""
+    if weight is not None and not (to_host(weight) > 0).any():
+        return None
+    Y = data.Y if len(outputs) == data.n_outputs else take(data.Y, outputs, axis=1)
+    try:
+        moments = rows_of(data.X, Y, weight, centred=centred, origin=origin).moments()
+    except ValueError:
+        if origin is None:
+            raise
+        # The squares of values may overflow in the unit of those before.
+        moments = rows_of(data.X, Y, weight, centred=centred).moments()
+    moments, exponent = moments.on_host().near_its_mean(), exponent_of(weight)
+    return replace(moments, exponent=exponent) if exponent else moments
+
+
+def _of_outputs(moments, outputs):
+    return None if moments is None else moments.of_outputs(outputs)
+
+
+def _merged(moments, other):
+    """Return the Moments of the rows of both, either of which may be None."""
+    if moments is None or other is None:
+        return other if moments is None else moments
+    moments, other = moments.in_one_frame(other)
+    return moments.merge(other).near_its_mean()

@@ -1,0 +1,77 @@
+"""The model that the moments of all rows so far give, with a certificate of their own.
+
+Nothing is asked of the data: gradients, losses and the certificate follow from moments, and the
+certificate takes into account what rounding may have done to them.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from .._base.arrays import dot
+from .._problem.certificate import optimality
+from .._problem.coordinates import Coordinates
+from .._problem.metric import Plain
+from .._problem.outputs import Group, Groups, alike
+from .._problem.quadratic import MomentsAlone
+from .._rows.moments import without_rounding
+from .._solvers.conjugate import SMALL, exact_steps
+from .._solvers.iterates import LEAST_TOL, Iterate, Solution
+
+
+def groups_of(learnt, penalty):
+    """Return the Groups of all outputs that have been observed, counting these alone.
+
+    Parameters
+    ----------
+    learnt : Learnt
+    penalty : Penalty, of all outputs
+    """
+    members, seen = [], learnt.observed
+    for outputs, moments in learnt.members:
+        if moments is None:
+            continue
+        marks = [penalty.smooth_outputs[None, outputs]] if penalty.has_l1 else []
+        for part in alike(*marks) if marks else [slice(None)]:
+            some = moments if isinstance(part, slice) else moments.of_outputs(part)
+            chosen = outputs[part]
+            own = penalty if len(chosen) == learnt.n_outputs else penalty.of_outputs(chosen)
+            members.append(_group(np.searchsorted(seen, chosen), some, own))
+    return Groups(members)
+
+
+def _group(outputs, moments, penalty):
+    """Return the Group of outputs that have these Moments."""
+    if moments.centred:
+        frame = moments.shift, moments.unit, moments.roundoff
+        variance = without_rounding(moments.variance, moments.mean, *frame)
+        moments = replace(moments, variance=variance)
+    coordinates = Coordinates.of(moments, penalty=penalty, raw=False)
+    supplier = MomentsAlone(moments.products, coordinates, moments.rounding)
+    metric = supplier.metric() if penalty.smooth else Plain()
+    return Group(outputs, penalty, coordinates, None, supplier, metric)
+
+
+def descend(W, group, limits):
+    """Descend a group of outputs from W, (M, D), by moments alone; a solver.
+
+    In the metric of H itself an exact step has length 1 and leads to the minimum; another one
+    takes care of rounding. Where H may be singular, or the penalty has no gradient, it takes the
+    steps of `exact_steps`.
+    """
+    metric, supplier, coordinates = group.metric, group.passes, group.coordinates
+    if metric.longest == 0.0:
+        return (yield from exact_steps(W, group, limits))
+    V = metric.direction(supplier.B)
+    G, _ = supplier.gradient(V)
+    correction = metric.direction(G)
+    if not dot(correction, correction).sum() <= SMALL**2 * dot(V, V).sum():
+        return (yield from exact_steps(W, group, limits))
+    V += correction
+    G, losses = supplier.gradient(V)
+    loss, model = float(losses @ coordinates.loss_unit), coordinates.to_model(V)
+    yield Iterate(loss, lambda: model)
+    found = optimality(V, G, losses, coordinates)
+    reason = "tol" if found.max() <= max(limits.tol, LEAST_TOL) else "precision"
+    step = np.full(losses.shape, 0.5)
+    return Solution(*model, loss, step, 1, reason, supplier.name, known=(G, losses))
