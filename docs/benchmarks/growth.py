@@ -3,7 +3,8 @@
 Twenty unscaled features, one output. Each fit has a process of its own, so that its peak of
 memory is its own: what it held above X and y. Batches are of 256 rows, three epochs;
 `partial_fit` makes one pass in chunks of 10,000. "stream" has the rate of `partial_fit` in
-chunks of 1,000 rows.
+chunks of 1,000 rows, "row" in calls of one row, "chunk" of a few rows with many features. The
+exact peer is asked for its answer after each call, as ours gives it.
 
 Run `python docs/benchmarks/growth.py [--case NAME ...] [--quick] [--json FILE]`.
 """
@@ -33,12 +34,20 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_gdlinreg import GDLinearRegression
 
+try:
+    from sklearnex.linear_model import IncrementalLinearRegression
+except ImportError:
+    IncrementalLinearRegression = None
+
 N_FEATURES, CHUNK = 20, 10_000
-CASES = {"10^4": 10**4, "10^5": 10**5, "10^6": 10**6, "10^7": 10**7, "stream": None}
+# Rows, features and outputs of a call of partial_fit.
+CALLS = {"stream": (1000, 50, 5), "row": (1, 50, 1), "chunk": (10, 500, 1)}
+CASES = {"10^4": 10**4, "10^5": 10**5, "10^6": 10**6, "10^7": 10**7, **CALLS}
 MODELS = {
     OURS: GDLinearRegression(),
     f"{OURS}(batch_size=256)": GDLinearRegression(batch_size=256, max_iter=3, tol=0),
-    f"{OURS}, partial_fit": GDLinearRegression(batch_size=256),
+    f"{OURS}, partial_fit": GDLinearRegression(),
+    f"{OURS}(batch_size=256), partial_fit": GDLinearRegression(batch_size=256),
     "Ridge(cholesky)": Ridge(1e-10, solver="cholesky"),
     "LinearRegression": LinearRegression(),
     "StandardScaler + SGDRegressor": make_pipeline(
@@ -84,20 +93,36 @@ def growth(n):
     return with_ratios(rows)
 
 
-def rate(at_least, n=1000, m=50, d=5):
+def learn_and_ask(model, X, y):
+    """Learn, and have the coefficients worked out where a model waits to be asked for them."""
+    model.partial_fit(X, y)
+    return getattr(model, "coef_", None)
+
+
+def rate(at_least, n, m, d):
     """Return the rows of how fast `partial_fit` learns from small chunks."""
     rng = np.random.default_rng(0)
-    X = rng.standard_normal((n, m))
-    Y = X @ rng.standard_normal((m, d)) + rng.standard_normal((n, d))
+    X = rng.standard_normal((n + 1000, m))
+    Y = X @ rng.standard_normal((m, d)) + rng.standard_normal((n + 1000, d))
+    if d == 1:
+        Y = Y[:, 0]
+    sgd = SGDRegressor()
     models = {
         OURS: GDLinearRegression(),
         f"{OURS}(batch_size=256)": GDLinearRegression(batch_size=256),
-        "MultiOutputRegressor(SGDRegressor())": MultiOutputRegressor(SGDRegressor()),
+        "SGDRegressor" if d == 1 else "MultiOutputRegressor(SGDRegressor())": (
+            sgd if d == 1 else MultiOutputRegressor(sgd)
+        ),
     }
+    if IncrementalLinearRegression is not None:
+        models["intelex IncrementalLinearRegression"] = IncrementalLinearRegression()
+    for model in models.values():  # nobody measures the first rows of a stream
+        model.partial_fit(X[n:], Y[n:])
+    X, Y = X[:n], Y[:n]
     seconds = dict.fromkeys(models, np.inf)
     for _ in range(3):  # side by side
         for name, model in models.items():
-            took = fastest(lambda model=model: model.partial_fit(X, Y), at_least)
+            took = fastest(lambda model=model: learn_and_ask(model, X, Y), at_least)
             seconds[name] = min(seconds[name], took)
     column = "a chunk (ms)"
     rows = [
@@ -109,9 +134,11 @@ def rate(at_least, n=1000, m=50, d=5):
 
 def measure(name, arguments, rates):
     """Return the case."""
-    if name == "stream":
-        rows = rate(0.05 if arguments.quick else 0.5)
-        return {name: {"title": "chunks of 1,000 rows, M=50, D=5", "rows": rows}}
+    if name in CALLS:
+        n, m, d = CALLS[name]
+        rows = rate(0.05 if arguments.quick else 0.5, n, m, d)
+        title = f"calls of {n:,} row{'s' * (n > 1)}, M={m}, D={d}"
+        return {name: {"title": title, "rows": rows}}
     n = CASES[name]
     if arguments.quick and n > 10**5:
         return {}
