@@ -8,15 +8,13 @@ processes learn from one file at a time each. All that they send back is a fitte
 `merge` makes one model of the eight: the one that `fit` gives on all rows.
 
 The two processes that learn and the one that merges may together take a quarter of the size of
-the files, beyond what their libraries take at the start. The system holds them to that. The
-example writes the files itself, in a temporary folder, and runs on Linux.
+the files, beyond what their libraries take at the start. Taking more is an error. The example
+writes the files itself, in a temporary folder, and runs on Linux.
 """
 
 import os
 import pickle
-import resource
 import tempfile
-from contextlib import contextmanager
 from pathlib import Path
 
 # Arrow's own allocator reserves more than it uses; the system's does not.
@@ -64,7 +62,7 @@ print(f"{N_ROWS:,} rows, {N_FILES} files of {size:.0f} MB together, {allowed} MB
 
 # %%
 # Each process learns from a file, chunk by chunk. It returns the model and the most memory that
-# it took. Asking for more than is allowed is an error.
+# it took.
 
 
 def memory(field):
@@ -73,41 +71,44 @@ def memory(field):
     return int(next(line.split()[1] for line in lines if line.startswith(field))) * 1024 / 1e6
 
 
-@contextmanager
-def limited_memory():
-    """Hold this process to the memory that is allowed; yield a function that gives the peak."""
+def measured_memory():
+    """Begin to measure; return a function that gives the peak since then, in megabytes."""
     # Libraries reserve memory at their first calls.
     GDLinearRegression().partial_fit(*rows(1000)).partial_fit(*rows(1000))
-    before, level = resource.getrlimit(resource.RLIMIT_DATA), memory("VmRSS")
-    limit = int((memory("VmData") + ALLOWED) * 1e6)
-    resource.setrlimit(resource.RLIMIT_DATA, (limit, before[1]))
+    level = memory("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
-    try:
-        yield lambda: memory("VmHWM") - level
-    finally:
-        resource.setrlimit(resource.RLIMIT_DATA, before)
+
+    def peak():
+        taken = memory("VmHWM") - level
+        if taken > ALLOWED:
+            raise MemoryError(f"{taken:.0f} MB taken, {ALLOWED} MB allowed")
+        return taken
+
+    return peak
 
 
 def learn(path):
     """Return the model of a file, and the peak of the memory that was taken, in megabytes."""
-    model = GDLinearRegression()
-    with limited_memory() as peak, pq.ParquetFile(path, pre_buffer=False) as file:
+    model, peak = GDLinearRegression(), measured_memory()
+    with pq.ParquetFile(path, pre_buffer=False) as file:
         for batch in file.iter_batches(batch_size=ROWS_OF_A_GROUP, use_threads=False):
             model.partial_fit(np.column_stack([batch[name] for name in names]), batch["y"])
-        return model, peak()
+    return model, peak()
 
 
 # %%
 # Each model that comes back has a few kilobytes, whatever the number of rows.
 
 models, peaks = zip(*Parallel(N_PROCESSES)(delayed(learn)(path) for path in paths), strict=True)
-with limited_memory() as peak:
-    merged = GDLinearRegression().merge(*models)
-    taken = N_PROCESSES * max(peaks) + peak()
-    try:
-        pq.read_table(paths[0], use_threads=False)
-    except pa.ArrowMemoryError as failure:
-        print(f"reading one file at once: {type(failure).__name__}")
+peak = measured_memory()
+merged = GDLinearRegression().merge(*models)
+taken = N_PROCESSES * max(peaks) + peak()
+table = pq.read_table(paths[0], use_threads=False)
+try:
+    peak()
+except MemoryError as failure:
+    print(f"reading one file at once: {failure}")
+del table
 folder.cleanup()
 print(f"peak memory: {taken:.0f} MB more than before, all processes together")
 print(f"a model that came back: {len(pickle.dumps(models[0])) / 1e3:.0f} kB")
