@@ -68,7 +68,7 @@ def growth(records):
         "Time of a fit as rows grow, 20 features",
         xscale="log", yscale="log", xlabel="rows", ylabel="seconds",
     )  # fmt: skip
-    markers = iter("osD^vP")
+    markers = iter("osD^vPX")
     for name in sorted(row["name"] for row in cases[0]["rows"]):
         times = [
             next(row["fit (ms)"] for row in case["rows"] if row["name"] == name) / 1e3
@@ -91,7 +91,7 @@ def sparse(records):
         xscale="log", yscale="log", xlabel="seconds", ylim=(3e-3, LOST),
         ylabel="excess over the least loss, relative",
     )  # fmt: skip
-    markers = iter("osD^vP")
+    markers = iter("osD^vPX")
     for name, path in case["paths"].items():
         seen = [(x, y) for x, y in path if y is not None and y < LOST]
         if seen:

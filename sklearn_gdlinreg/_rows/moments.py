@@ -86,7 +86,7 @@ class Moments:
         """Return the same in another shift and unit, (P,); without an intercept, no shift."""
         ratio, M = unit / self.unit, self.n_features
         products = self.products
-        if products is not None:
+        if products is not None and not (ratio == 1.0).all():
             products = products * (ratio[:M, None] * ratio)
         mean = (self.shift - shift) * unit + self.mean * ratio
         return replace(
@@ -139,19 +139,22 @@ class Moments:
         mean = self.mean + of_other * apart if own >= its else other.mean - of_own * apart
         between = of_other * of_own if self.centred else 0.0
 
-        def merged(ours, theirs, spread):
+        def merged(ours, theirs, factor, apart):
             # A difference of the two would lose digits of the smaller.
-            return of_own * ours + of_other * theirs + between * spread
+            both = of_own * ours
+            both += of_other * theirs
+            both += (between * factor) * apart
+            return both
 
         products = self.products
         if products is not None:
-            outer = apart[: self.n_features, None] * apart
-            products = merged(products, other.products, outer)
+            factor = apart[: self.n_features, None]
+            products = merged(products, other.products, factor, apart)
         return replace(
             self, n_rows=self.n_rows + other.n_rows, weight=weight, exponent=exponent,
             roundoff=max(self.roundoff, other.roundoff), mean=mean,
             rounding=math.hypot(max(self.rounding, other.rounding), EPS),
-            variance=merged(self.variance, other.variance, apart**2), products=products,
+            variance=merged(self.variance, other.variance, apart, apart), products=products,
         )  # fmt: skip
 
     def faded(self, n_halvings):

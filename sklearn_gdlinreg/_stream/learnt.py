@@ -166,7 +166,9 @@ def _moments(data, outputs, weight, centred, origin):
             raise
         # The squares of values may overflow in the unit of those before.
         moments = rows_of(data.X, Y, weight, centred=centred).moments()
-    moments, exponent = moments.on_host().near_its_mean(), exponent_of(weight)
+    moments, exponent = moments.on_host(), exponent_of(weight)
+    if origin is None:
+        moments = moments.near_its_mean()
     return replace(moments, exponent=exponent) if exponent else moments
 
 
