@@ -34,8 +34,14 @@ MOST_FEATURES = 11_585
 def learn_exactly(estimator, settings, y, data):
     """Let an estimator learn from a chunk of rows, Data; return the History of the descent."""
     before = learnt_by(estimator, settings)
+    state = vars(estimator).get("moments_")
     _check_shape(before, data)
-    n_calls = estimator.moments_["n_calls"] if before is not None else 0
+    if before is not None and state["coef_"].ndim != y.ndim:
+        raise ValueError(
+            f"y must stay {state['coef_'].ndim}D between calls of partial_fit. Got an array of "
+            f"shape {y.shape}."
+        )
+    n_calls = state["n_calls"] if before is not None else 0
     if n_calls == 0:
         estimator.loss_curve_, estimator.t_ = [], 0
     centred = settings.fit_intercept

@@ -334,6 +334,9 @@ def test_failed_calls_change_nothing(data, method, dtype):
         with pytest.raises(ValueError, match=match):
             model.partial_fit(x, y, weight)
         assert pickle.dumps(model) == before
+    one = getattr(GDLinearRegression(), method)(X, Y[:, 0])
+    with pytest.raises(ValueError, match=r"y must stay 1D .* Got an array of shape \(300, 1\)"):
+        one.partial_fit(X, Y[:, :1])
     with pytest.raises(ValueError, match="alpha must be a float or have one value per output"):
         model.set_params(alpha=[0.1, 0.2]).partial_fit(X, Y)
     assert pickle.dumps(model.set_params(alpha=0.0)) == before
