@@ -24,7 +24,7 @@ import numpy as np
 from .._base.arrays import to_host
 from .._base.rounding import EPS
 from .._rows.containers import rows_of
-from .._rows.moments import FLOAT32_SUMS, MOST_COLUMNS_KEPT
+from .._rows.moments import FLOAT32_SUMS
 from .coordinates import Coordinates
 from .metric import DualFactor, Plain
 from .outputs import Group, Groups
@@ -37,6 +37,8 @@ USELESS = 1e-3
 SAMPLED_ROWS, SAMPLED_STEPS = 5, 14
 # By how much a sample must be cheaper than all products, as it may be a poor one.
 DOUBT = 1.25
+# Products that take more work than this, in multiply-adds of a pass, may be made in float32.
+EXACT_WORK = 2**24
 # Passes that a descent in the metric of a dual factor takes.
 DUAL_STEPS = 4
 # A multiply-add of a factor is this many times cheaper than one of a pass.
@@ -165,9 +167,9 @@ def _moments(rows, way, *, rough=False):
     """Return the Moments that a way needs of all rows."""
     if way != "moments":
         return rows.column_moments()
-    # Those that are kept with the model, for a stream to go on from, are exact.
-    kept = rows.n_features + rows.n_outputs <= MOST_COLUMNS_KEPT
-    return rows.moments(rough=True) if rough and rows.at_hand and not kept else rows.moments()
+    # A stream may go on from them: they are exact where that takes little time.
+    rough = rough and rows.at_hand and rows.moments_work > EXACT_WORK
+    return rows.moments(rough=True) if rough else rows.moments()
 
 
 def by_moments(moments, coordinates, *, sampled=False):

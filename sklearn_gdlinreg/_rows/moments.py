@@ -14,8 +14,6 @@ from .._base.rounding import EPS, rounded_to_20_bits, rounding_of
 
 # The relative rounding of products whose sums are made in float32, block by block.
 FLOAT32_SUMS = 2.0**-22
-# `fit` keeps the products of up to so many columns of X and y with its model: 1 MB.
-MOST_COLUMNS_KEPT = 500
 # After so many halvings a weight counts as none.
 MOST_HALVINGS = 1000
 # Variances outside of 2 ** -64 to 2 ** 64 call for another unit.

@@ -18,9 +18,9 @@ from sklearn_gdlinreg._rows.moments import FLOAT32_SUMS
 
 
 @pytest.fixture(autouse=True)
-def none_kept(monkeypatch):
-    """Let few columns be read as many are, of which no products are kept with a model."""
-    monkeypatch.setattr(reading, "MOST_COLUMNS_KEPT", 0)
+def much_work(monkeypatch):
+    """Let small data be read as large are, whose products may be made in float32."""
+    monkeypatch.setattr(reading, "EXACT_WORK", 0)
 
 
 def rows(container, N, M, D, dtype=np.float64):
@@ -171,11 +171,27 @@ def test_float32_products_serve_a_fit_of_every_digit(rng):
     np.testing.assert_allclose(model.coef_, expected.coef_, rtol=1e-6)
 
 
-def test_products_that_are_kept_are_exact(make_data, monkeypatch):
-    monkeypatch.setattr(reading, "MOST_COLUMNS_KEPT", 11)
+def test_products_that_take_little_time_are_exact(make_data, monkeypatch):
+    work = rows(np.asarray, 300, 9, 2, np.float32).moments_work
+    monkeypatch.setattr(reading, "EXACT_WORK", work)
     assert problem(make_data, (300, 9), np.float32).moments.rounding == EPS
-    monkeypatch.setattr(reading, "MOST_COLUMNS_KEPT", 10)
+    monkeypatch.setattr(reading, "EXACT_WORK", work - 1)
     assert problem(make_data, (300, 9), np.float32).moments.rounding == FLOAT32_SUMS
+
+
+def test_a_stream_goes_on_from_float32_products_with_a_certificate_that_is_true(rng):
+    X = rng.standard_normal((2000, 20)) @ (np.eye(20) + 0.5 * rng.standard_normal((20, 20)))
+    y = X @ np.ones(20) + rng.standard_normal(2000)
+    X, y = X.astype(np.float32), y.astype(np.float32)
+    model = GDLinearRegression().fit(X[:1000], y[:1000]).partial_fit(X[1000:], y[1000:])
+    expected = GDLinearRegression().fit(X, y)
+    np.testing.assert_allclose(model.coef_, expected.coef_, rtol=1e-3)
+    # It is as near as those products tell, and says so.
+    Z = X.astype(float) - X.mean(axis=0, dtype=float)
+    r = y - model.predict(X).astype(float)
+    true = np.linalg.norm(Z.T @ r / np.linalg.norm(Z, axis=0)) / np.linalg.norm(r)
+    assert true <= model.optimality_
+    assert model.stop_reason_ == "precision"
 
 
 def test_one_heavy_row_in_float32_is_read_in_float64(rng):
