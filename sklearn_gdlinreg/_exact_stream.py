@@ -25,8 +25,8 @@ from ._stream.solution import descend, groups_of
 
 # What models must have in common to be merged.
 SHARED = "alpha", "l1_ratio", "fit_intercept", "positive"
-# Products of more features than these would take more than 1 GiB.
-MOST_FEATURES = 11_585
+# Products of more items than these take more than 1 GiB.
+MOST_ITEMS = 2**27
 
 
 # What overflows is seen in the results, and reported with its cause.
@@ -42,14 +42,14 @@ def learn_exactly(estimator, settings, y, data):
             f"shape {y.shape}."
         )
     n_calls = state["n_calls"] if before is not None else 0
+    fading = replace(data, half_life=settings.half_life)
+    learnt = Learnt.of_data(fading, centred=settings.fit_intercept, before=before)
+    loss = _loss_before(state, before, data, settings.fit_intercept)
+    if before is not None:
+        learnt = before.merge(learnt, fading.n_halvings if settings.half_life else None)
+    _check_memory(learnt)
     if n_calls == 0:
         estimator.loss_curve_, estimator.t_ = [], 0
-    centred = settings.fit_intercept
-    fading = replace(data, half_life=settings.half_life)
-    chunk = learnt = Learnt.of_data(fading, centred=centred, before=before)
-    loss = _loss_before(estimator, before, chunk, data)
-    if before is not None:
-        learnt = before.merge(chunk, fading.n_halvings if settings.half_life else None)
     history = store_learnt(estimator, settings, learnt, y, host_dtype(data.Y), n_calls + 1)
     estimator.loss_curve_.append(loss)
     return history
@@ -80,18 +80,17 @@ def merge(estimator, others):
     coef, n_calls = fitted_coef(like), state["n_calls"] if state is not None else 0
     if n_calls == 0:
         estimator.loss_curve_, estimator.t_ = [], 0
-    dtype = to_host(coef).dtype
+    models = [estimator, *others] if like is estimator else others
+    dtype = np.result_type(*(to_host(fitted_coef(model)).dtype for model in models))
+    _check_memory(learnt)
     return store_learnt(estimator, settings, learnt, coef, dtype, n_calls)
 
 
 def _exact(settings, who):
     """Return settings if they are those of an exact stream whose rows all count alike."""
-    for name, got, allowed in (
-        ("batch_size", settings.batch_size, None),
-        ("learning_rate", settings.learning_rate, None),
-        ("half_life", settings.half_life, None),
-    ):
-        if got is not allowed:
+    for name in ("batch_size", "learning_rate", "half_life"):
+        got = getattr(settings, name)
+        if got is not None:
             needed = '"auto"' if name == "learning_rate" else "None"
             raise ValueError(f"merge needs {name}={needed}. Got {got!r} for {who}.")
     return settings
@@ -109,7 +108,10 @@ def _learnt_by_other(other, k, like, settings):
                 f"{name} must be that of the model that takes in others, "
                 f"{getattr(settings, name)!r}. Got {getattr(own, name)!r} for {who}."
             )
-    learnt = learnt_by(other, own)
+    try:
+        learnt = learnt_by(other, own)
+    except ValueError as error:
+        raise ValueError(f"merge cannot take in {who}. {error}") from None
     if learnt is None:
         raise ValueError(f"Call fit or partial_fit before merge: {who} has learnt nothing yet.")
     names = [vars(model).get("feature_names_in_") for model in (like, other)]
@@ -119,24 +121,19 @@ def _learnt_by_other(other, k, like, settings):
             f"Features must have the names of those so far, {list(names[0])}. Got "
             f"{list(names[1])} for {who}."
         )
-    for name in ("coef_", "intercept_"):
-        expected, got = (np.shape(vars(model)["moments_"][name]) for model in (like, other))
-        if got != expected:
-            raise ValueError(
-                f"{name} must have the shape {expected} that it has so far. Got {got} for {who}."
-            )
+    expected, got = (vars(model)["moments_"]["coef_"].shape for model in (like, other))
+    if got != expected:
+        raise ValueError(
+            "Models must have features and outputs of the same number, and y of as many "
+            f"dimensions: expected coef_ of shape {expected}. Got {got} for {who}."
+        )
     return learnt
 
 
 def _check_shape(before, data):
     """Raise if a chunk does not go on with what has been learnt, or is too wide."""
     M, D = data.X.shape[1], data.n_outputs
-    if M > MOST_FEATURES:
-        raise ValueError(
-            f"The products of {M} features take {8 * M**2 / 2**30:.1f} GiB, and partial_fit "
-            f"with batch_size=None keeps those of at most {MOST_FEATURES}, 1 GiB. Set "
-            "batch_size to learn in mini-batches."
-        )
+    _check_size(M * (M + D), f"{M} features")
     if before is None:
         return
     expected = before.n_features, before.n_outputs
@@ -149,37 +146,49 @@ def _check_shape(before, data):
             )
 
 
-def _loss_before(estimator, before, chunk, data):
+def _check_memory(learnt):
+    """Raise if what is known of all groups of outputs takes too much memory."""
+    known = [moments.products.size for _, moments in learnt.members if moments is not None]
+    _check_size(sum(known), f"outputs that are observed in {len(known)} different sets of rows")
+
+
+def _check_size(n_items, what):
+    if n_items > MOST_ITEMS:
+        raise ValueError(
+            f"The products of {what} take {8 * n_items / 2**30:.1f} GiB, and exact streams keep "
+            "at most 1 GiB. Set batch_size to learn in mini-batches."
+        )
+
+
+def _loss_before(state, before, data, centred):
     """Return the mean loss of a chunk before it is learnt from, summed over outputs, a float.
 
     An output that has not been observed before is predicted by its mean in the chunk, or by 0
     without an intercept.
     """
-    known, loss, W = set(), 0.0, None
-    if before is not None:
-        known = {d for outputs, m in before.members if m is not None for d in outputs}
-        W = np.atleast_2d(estimator.moments_["coef_"]).T.astype(np.float64)
-        b = np.atleast_1d(estimator.moments_["intercept_"]).astype(np.float64)
-    for (outputs, moments), (_, weight) in zip(chunk.members, data.groups(), strict=True):
-        if moments is None:
-            continue
-        old = np.array([d for d in outputs if d in known], dtype=int)
-        new = np.flatnonzero([d not in known for d in outputs]) + moments.n_features
-        loss += float((moments.variance[new] / moments.unit[new] ** 2).sum())
-        if len(old):
-            loss += _mean_square(data, old, W[:, old], b[old], weight)
-    return loss
-
-
-def _mean_square(data, outputs, W, b, weight):
-    """Return the mean squared error of a model on a chunk, summed over these outputs."""
-    wide = data.wide()
-    Y = wide.Y if len(outputs) == data.n_outputs else take(wide.Y, outputs, axis=1)
-    error = to_host(predict(wide.X, *(placed_like(A, Y) for A in (W, b))) - Y)
-    square = np.einsum("nd,nd->n", error, error)
-    return float(
-        square.mean() if weight is None else np.average(square, weights=to_host(weight))
+    M, D = data.X.shape[1], data.n_outputs
+    W, b, new, wide, loss = (
+        np.zeros((M, D)),
+        np.zeros(D),
+        np.ones(D, dtype=bool),
+        data.wide(),
+        0.0,
     )
+    if before is not None:
+        W = np.atleast_2d(state["coef_"]).T.astype(np.float64)
+        b = np.atleast_1d(state["intercept_"]).astype(np.float64)
+        new[before.observed] = False
+    for outputs, weight in data.groups():
+        weight = None if weight is None else to_host(weight)
+        if weight is not None and not weight.any():
+            continue
+        Y = wide.Y if isinstance(outputs, slice) else take(wide.Y, outputs, axis=1)
+        model = (placed_like(A, Y) for A in (W[:, outputs], b[outputs]))
+        error = to_host(predict(wide.X, *model) - Y)
+        if centred:
+            error = error - new[outputs] * np.average(error, axis=0, weights=weight)
+        loss += float(np.average(np.einsum("nd,nd->n", error, error), weights=weight))
+    return loss
 
 
 def _model_of(estimator, settings, learnt, dtype, history):

@@ -56,11 +56,11 @@ BEYOND_MERGING = {
     ),
     "features": (
         lambda X, Y: [learnt(X.iloc[:, :5].to_numpy(), Y)], ValueError,
-        r"coef_ must have the shape \(3, 6\).* Got \(3, 5\)",
+        r"same number.* shape \(3, 6\)\. Got \(3, 5\)",
     ),
     "outputs": (
         lambda X, Y: [learnt(X, Y[:, :2])], ValueError,
-        r"coef_ must have the shape \(3, 6\).* Got \(2, 6\)",
+        r"same number.* shape \(3, 6\)\. Got \(2, 6\)",
     ),
     "names": (
         lambda X, Y: [learnt(X.rename(columns={"a": "z"}), Y)], ValueError,

@@ -35,7 +35,7 @@ class ByMoments:
     ----------
     products : array of shape (M, M + D), as those of `Moments`
     coordinates : Coordinates
-    rounding : float, the relative rounding of the products
+    rounding : float or array of shape (M + D,), the relative rounding of the products
     sampled : bool
         Whether the products are those of a sample of the rows.
 
@@ -55,6 +55,7 @@ class ByMoments:
 
     def __init__(self, products, coordinates, rounding=EPS, *, sampled=False):
         M = coordinates.centre.shape[0]
+        rounding = float(np.max(rounding))
         # A matrix of rounding errors of size eps has a norm of about eps * sqrt(M).
         self.in_sums, steepest = 16 * rounding * math.sqrt(M), coordinates.steepest_square
         in_sums = self.in_sums

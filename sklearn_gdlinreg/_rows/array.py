@@ -26,6 +26,7 @@ class ArrayRows(DenseRows):
         self.X, self.Y, self.centred = X, Y, centred
         (self.n_rows, self.n_features), self.n_outputs = X.shape, Y.shape[1]
         self._xp, self._column_sums = namespace(X), None
+        self._has_own_origin = origin is None
         self.roundoff = float(self._xp.finfo(X.dtype).eps) / 2.0
         self.weighted = sample_weight is not None
         if self.weighted:
@@ -40,11 +41,12 @@ class ArrayRows(DenseRows):
     def _own_origin(self, centred, scaled):
         """Return the shift and unit of some rows that carry weight, evenly spread."""
         every = max(1, self.n_rows // SAMPLE_ROWS)
-        rows = slice(None, None, every)
+        rows, weight = slice(None, None, every), None
         if self.weighted:
             rows = to_host(self._xp.nonzero(self.weight > 0)[0])[rows]
+            weight = to_host(take(self.weight, rows, axis=0))
         X, Y = (to_host(take(A, rows, axis=0)) for A in (self.X, self.Y))
-        sample = DenseRows(X, Y, None, centred=centred, scaled=scaled)
+        sample = DenseRows(X, Y, weight, centred=centred, scaled=scaled)
         return sample.shift, sample.unit
 
     def of_outputs(self, outputs):

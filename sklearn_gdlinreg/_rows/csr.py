@@ -6,9 +6,10 @@ Conventions are those of `base`.
 from dataclasses import replace
 
 import numpy as np
+from scipy import sparse
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
-from .._base.rounding import EPS, rounding_of
+from .._base.rounding import EPS, rounded_to_20_bits, rounding_of
 from .._base.threads import count_threads
 from .base import Rows, with_whole_strides
 from .kernels import (
@@ -17,10 +18,8 @@ from .kernels import (
     add_residual_sparse,
     square_lengths_sparse,
 )
-from .moments import Moments
+from .moments import FAR_OFF_ZERO, Moments
 
-# Where the squared mean of a feature is so many variances, products lose digits to it.
-FAR_OFF_ZERO = 16
 # Mean squares outside of TINY to 1 / TINY are about to lose digits to the range of floats.
 TINY = 1e-200
 
@@ -120,14 +119,22 @@ class CSRRows(Rows):
 
     def moments(self):
         """Return the Moments, with products."""
+        moments = self.moments_near_mean().seen_from(self.shift, self.unit)
+        return replace(moments, rounding=EPS)
+
+    def moments_near_mean(self):
+        """Return the Moments, with products, from a shift that the means are not far off.
+
+        Features that are far off zero can be shifted as they are where all rows have an entry.
+        """
         moments = self.column_moments()
         M, D = self.n_features, self.n_outputs
-        x_mean, y_mean = moments.mean[:M], moments.mean[M:]
         (data, *places), Y, shift = self.csr(), self.Y, self._far_off_zero(moments)
         if shift.any():
             # In float64, and so the targets, which kernels take of one type.
-            data, Y = data - shift[places[0]], Y.astype(np.float64, copy=False)
-            x_mean = x_mean - shift
+            data, Y = data - shift[places[0]], Y - shift[M:]
+            moments = self._shifted_moments(moments, data, Y, shift)
+        x_mean, y_mean = moments.mean[:M], moments.mean[M:]
 
         def add(outputs, start, stop):
             add_moments_sparse(data, *places, Y, self.weight, y_mean, *outputs, start, stop)
@@ -139,19 +146,29 @@ class CSRRows(Rows):
             gram -= np.outer(x_mean, x_mean)
         else:
             cross += np.outer(x_mean, y_mean)
-        return replace(moments, products=np.concatenate([gram, cross], axis=1))
+        moments = replace(moments, products=np.concatenate([gram, cross], axis=1))
+        return moments.with_rounding_of_sums().near_its_mean()
 
     def _far_off_zero(self, moments):
-        """Return the means of features that are far off zero in all rows, (M,), and 0 of others.
+        """Return the means of columns that are far off zero in all rows, (P,), and 0 of others.
 
-        Where all rows have an entry of it, a feature can be shifted as it is.
+        They are rounded so that values are shifted exactly.
         """
-        M = self.n_features
-        mean, variance = moments.mean[:M], moments.variance[:M]
-        far = (mean**2 > FAR_OFF_ZERO * variance) & (mean != 0) & self.centred
-        if far.any():
-            far &= self.density(counted=True) == 1.0
-        return np.where(far, mean, 0.0)
+        mean, M = moments.mean, self.n_features
+        far = (mean**2 > FAR_OFF_ZERO * moments.variance) & (mean != 0) & self.centred
+        if far[:M].any():
+            far[:M] &= self.density(counted=True) == 1.0
+        return np.where(far, rounded_to_20_bits(mean), 0.0)
+
+    def _shifted_moments(self, moments, data, Y, shift):
+        """Return the Moments of the columns as they are after a shift, without products."""
+        weight = np.ascontiguousarray(self.weight)
+        X = sparse.csr_array((data[: self.X.nnz], self.X.indices, self.X.indptr), self.X.shape)
+        mean, _ = mean_variance_axis(X, axis=0, weights=weight)
+        mean = np.append(mean, weight @ Y / weight.sum())
+        # Those that have not moved are as they were.
+        mean = np.where(shift == 0, moments.mean, mean)
+        return replace(moments, mean=mean, shift=shift / self.unit)
 
     def residual(self, V, offset, *, homogeneous=False):
         """Return sums over rows of w x r, (M, D), of w r and of w r ** 2, (D,) each.

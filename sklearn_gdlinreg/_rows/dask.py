@@ -269,6 +269,10 @@ class DaskRows:
         """Return the Moments, with products."""
         return self._gather(products=True)
 
+    def moments_near_mean(self):
+        """Return the Moments, with products, from a shift that the means are not far off."""
+        return self.moments().with_rounding_of_sums().near_its_mean()
+
     def _gather(self, *, products):
         """Gather moments, in one reduction; move the origin to the mean of all chunks."""
         origin = self.shift, self.unit

@@ -18,14 +18,12 @@ from .kernels import (
     add_residual_dense,
     square_lengths_dense,
 )
-from .moments import FLOAT32_SUMS, Moments, without_rounding
+from .moments import FAR_OFF_ZERO, FLOAT32_SUMS, Moments, without_rounding
 
 # Half a megabyte of float64: a block stays in the second-level cache of one core.
 BLOCK_ITEMS = 2**16
 # A multiply-add of a matrix product is this many times cheaper than one of a pass.
 PRODUCT_ADVANTAGE = 8
-# Where the squared mean of a column is so many variances, float32 sums do not tell the variance.
-OFF_CENTRE = 16
 # Columns of a block whose rows are multiplied by each other.
 COLUMNS = 256
 
@@ -50,6 +48,7 @@ class DenseRows(Rows):
     def __init__(self, X, Y, sample_weight, *, centred, scaled=True, origin=None):
         super().__init__(with_whole_strides(X), with_whole_strides(Y), sample_weight)
         self.centred, self._column_sums = centred, None
+        self._has_own_origin = origin is None
         n_columns = self.n_features + self.n_outputs
         if origin is not None:
             self.shift, self.unit = origin
@@ -57,9 +56,9 @@ class DenseRows(Rows):
         self.shift, self.unit = np.zeros(n_columns), np.ones(n_columns)
         if not (centred or scaled):
             return
-        sample = self._sample()
+        sample, weight = self._sample()
         if centred:
-            self.shift = rounded_to_20_bits(sample.mean(axis=0))
+            self.shift = rounded_to_20_bits(np.average(sample, axis=0, weights=weight))
         if scaled:
             # The largest of a contiguous row is found the fastest.
             largest = np.abs(np.ascontiguousarray(sample.T) - self.shift[:, None]).max(axis=1)
@@ -77,15 +76,17 @@ class DenseRows(Rows):
         return self.n_entries * self.n_features / PRODUCT_ADVANTAGE
 
     def _sample(self):
-        """Return some rows of [X, Y], evenly spread, that carry weight; float64."""
+        """Return some rows of [X, Y] that count, evenly spread, float64, and their weights."""
         n_wanted = min(256, max(8, 2 * BLOCK_ITEMS // self.n_features))
         rows = slice(None, None, max(1, self.n_rows // n_wanted))
+        weight = None
         if self.weighted:
             rows = np.flatnonzero(self.weight)[rows]
+            weight = self.weight[rows]
         sample = np.concatenate([self.X[rows], self.Y[rows]], axis=1, dtype=np.float64)
         # A nan here would hide in the shift; the checks of the sums still find it.
         finite = np.isfinite(sample)
-        return sample if finite.all() else np.where(finite, sample, 0.0)
+        return (sample if finite.all() else np.where(finite, sample, 0.0)), weight
 
     def _n_block(self, at_least=1):
         n_block = max(BLOCK_ITEMS // (self.n_features + self.n_outputs), at_least)
@@ -123,10 +124,23 @@ class DenseRows(Rows):
             products -= mean[:M, None] * mean
         if not rough:
             return Moments.of(self, total, mean, variance, products)
-        if (mean**2 > OFF_CENTRE * variance).any():
+        if (mean**2 > FAR_OFF_ZERO * variance).any():
             columns = self.column_moments()
             mean, variance = columns.mean, columns.variance
         return Moments.of(self, total, mean, variance, products, FLOAT32_SUMS)
+
+    def moments_near_mean(self):
+        """Return the Moments, with products, from a shift that the means are not far off."""
+        moments = self.moments().on_host()
+        if moments.far_off_zero and self._has_own_origin:
+            # The rows that the shift was worked out from are not those that count most.
+            near = moments.near_its_mean()
+            weight = self.weight if self.weighted else None
+            rows = type(self)(
+                self.X, self.Y, weight, centred=True, origin=(near.shift, near.unit)
+            )
+            moments = rows.moments().on_host()
+        return moments.with_rounding_of_sums().near_its_mean()
 
     def _variance(self, mean, square):
         """Return the mean square about the centre, (P,); 0 for constants but for rounding."""

@@ -16,6 +16,8 @@ from .._base.rounding import EPS, rounded_to_20_bits, rounding_of
 FLOAT32_SUMS = 2.0**-22
 # After so many halvings a weight counts as none.
 MOST_HALVINGS = 1000
+# Where the squared mean of a column is so many variances, sums lose digits to it.
+FAR_OFF_ZERO = 16
 # Variances outside of 2 ** -64 to 2 ** 64 call for another unit.
 FAR_OFF_UNIT = 64
 # A variance that is left below this share of that of all rows is rounding.
@@ -54,7 +56,8 @@ class Moments:
     n_features : int, M
     centred : bool, whether there is an intercept
     roundoff : float, the unit roundoff of the type that X came in
-    rounding : float, the relative rounding of the products
+    rounding : float or array of shape (P,)
+        The rounding of the products of each column, relative to its variance.
     exponent : int
         Sums of huge weights are no floats; those of rows have a unit of their own.
     """
@@ -144,6 +147,7 @@ class Moments:
             both += (between * factor) * apart
             return both
 
+        variance = merged(self.variance, other.variance, apart, apart)
         products = self.products
         if products is not None:
             factor = apart[: self.n_features, None]
@@ -151,9 +155,28 @@ class Moments:
         return replace(
             self, n_rows=self.n_rows + other.n_rows, weight=weight, exponent=exponent,
             roundoff=max(self.roundoff, other.roundoff), mean=mean,
-            rounding=math.hypot(max(self.rounding, other.rounding), EPS),
-            variance=merged(self.variance, other.variance, apart, apart), products=products,
+            rounding=self._rounding_with(other, of_own, of_other, variance),
+            variance=variance, products=products,
         )  # fmt: skip
+
+    def _rounding_with(self, other, of_own, of_other, variance):
+        """Return the rounding of the moments of both, given their shares of the weight."""
+        error = of_own * self.rounding * self.variance
+        error = error + of_other * other.rounding * other.variance
+        rounding = error / np.where(variance > 0, variance, np.inf)
+        # Errors of many sums add up as in a random walk.
+        return np.hypot(np.maximum(rounding, EPS), EPS)
+
+    def with_rounding_of_sums(self):
+        """Return the same where sums were made in this shift, off which the means may be far."""
+        some = np.where(self.variance > 0, self.variance, np.inf)
+        return replace(self, rounding=self.rounding * (1.0 + self.mean**2 / some))
+
+    @property
+    def far_off_zero(self):
+        """Whether sums lose digits as the mean of a column is far from the shift."""
+        far = (self.mean**2 > FAR_OFF_ZERO * self.variance) & (self.variance > 0)
+        return self.centred and bool(far.any())
 
     def faded(self, n_halvings):
         """Return the same with weights halved so many times, which may be a fraction."""
@@ -196,9 +219,11 @@ class Moments:
             take(A, columns, axis=0) for A in (self.mean, self.variance, self.shift, self.unit)
         )
         products = None if self.products is None else take(self.products, columns, axis=1)
+        rounding = self.rounding if np.ndim(self.rounding) == 0 else self.rounding[columns]
         return replace(
-            self, mean=mean, variance=variance, products=products, shift=shift, unit=unit
-        )
+            self, mean=mean, variance=variance, products=products, shift=shift, unit=unit,
+            rounding=rounding,
+        )  # fmt: skip
 
     def repeated(self, n):
         """Return the same with all outputs n times, side by side."""

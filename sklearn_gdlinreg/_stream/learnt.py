@@ -56,11 +56,13 @@ class Learnt:
         members = []
         for group in groups:
             outputs, moments = np.arange(data.n_outputs)[group.outputs], group.gathered
-            if moments.products is None:
-                moments = group.passes.rows.moments()
+            moments = moments.on_host()
+            if moments.products is None or moments.far_off_zero:
+                moments = group.passes.rows.moments_near_mean()
+            else:
+                moments = moments.with_rounding_of_sums().near_its_mean()
             exponent = data.weight_exponent(outputs[0])
-            moments = replace(moments.on_host(), exponent=exponent)
-            members.append((outputs, moments.near_its_mean()))
+            members.append((outputs, replace(moments, exponent=exponent)))
         return cls(members)
 
     @property
@@ -106,19 +108,29 @@ class Learnt:
             Given outputs that are observed in the same rows of the other, how many times the
             weight of these rows here is halved first, a float.
         """
+        own, its = self._places(), other._places()
         members = []
-        for outputs, moments in self.members:
-            for its_outputs, its_moments in other.members:
-                common, parts = outputs, (moments, its_moments)
-                if not np.array_equal(outputs, its_outputs):
-                    common, *of_each = np.intersect1d(outputs, its_outputs, return_indices=True)
-                    parts = map(_of_outputs, parts, of_each)
-                if len(common):
-                    before, now = parts
-                    if n_halvings is not None and before is not None:
-                        before = before.faded(n_halvings(common))
-                    members.append((common, _merged(before, now)))
+        for pair in dict.fromkeys(zip(own.tolist(), its.tolist(), strict=True)):
+            outputs = np.flatnonzero((own == pair[0]) & (its == pair[1]))
+            before, now = self._part(pair[0], outputs), other._part(pair[1], outputs)
+            if n_halvings is not None and before is not None:
+                before = before.faded(n_halvings(outputs))
+            members.append((outputs, _merged(before, now)))
         return Learnt(members)
+
+    def _places(self):
+        """Return the number of the group that each output is in, (D,)."""
+        places = np.empty(self.n_outputs, dtype=int)
+        for k, (outputs, _) in enumerate(self.members):
+            places[outputs] = k
+        return places
+
+    def _part(self, k, outputs):
+        """Return the Moments of a group for some of its outputs, or None."""
+        known, moments = self.members[k]
+        if moments is None or len(known) == len(outputs):
+            return moments
+        return moments.of_outputs(np.searchsorted(known, outputs))
 
     def state(self, *, packed=False):
         """Return the same as a list of dict of plain values and arrays, to be kept in a model.
@@ -159,21 +171,20 @@ def _moments(data, outputs, weight, centred, origin):
     if weight is not None and not (to_host(weight) > 0).any():
         return None
     Y = data.Y if len(outputs) == data.n_outputs else take(data.Y, outputs, axis=1)
-    try:
-        moments = rows_of(data.X, Y, weight, centred=centred, origin=origin).moments()
-    except ValueError:
-        if origin is None:
-            raise
-        # The squares of values may overflow in the unit of those before.
-        moments = rows_of(data.X, Y, weight, centred=centred).moments()
-    moments, exponent = moments.on_host(), exponent_of(weight)
-    if origin is None:
-        moments = moments.near_its_mean()
+    moments, exponent = _near_mean(data.X, Y, weight, centred, origin), exponent_of(weight)
     return replace(moments, exponent=exponent) if exponent else moments
 
 
-def _of_outputs(moments, outputs):
-    return None if moments is None else moments.of_outputs(outputs)
+def _near_mean(X, Y, weight, centred, origin):
+    """Return the Moments of rows, seen from an origin if there is one and they lie near it."""
+    if origin is not None:
+        try:
+            rows = rows_of(X, Y, weight, centred=centred, origin=origin)
+            return rows.moments_near_mean()
+        except ValueError:
+            # The squares of values may overflow in the unit of those before.
+            pass
+    return rows_of(X, Y, weight, centred=centred).moments_near_mean()
 
 
 def _merged(moments, other):

@@ -6,8 +6,7 @@ from scipy import sparse
 
 from sklearn_gdlinreg._base.rounding import EPS
 from sklearn_gdlinreg._rows.containers import rows_of
-from sklearn_gdlinreg._rows.dense import OFF_CENTRE
-from sklearn_gdlinreg._rows.moments import FLOAT32_SUMS, Moments
+from sklearn_gdlinreg._rows.moments import FAR_OFF_ZERO, FLOAT32_SUMS, Moments
 
 N, M, D = 40, 4, 2
 ROUNDOFF = 2.0**-53
@@ -216,7 +215,7 @@ def test_a_column_off_the_centre_of_its_sample(many, weighted, off):
     X[:, 1] += off
     X[::step, 1] -= off
     found, expected = rough_and_exact(X, Y, weight if weighted else None, True)
-    far = expected.mean[1] ** 2 > OFF_CENTRE * expected.variance[1]
+    far = expected.mean[1] ** 2 > FAR_OFF_ZERO * expected.variance[1]
     assert far
     np.testing.assert_allclose(found.variance[:M], expected.variance[:M], rtol=1e-8)
     np.testing.assert_allclose(found.mean, expected.mean, rtol=1e-9, atol=1e-10)
