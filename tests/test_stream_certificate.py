@@ -47,6 +47,24 @@ def test_far_rows_that_hardly_count(rng, size, way):
     assert model.stop_reason_ == "tol"
 
 
+@pytest.mark.parametrize("alpha", [0.0, 1e-3])
+@pytest.mark.parametrize("off", [1e2, 1e4, 1e6])
+def test_fit_of_sparse_rows_far_off_zero(rng, off, alpha):
+    # Planted: sums about zero, of values whose deviations are their last digits.
+    X, y = rows(rng)
+    Y = np.stack([y, -y + rng.standard_normal(300)], axis=1) + off
+    X = X + off
+    model = GDLinearRegression(alpha=alpha).fit(sparse.csr_array(X), Y)
+    dense = GDLinearRegression(alpha=alpha).fit(X, Y)
+    np.testing.assert_allclose(model.coef_, dense.coef_, atol=1e-13)
+    assert model.stop_reason_ == "tol"
+    if not alpha:
+        for d in range(2):
+            one = GDLinearRegression().fit(sparse.csr_array(X), Y[:, d])
+            # What rounding of the coefficients makes is multiplied by the offset.
+            assert true_optimality(one, X, Y[:, d]) <= one.optimality_ + 1e-13 * off
+
+
 @containers
 @pytest.mark.parametrize(("of_X", "of_y"), [(0.0, 1e6), (1e4, 0.0), (1e4, 1e4)])
 @pytest.mark.parametrize("way", [1, 150, "fit, then a call"])

@@ -45,7 +45,7 @@ class StepCoordinates:
         M, rest = rows.n_features, coordinates.unit / rows.stored_unit
         xp = namespace(rest)
         centre = xp.concat([coordinates.centre, coordinates.y_centre]) / rest
-        mean = coordinates.shift + centre
+        mean = coordinates.shift * rows.stored_unit + centre
         deviation = coordinates.deviation / rest[:M]
         root = math.sqrt(penalty.least_l2) * rows.stored_unit[:M]
         density = rows.density()

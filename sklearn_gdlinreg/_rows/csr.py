@@ -1,4 +1,6 @@
-"""Rows of a CSR matrix or array, seen as they are: not shifted, not scaled.
+"""Rows of a CSR matrix or array, seen as they are, but for values that would cost digits.
+
+Targets far off zero are shifted, and so are features that are far off zero in all rows.
 
 Conventions are those of `base`.
 """
@@ -9,9 +11,10 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
+from .._base.arrays import take
 from .._base.rounding import EPS, rounded_to_20_bits, rounding_of
 from .._base.threads import count_threads
-from .base import Rows, with_whole_strides
+from .base import Rows, constant_array, with_whole_strides
 from .kernels import (
     add_filled_sparse,
     add_moments_sparse,
@@ -59,8 +62,16 @@ class CSRRows(Rows):
         self.centred = centred
         self.shift = np.zeros(self.n_features + self.n_outputs)
         self.unit = np.ones(self.n_features + self.n_outputs)
-        self._residual = None
+        self._residual = self._near_zero = None
         self._csr = csr_arrays(X)
+
+    def of_outputs(self, outputs):
+        """Return what that of Rows does."""
+        other = super().of_outputs(outputs)
+        if self._near_zero is not None:
+            data, Y = self._near_zero
+            other._near_zero = data, take(Y, outputs, axis=1)
+        return other
 
     @property
     def stored_unit(self):
@@ -82,7 +93,10 @@ class CSRRows(Rows):
         return self._csr
 
     def column_moments(self):
-        """Return the Moments without products; variances are centred before they are squared."""
+        """Return the Moments without products; variances are centred before they are squared.
+
+        From then on the rows are seen from a shift where they are far off zero.
+        """
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             mean, variance = self._mean_and_variance()
             square = variance + mean**2
@@ -97,6 +111,9 @@ class CSRRows(Rows):
             variance[variance <= (16 * EPS * mean) ** 2 + in_data] = 0.0
         else:
             variance += mean**2
+        shift = self._far_off_zero(mean, variance)
+        if shift.any():
+            mean = self._shift(mean, shift)
         return Moments.of(self, float(self.weight.sum()), mean, variance)
 
     def _mean_and_variance(self):
@@ -129,11 +146,7 @@ class CSRRows(Rows):
         """
         moments = self.column_moments()
         M, D = self.n_features, self.n_outputs
-        (data, *places), Y, shift = self.csr(), self.Y, self._far_off_zero(moments)
-        if shift.any():
-            # In float64, and so the targets, which kernels take of one type.
-            data, Y = data - shift[places[0]], Y - shift[M:]
-            moments = self._shifted_moments(moments, data, Y, shift)
+        (data, *places), Y = self._seen()
         x_mean, y_mean = moments.mean[:M], moments.mean[M:]
 
         def add(outputs, start, stop):
@@ -149,26 +162,35 @@ class CSRRows(Rows):
         moments = replace(moments, products=np.concatenate([gram, cross], axis=1))
         return moments.with_rounding_of_sums().near_its_mean()
 
-    def _far_off_zero(self, moments):
+    def _seen(self):
+        """Return (data, indices, indptr) and Y as rows are seen: shifted, if need be."""
+        if self._near_zero is None:
+            return self.csr(), self.Y
+        data, Y = self._near_zero
+        return (data, *self.csr()[1:]), Y
+
+    def _far_off_zero(self, mean, variance):
         """Return the means of columns that are far off zero in all rows, (P,), and 0 of others.
 
         They are rounded so that values are shifted exactly.
         """
-        mean, M = moments.mean, self.n_features
-        far = (mean**2 > FAR_OFF_ZERO * moments.variance) & (mean != 0) & self.centred
+        M = self.n_features
+        far = (mean**2 > FAR_OFF_ZERO * variance) & (mean != 0) & self.centred
         if far[:M].any():
             far[:M] &= self.density(counted=True) == 1.0
         return np.where(far, rounded_to_20_bits(mean), 0.0)
 
-    def _shifted_moments(self, moments, data, Y, shift):
-        """Return the Moments of the columns as they are after a shift, without products."""
-        weight = np.ascontiguousarray(self.weight)
+    def _shift(self, mean, shift):
+        """See the rows from a shift, in units of z, from now on; return the means, (P,)."""
+        weight, data = np.ascontiguousarray(self.weight), self.csr()[0]
+        # In float64, and so the targets, which kernels take of one type.
+        data, Y = data - shift[self.csr()[1]], self.Y - shift[self.n_features :]
         X = sparse.csr_array((data[: self.X.nnz], self.X.indices, self.X.indptr), self.X.shape)
-        mean, _ = mean_variance_axis(X, axis=0, weights=weight)
-        mean = np.append(mean, weight @ Y / weight.sum())
+        near, _ = mean_variance_axis(X, axis=0, weights=weight)
+        near = np.append(near, weight @ Y / weight.sum())
+        self._near_zero, self.shift = (data, Y), shift / self.unit
         # Those that have not moved are as they were.
-        mean = np.where(shift == 0, moments.mean, mean)
-        return replace(moments, mean=mean, shift=shift / self.unit)
+        return np.where(shift == 0, mean, near)
 
     def residual(self, V, offset, *, homogeneous=False):
         """Return sums over rows of w x r, (M, D), of w r and of w r ** 2, (D,) each.
@@ -176,13 +198,15 @@ class CSRRows(Rows):
         The first is overwritten by the next call.
         The residual r is ``y - offset - x V``, with y = 0 if homogeneous.
         """
-        Y = self._no_targets() if homogeneous else self.Y
+        X, Y = self._seen()
+        if homogeneous:
+            Y = constant_array(0.0, Y.shape, Y.dtype)
         if self._residual is None:
             self._residual = np.empty(Y.shape)
 
         def add(outputs, start, stop):
             add_residual_sparse(
-                *self.csr(), Y, self.weight, V, offset, self._residual, *outputs, start, stop
+                *X, Y, self.weight, V, offset, self._residual, *outputs, start, stop
             )
 
         gradient, sums = self._sum(add, self._sums_of_threads(self.X.nnz))

@@ -16,6 +16,7 @@ from .kernels import (
     add_columns_dense,
     add_moments_dense,
     add_residual_dense,
+    mirror,
     square_lengths_dense,
 )
 from .moments import FAR_OFF_ZERO, FLOAT32_SUMS, Moments, without_rounding
@@ -24,6 +25,8 @@ from .moments import FAR_OFF_ZERO, FLOAT32_SUMS, Moments, without_rounding
 BLOCK_ITEMS = 2**16
 # A multiply-add of a matrix product is this many times cheaper than one of a pass.
 PRODUCT_ADVANTAGE = 8
+# Rows of the products that are centred at once.
+CENTRED_ROWS = 64
 # Columns of a block whose rows are multiplied by each other.
 COLUMNS = 256
 
@@ -121,7 +124,10 @@ class DenseRows(Rows):
         mean, products = gram[:-1, -1], gram[:M, :-1]
         variance = self._variance(mean, xp.linalg.diagonal(gram)[:-1])
         if self.centred:
-            products -= mean[:M, None] * mean
+            # Few rows at a time: fresh memory costs more than what is computed in it.
+            for start in range(0, M, CENTRED_ROWS):
+                j = slice(start, min(start + CENTRED_ROWS, M))
+                products[j, :] -= mean[j, None] * mean
         if not rough:
             return Moments.of(self, total, mean, variance, products)
         if (mean**2 > FAR_OFF_ZERO * variance).any():
@@ -157,7 +163,9 @@ class DenseRows(Rows):
             root_weight = np.sqrt(self.weight)
 
         def add(outputs, start, stop):
-            scratch = np.empty((n_block, size), dtype), np.empty((size, size), dtype)
+            # Sums of float64 are added to where they are.
+            n_scratch = size if dtype == np.float32 else 1
+            scratch = np.empty((n_block, size), dtype), np.empty((n_scratch, size), dtype)
             columns = root_weight, self.shift, self.unit
             add_moments_dense(self.X, self.Y, *columns, *scratch, *outputs, start, stop)
 
@@ -167,11 +175,10 @@ class DenseRows(Rows):
             # BLAS shares each block among its own threads.
             n_threads, product = 1, 0
         parts = [[np.empty((size, size))] for _ in range(n_threads)]
-        (upper,) = self._sum(add, parts, product)
+        (gram,) = self._sum(add, parts, product)
         if dtype == np.float32:
-            upper[:-1, -1], upper[-1, :-1] = upper[-1, :-1], 0.0
-        gram = upper + upper.T
-        gram.flat[:: size + 1] = upper.flat[:: size + 1]
+            gram[:-1, -1] = gram[-1, :-1]
+        mirror(gram)
         return gram
 
     def column_moments(self):

@@ -21,15 +21,44 @@ from .row cimport (
 
 
 cdef inline void syrk(
-    int n, int k, const real_t* block, real_t* gram
+    int n, int k, const real_t* block, real_t kept, real_t* gram
 ) noexcept nogil:
-    """The upper triangle of gram (n, n) becomes that of block.T @ block, block (k, n)."""
-    cdef real_t one = 1, zero = 0
+    """Upper triangle of gram (n, n) = kept * gram + block.T @ block, where block is (k, n)."""
+    cdef real_t one = 1
     cdef char lower = b"L", keep = b"N"
     if real_t is float:
-        ssyrk(&lower, &keep, &n, &k, &one, <float*> block, &n, &zero, gram, &n)
+        ssyrk(&lower, &keep, &n, &k, &one, <float*> block, &n, &kept, gram, &n)
     else:
-        dsyrk(&lower, &keep, &n, &k, &one, <double*> block, &n, &zero, gram, &n)
+        dsyrk(&lower, &keep, &n, &k, &one, <double*> block, &n, &kept, gram, &n)
+
+
+def pack_upper(const double[:, :] A, double[::1] triangle):
+    """Write the upper triangle of A (n, n), row by row, to triangle (n (n + 1) / 2,)."""
+    cdef Py_ssize_t i, j, k = 0
+    for i in range(A.shape[0]):
+        for j in range(i, A.shape[0]):
+            triangle[k] = A[i, j]
+            k += 1
+
+
+def unpack_upper(const double[::1] triangle, double[:, :] A):
+    """Write the symmetric A (n, n) whose upper triangle `pack_upper` has packed."""
+    cdef Py_ssize_t i, j, k = 0
+    for i in range(A.shape[0]):
+        for j in range(i, A.shape[0]):
+            A[i, j] = A[j, i] = triangle[k]
+            k += 1
+
+
+def mirror(double[:, ::1] A):
+    """Copy the upper triangle of a square array to the lower one, in tiles of 32 x 32."""
+    cdef Py_ssize_t n = A.shape[0], first, other, i, j
+    with nogil:
+        for first in range(0, n, 32):
+            for other in range(first, n, 32):
+                for j in range(other, min(other + 32, n)):
+                    for i in range(first, min(first + 32, j)):
+                        A[j, i] = A[i, j]
 
 
 def add_moments_dense(
@@ -39,7 +68,7 @@ def add_moments_dense(
     const double[::1] shift,       # IN   (M + D,)
     const double[::1] unit,        # IN   (M + D,)
     real_t[:, ::1] block,          # TMP  (n_block, M + D + 1)
-    real_t[:, ::1] gram,           # TMP  (M + D + 1, M + D + 1)
+    real_t[:, ::1] gram,           # TMP  (M + D + 1, M + D + 1), of float32 alone
     double[:, ::1] total,          # OUT  (M + D + 1, M + D + 1), upper triangle, last row
     Py_ssize_t start, Py_ssize_t stop,
 ):
@@ -79,10 +108,13 @@ def add_moments_dense(
                 if root != 1:
                     for j in range(P):
                         block[k, j] *= root
-            syrk(<int> P, <int> n_rows, &block[0, 0], &gram[0, 0])
-            for j in range(P - (real_t is float)):
-                for c in range(j, P):
-                    total[j, c] += gram[j, c]
+            if real_t is double:
+                syrk(<int> P, <int> n_rows, &block[0, 0], <double> 1, &total[0, 0])
+            else:
+                syrk(<int> P, <int> n_rows, &block[0, 0], <float> 0, &gram[0, 0])
+                for j in range(P - 1):
+                    for c in range(j, P):
+                        total[j, c] += gram[j, c]
             i += n_rows
 
 

@@ -10,11 +10,11 @@ Conventions: M features, D outputs, P = M + D columns, of X and Y side by side.
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
-from scipy.linalg import lapack
 
 from .._base.arrays import take, to_host
 from .._input.dataset import exponent_of
 from .._rows.containers import rows_of
+from .._rows.kernels import pack_upper, unpack_upper
 from .._rows.moments import Moments
 
 
@@ -144,7 +144,8 @@ class Learnt:
                 known = {f.name: getattr(moments, f.name) for f in fields(moments)}
                 if packed:
                     M, products = moments.n_features, known.pop("products")
-                    known["triangle"] = lapack.dtrttp(products[:, :M])[0]
+                    known["triangle"] = np.empty(M * (M + 1) // 2)
+                    pack_upper(products[:, :M], known["triangle"])
                     known["cross"] = products[:, M:].copy()
             members.append({"outputs": outputs, "moments": known})
         return members
@@ -158,12 +159,19 @@ class Learnt:
             if known is not None:
                 known = dict(known)
                 if "triangle" in known:
-                    upper = lapack.dtpttr(known["n_features"], known.pop("triangle"))[0]
-                    products = upper + np.triu(upper, 1).T
-                    known["products"] = np.concatenate([products, known.pop("cross")], axis=1)
+                    known["products"] = _unpacked(known.pop("triangle"), known.pop("cross"))
                 known = Moments(**known)
             members.append((member["outputs"], known))
         return cls(members)
+
+
+def _unpacked(triangle, cross):
+    """Return the products of Moments, (M, P), given the upper triangle of X'X and X'Y."""
+    M, D = cross.shape
+    products = np.empty((M, M + D))
+    unpack_upper(triangle, products[:, :M])
+    products[:, M:] = cross
+    return products
 
 
 def _moments(data, outputs, weight, centred, origin):

@@ -325,6 +325,20 @@ def test_mean_length_of_features_that_say_nothing():
 # Passes over rows ---------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("n", [0, 1, 2, 31, 32, 33, 70])
+def test_triangles(n):
+    A = np.random.default_rng(n).normal(size=(n, n + 3))
+    upper = np.triu(A[:, :n])
+    symmetric = upper + np.triu(upper, 1).T
+    triangle, back = np.empty(n * (n + 1) // 2), np.full((n, n + 2), np.nan)
+    kernels.pack_upper(A[:, :n], triangle)
+    kernels.unpack_upper(triangle, back[:, 1 : n + 1])
+    np.testing.assert_array_equal(back[:, 1 : n + 1], symmetric)
+    square = A[:, :n].copy()
+    kernels.mirror(square)
+    np.testing.assert_array_equal(square, symmetric)
+
+
 def weighted(D, dtype):
     """Return X, Y, weights, and two slices of rows that a kernel visits one after the other."""
     X, Y, rng = data(D, dtype)
