@@ -42,7 +42,7 @@ def learn_exactly(estimator, settings, y, data):
             f"shape {y.shape}."
         )
     n_calls = state["n_calls"] if before is not None else 0
-    fading = replace(data, half_life=settings.half_life)
+    fading = replace(data, half_life=settings.half_life) if settings.half_life else data
     learnt = Learnt.of_data(fading, centred=settings.fit_intercept, before=before)
     loss = _loss_before(state, before, data, settings.fit_intercept)
     if before is not None:
@@ -208,7 +208,7 @@ def _model_of(estimator, settings, learnt, dtype, history):
     parts = zip(groups, groups.split(start[:, seen]), strict=True)
     runs = [descend(part, group, history.limits) for group, part in parts]
     found = history.follow(side_by_side(groups, runs))
-    model = finish(found.W, found.b, found.known, groups, dtype, history, automatic=True)
+    model = finish(found.W, found.b, found.certificate, groups, dtype, history, automatic=True)
     if len(seen) == D:
         return *model, found.step
     W, b, step = np.zeros((M, D), dtype), np.zeros(D, dtype), np.zeros(D)

@@ -173,8 +173,7 @@ class Coordinates:
     def best_intercept(self, W):
         """Return the b of the least loss for coefficients W, (M, D), in the units of X and Y."""
         M = self.centre.shape[0]
-        W_z = W * self.y_unit / self.unit[:M, None]
-        b = (self.y_centre - self.centre @ W_z) / self.y_unit
+        b = self.y_centre / self.y_unit - (self.centre / self.unit[:M]) @ W
         # The shift may be large against what is left of it here; NumPy has a wider float.
         xp = namespace(W)
         shift = self.shift.astype(np.longdouble) if xp is np else self.shift

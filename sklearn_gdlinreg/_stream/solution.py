@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from .._base.arrays import dot
-from .._problem.certificate import optimality
+from .._problem.certificate import certificate_at, optimality
 from .._problem.coordinates import Coordinates
 from .._problem.metric import Plain
 from .._problem.outputs import Group, Groups, alike
@@ -71,7 +71,11 @@ def descend(W, group, limits):
     G, losses = supplier.gradient(V)
     loss, model = float(losses @ coordinates.loss_unit), coordinates.to_model(V)
     yield Iterate(loss, lambda: model)
-    found = optimality(V, G, losses, coordinates)
-    reason = "tol" if found.max() <= max(limits.tol, LEAST_TOL) else "precision"
+    certificate = certificate_at(V, G, losses, coordinates, supplier)
+    found, enough = certificate.optimality, max(limits.tol, LEAST_TOL)
+    if not found.max() <= enough:
+        # It may be the doubt alone that is above.
+        found = optimality(V, G, losses, coordinates)
+    reason = "tol" if found.max() <= enough else "precision"
     step = np.full(losses.shape, 0.5)
-    return Solution(*model, loss, step, 1, reason, supplier.name, known=(G, losses))
+    return Solution(*model, loss, step, 1, reason, supplier.name, certificate)
