@@ -175,7 +175,7 @@ class Folds:
         def part(rows, weight):
             rows = rows_of(X[rows], Y[rows], weight, centred=self.centred, origin=origin)
             # Rows keep weights in a unit of their own.
-            return replace(rows.moments(), weight=float(weight.sum()))
+            return rows.moments()._replace(weight=float(weight.sum()))
 
         tested = part(test, test_weight)
         rest = np.ones(len(times), dtype=times.dtype)

@@ -3,7 +3,6 @@
 Conventions are those of `base`.
 """
 
-from dataclasses import replace
 
 import numpy as np
 from scipy import sparse
@@ -120,7 +119,7 @@ class CSRRows(Rows):
     def moments(self):
         """Return the Moments, with products."""
         moments = self.moments_near_mean().seen_from(self.shift, self.unit)
-        return replace(moments, rounding=EPS)
+        return moments._replace(rounding=EPS)
 
     def moments_near_mean(self):
         """Return the Moments, with products, from a shift that the means are not far off.
@@ -146,7 +145,7 @@ class CSRRows(Rows):
             gram -= np.outer(x_mean, x_mean)
         else:
             cross += np.outer(x_mean, y_mean)
-        moments = replace(moments, products=np.concatenate([gram, cross], axis=1))
+        moments = moments._replace(products=np.concatenate([gram, cross], axis=1))
         return moments.with_rounding_of_sums().near_its_mean()
 
     def _far_off_zero(self, moments):
@@ -168,7 +167,7 @@ class CSRRows(Rows):
         mean = np.append(mean, weight @ Y / weight.sum())
         # Those that have not moved are as they were.
         mean = np.where(shift == 0, moments.mean, mean)
-        return replace(moments, mean=mean, shift=shift / self.unit)
+        return moments._replace(mean=mean, shift=shift / self.unit)
 
     def residual(self, V, offset, *, homogeneous=False):
         """Return sums over rows of w x r, (M, D), of w r and of w r ** 2, (D,) each.

@@ -5,7 +5,7 @@ seen as ``z = (x - shift) * unit``, as `base` says.
 """
 
 import math
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -39,8 +39,7 @@ def without_rounding(variance, mean, shift, unit, roundoff):
     return namespace(mean).where(variance <= rounding, 0.0, variance)
 
 
-@dataclass(frozen=True)
-class Moments:
+class Moments(NamedTuple):
     """The moments of some rows.
 
     Attributes
@@ -90,8 +89,8 @@ class Moments:
         if products is not None and not (ratio == 1.0).all():
             products = products * (ratio[:M, None] * ratio)
         mean = (self.shift - shift) * unit + self.mean * ratio
-        return replace(
-            self, mean=mean, variance=self.variance * ratio**2, products=products,
+        return self._replace(
+            mean=mean, variance=self.variance * ratio**2, products=products,
             shift=shift, unit=unit,
         )  # fmt: skip
 
@@ -152,8 +151,8 @@ class Moments:
         if products is not None:
             factor = apart[: self.n_features, None]
             products = merged(products, other.products, factor, apart)
-        return replace(
-            self, n_rows=self.n_rows + other.n_rows, weight=weight, exponent=exponent,
+        return self._replace(
+            n_rows=self.n_rows + other.n_rows, weight=weight, exponent=exponent,
             roundoff=max(self.roundoff, other.roundoff), mean=mean,
             rounding=self._rounding_with(other, of_own, of_other, variance),
             variance=variance, products=products,
@@ -170,7 +169,7 @@ class Moments:
     def with_rounding_of_sums(self):
         """Return the same where sums were made in this shift, off which the means may be far."""
         some = np.where(self.variance > 0, self.variance, np.inf)
-        return replace(self, rounding=self.rounding * (1.0 + self.mean**2 / some))
+        return self._replace(rounding=self.rounding * (1.0 + self.mean**2 / some))
 
     @property
     def far_off_zero(self):
@@ -183,7 +182,7 @@ class Moments:
         n_halvings = min(n_halvings, MOST_HALVINGS)
         whole = int(n_halvings)
         weight = self.weight * 2.0 ** (whole - n_halvings)
-        return replace(self, weight=weight, exponent=self.exponent - whole)
+        return self._replace(weight=weight, exponent=self.exponent - whole)
 
     def subtract(self, other):
         """Return those of these rows but for some of them, whose moments the other is."""
@@ -200,8 +199,8 @@ class Moments:
         variance[variance <= LEFT_BY_ROUNDING * self.variance] = 0.0
         products = rest(self.products, other.products)
         products -= between * (apart[:M, None] * apart)
-        return replace(
-            self, n_rows=self.n_rows - other.n_rows, weight=weight, mean=mean,
+        return self._replace(
+            n_rows=self.n_rows - other.n_rows, weight=weight, mean=mean,
             variance=variance, products=products,
         )  # fmt: skip
 
@@ -210,7 +209,7 @@ class Moments:
         if is_numpy(self.mean):
             return self
         names = ("mean", "variance", "products", "shift", "unit")
-        return replace(self, **{name: to_host(getattr(self, name)) for name in names})
+        return self._replace(**{name: to_host(getattr(self, name)) for name in names})
 
     def of_outputs(self, outputs):
         """Return the same of some of the outputs, given by an index array."""
@@ -220,8 +219,8 @@ class Moments:
         )
         products = None if self.products is None else take(self.products, columns, axis=1)
         rounding = self.rounding if np.ndim(self.rounding) == 0 else self.rounding[columns]
-        return replace(
-            self, mean=mean, variance=variance, products=products, shift=shift, unit=unit,
+        return self._replace(
+            mean=mean, variance=variance, products=products, shift=shift, unit=unit,
             rounding=rounding,
         )  # fmt: skip
 

@@ -7,7 +7,7 @@ which they are not splits the group, and both parts go on from what it knew.
 Conventions: M features, D outputs, P = M + D columns, of X and Y side by side.
 """
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import lapack
@@ -62,7 +62,7 @@ class Learnt:
             else:
                 moments = moments.with_rounding_of_sums().near_its_mean()
             exponent = data.weight_exponent(outputs[0])
-            members.append((outputs, replace(moments, exponent=exponent)))
+            members.append((outputs, moments._replace(exponent=exponent)))
         return cls(members)
 
     @property
@@ -141,7 +141,7 @@ class Learnt:
         for outputs, moments in self.members:
             known = None
             if moments is not None:
-                known = {f.name: getattr(moments, f.name) for f in fields(moments)}
+                known = moments._asdict()
                 if packed:
                     M, products = moments.n_features, known.pop("products")
                     known["triangle"] = lapack.dtrttp(products[:, :M])[0]
@@ -172,7 +172,7 @@ def _moments(data, outputs, weight, centred, origin):
         return None
     Y = data.Y if len(outputs) == data.n_outputs else take(data.Y, outputs, axis=1)
     moments, exponent = _near_mean(data.X, Y, weight, centred, origin), exponent_of(weight)
-    return replace(moments, exponent=exponent) if exponent else moments
+    return moments._replace(exponent=exponent) if exponent else moments
 
 
 def _near_mean(X, Y, weight, centred, origin):

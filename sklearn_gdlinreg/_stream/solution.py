@@ -4,8 +4,6 @@ Nothing is asked of the data: gradients, losses and the certificate follow from 
 certificate takes into account what rounding may have done to them.
 """
 
-from dataclasses import replace
-
 import numpy as np
 
 from .._base.arrays import dot
@@ -45,7 +43,7 @@ def _group(outputs, moments, penalty):
     if moments.centred:
         frame = moments.shift, moments.unit, moments.roundoff
         variance = without_rounding(moments.variance, moments.mean, *frame)
-        moments = replace(moments, variance=variance)
+        moments = moments._replace(variance=variance)
     coordinates = Coordinates.of(moments, penalty=penalty, raw=False)
     supplier = MomentsAlone(moments.products, coordinates, moments.rounding)
     metric = supplier.metric() if penalty.smooth else Plain()
