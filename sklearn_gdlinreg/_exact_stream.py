@@ -167,17 +167,12 @@ def _loss_before(state, before, data, centred):
     without an intercept.
     """
     M, D = data.X.shape[1], data.n_outputs
-    W, b, new, wide, loss = (
-        np.zeros((M, D)),
-        np.zeros(D),
-        np.ones(D, dtype=bool),
-        data.wide(),
-        0.0,
-    )
+    W, b, new = np.zeros((M, D)), np.zeros(D), np.ones(D, dtype=bool)
     if before is not None:
-        W = np.atleast_2d(state["coef_"]).T.astype(np.float64)
-        b = np.atleast_1d(state["intercept_"]).astype(np.float64)
+        W, b = np.atleast_2d(state["coef_"]).T, np.atleast_1d(state["intercept_"])
+        W, b = W.astype(np.float64, copy=False), b.astype(np.float64, copy=False)
         new[before.observed] = False
+    wide, loss = data.wide(), 0.0
     for outputs, weight in data.groups():
         weight = None if weight is None else to_host(weight)
         if weight is not None and not weight.any():
@@ -185,10 +180,17 @@ def _loss_before(state, before, data, centred):
         Y = wide.Y if isinstance(outputs, slice) else take(wide.Y, outputs, axis=1)
         model = (placed_like(A, Y) for A in (W[:, outputs], b[outputs]))
         error = to_host(predict(wide.X, *model) - Y)
-        if centred:
-            error = error - new[outputs] * np.average(error, axis=0, weights=weight)
-        loss += float(np.average(np.einsum("nd,nd->n", error, error), weights=weight))
+        if centred and new[outputs].any():
+            error = error - new[outputs] * _mean(error, weight)
+        loss += float(_mean(np.einsum("nd,nd->n", error, error), weight))
     return loss
+
+
+def _mean(values, weight):
+    """Return the mean of rows that have these weights, which may be None."""
+    if weight is None:
+        return values.mean(axis=0)
+    return np.average(values, axis=0, weights=weight)
 
 
 def _model_of(estimator, settings, learnt, dtype, history):

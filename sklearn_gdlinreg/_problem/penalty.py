@@ -108,12 +108,12 @@ class Penalty:
     @property
     def one_l2(self):
         """Whether all outputs have the same L2 term."""
-        return bool(namespace(self._l2).all(self._l2 == self._l2[:, :1]))
+        return not self.has_l2 or bool(namespace(self._l2).all(self._l2 == self._l2[:, :1]))
 
     @property
     def least_l2(self):
         """The least factor of an L2 term, a float."""
-        return float(namespace(self._l2).min(self._l2))
+        return float(namespace(self._l2).min(self._l2)) if self.has_l2 else 0.0
 
     def value(self, V):
         """Return the penalty of each output, (D,)."""

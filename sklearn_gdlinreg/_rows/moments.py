@@ -18,8 +18,8 @@ FLOAT32_SUMS = 2.0**-22
 MOST_HALVINGS = 1000
 # Where the squared mean of a column is so many variances, sums lose digits to it.
 FAR_OFF_ZERO = 16
-# Variances outside of 2 ** -64 to 2 ** 64 call for another unit.
-FAR_OFF_UNIT = 64
+# Variances above this, or below one over it, call for another unit.
+FAR_OFF_UNIT = 2.0**64
 # A variance that is left below this share of that of all rows is rounding.
 LEFT_BY_ROUNDING = 256 * EPS
 
@@ -37,6 +37,11 @@ def without_rounding(variance, mean, shift, unit, roundoff):
     in_data = rounding_of((shift * unit + mean) ** 2, roundoff)
     rounding = 64 * EPS * (variance + mean**2) + in_data
     return namespace(mean).where(variance <= rounding, 0.0, variance)
+
+
+def _same(A, B):
+    """Whether two arrays are one, or have the same values."""
+    return A is B or (A == B).all()
 
 
 class Moments(NamedTuple):
@@ -96,25 +101,26 @@ class Moments(NamedTuple):
 
     def near_its_mean(self):
         """Return the same from near its mean and in units near its deviations, if far off."""
-        with np.errstate(divide="ignore"):
-            off_unit = np.abs(np.log2(self.variance)) > FAR_OFF_UNIT
-        off_unit &= self.variance > 0.0
-        off_zero = (self.mean**2 > self.variance) & (self.variance > 0.0) & self.centred
+        variance, some = self.variance, self.variance > 0.0
+        off_unit = some & ((variance < 1.0 / FAR_OFF_UNIT) | (variance > FAR_OFF_UNIT))
+        off_zero = some & (self.mean**2 > variance) & self.centred
         if not (off_zero | off_unit).any():
             return self
         shift, unit = self.shift + self.mean / self.unit, self.unit.copy()
         shift = np.where(off_zero, rounded_to_20_bits(shift), self.shift)
-        exponent = np.frexp(np.sqrt(self.variance[off_unit]) / unit[off_unit])[1]
+        exponent = np.frexp(np.sqrt(variance[off_unit]) / unit[off_unit])[1]
         unit[off_unit] = np.ldexp(1.0, -np.clip(exponent, -500, 500))
         return self.seen_from(shift, unit)
 
     def in_one_frame(self, other):
         """Return both from the shift of the heavier and in the larger of their units."""
         frame = self if self.outweighs(other.weight, other.exponent) else other
-        shift, unit = frame.shift, np.minimum(self.unit, other.unit)
+        shift, unit = frame.shift, frame.unit
+        if self.unit is not other.unit:
+            unit = np.minimum(self.unit, other.unit)
 
         def seen(moments):
-            same = (moments.shift == shift).all() and (moments.unit == unit).all()
+            same = _same(moments.shift, shift) and _same(moments.unit, unit)
             return moments if same else moments.seen_from(shift, unit)
 
         return seen(self), seen(other)
@@ -141,9 +147,9 @@ class Moments(NamedTuple):
 
         def merged(ours, theirs, factor, apart):
             # A difference of the two would lose digits of the smaller.
-            both = of_own * ours
-            both += of_other * theirs
-            both += (between * factor) * apart
+            both, more = of_own * ours, of_other * theirs
+            both += more
+            both += np.multiply(between * factor, apart, out=more)
             return both
 
         variance = merged(self.variance, other.variance, apart, apart)

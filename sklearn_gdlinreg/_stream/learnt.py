@@ -8,6 +8,7 @@ Conventions: M features, D outputs, P = M + D columns, of X and Y side by side.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.linalg import lapack
@@ -75,7 +76,7 @@ class Learnt:
         """The number of features, or None where no output has been observed."""
         return next((m.n_features for _, m in self.members if m is not None), None)
 
-    @property
+    @cached_property
     def observed(self):
         """The outputs that have been observed, in order, an ndarray of int."""
         some = [outputs for outputs, moments in self.members if moments is not None]
@@ -108,15 +109,22 @@ class Learnt:
             Given outputs that are observed in the same rows of the other, how many times the
             weight of these rows here is halved first, a float.
         """
-        own, its = self._places(), other._places()
         members = []
-        for pair in dict.fromkeys(zip(own.tolist(), its.tolist(), strict=True)):
-            outputs = np.flatnonzero((own == pair[0]) & (its == pair[1]))
-            before, now = self._part(pair[0], outputs), other._part(pair[1], outputs)
+        for k, j, outputs in self._shared(other):
+            before, now = self._part(k, outputs), other._part(j, outputs)
             if n_halvings is not None and before is not None:
                 before = before.faded(n_halvings(outputs))
             members.append((outputs, _merged(before, now)))
         return Learnt(members)
+
+    def _shared(self, other):
+        """Yield the numbers of two groups, here and there, and the outputs that are in both."""
+        if len(self.members) == len(other.members) == 1:
+            yield 0, 0, self.members[0][0]
+            return
+        own, its = self._places(), other._places()
+        for k, j in dict.fromkeys(zip(own.tolist(), its.tolist(), strict=True)):
+            yield k, j, np.flatnonzero((own == k) & (its == j))
 
     def _places(self):
         """Return the number of the group that each output is in, (D,)."""
