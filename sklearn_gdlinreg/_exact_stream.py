@@ -199,15 +199,15 @@ def _model_of(estimator, settings, learnt, dtype, history):
     penalty, seen = penalty_of(settings, D), learnt.observed
     if M is None:
         M = estimator.n_features_in_
-    start = np.zeros((M, D))
+    start = np.zeros((M, len(seen)))
     if state is not None and not penalty.smooth:
-        start = np.atleast_2d(state["coef_"]).T.astype(np.float64)
+        start = np.atleast_2d(state["coef_"]).T[:, seen].astype(np.float64)
     if not len(seen):
         history.certified(0.0, 0.0, EPS)
         history.stop("tol")
         return np.zeros((M, D), dtype), np.zeros(D, dtype), np.zeros(D)
     groups = groups_of(learnt, penalty)
-    parts = zip(groups, groups.split(start[:, seen]), strict=True)
+    parts = zip(groups, groups.split(start), strict=True)
     runs = [descend(part, group, history.limits) for group, part in parts]
     found = history.follow(side_by_side(groups, runs))
     model = finish(found.W, found.b, found.certificate, groups, dtype, history, automatic=True)

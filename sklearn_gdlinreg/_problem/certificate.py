@@ -93,18 +93,16 @@ def optimality(V, G, losses, coordinates, off=0.0, rounded=0.0, objective=None, 
     """
     if objective is None:
         objective = coordinates.objective(V, losses)
-    whole = objective + rounded
+    xp, whole, G = namespace(V), objective + rounded, _standard_gradient(V, G, coordinates)
+    squares = dot(G, G)
     if doubt is not None:
         whole = whole + doubt[1]
-    G = _standard_gradient(V, G, coordinates)
-    xp, exact = namespace(V), whole <= coordinates.noise
+        squares = (xp.sqrt(squares) + doubt[0]) ** 2
+        objective = xp.maximum(objective - doubt[1], EPS * doubt[1])
+    exact = whole <= coordinates.noise
     some, whole = (xp.where(exact, 1.0, A) for A in (objective, whole))
     fits = whole / xp.maximum(coordinates.null_loss, whole)
-    squares = dot(G, G) + off**2
-    if doubt is not None:
-        squares = (xp.sqrt(dot(G, G)) + doubt[0]) ** 2 + off**2
-        some = xp.maximum(some - doubt[1], EPS * doubt[1])
-    return xp.sqrt(xp.where(exact, 0.0, xp.minimum(squares / some, fits)))
+    return xp.sqrt(xp.where(exact, 0.0, xp.minimum((squares + off**2) / some, fits)))
 
 
 def _standard_gradient(V, G, coordinates):

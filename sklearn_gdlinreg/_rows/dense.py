@@ -132,7 +132,7 @@ class DenseRows(Rows):
     def moments_near_mean(self):
         """Return the Moments, with products, from a shift that the means are not far off."""
         moments = self.moments().on_host()
-        if moments.far_off_zero and self._has_own_origin:
+        if self._has_own_origin and moments.far_off_zero:
             # The rows that the shift was worked out from are not those that count most.
             near = moments.near_its_mean()
             weight = self.weight if self.weighted else None
@@ -171,7 +171,7 @@ class DenseRows(Rows):
         if dtype == np.float32:
             upper[:-1, -1], upper[-1, :-1] = upper[-1, :-1], 0.0
         gram = upper + upper.T
-        gram.flat[:: size + 1] = upper.flat[:: size + 1]
+        np.einsum("nn->n", gram)[:] = upper.diagonal()
         return gram
 
     def column_moments(self):
