@@ -56,7 +56,8 @@ class Penalty:
     @classmethod
     def _of(cls, l1, l2, positive):
         """Return that of terms in the units of W, (1, D) each."""
-        return cls(l1, l2, positive, has_l1=bool(l1.any()), has_l2=bool(l2.any()))
+        has_l1, has_l2 = np.count_nonzero(l1) > 0, np.count_nonzero(l2) > 0
+        return cls(l1, l2, positive, has_l1=has_l1, has_l2=has_l2)
 
     def _with(self, l1, l2):
         """Return one of the same kind, with other terms."""

@@ -112,7 +112,8 @@ class DenseRows(Rows):
         rough = rough and is_numpy(self.X) and self.X.dtype == np.float32
         gram = self._gram(np.float32 if rough else np.float64)
         xp, M = namespace(gram), self.n_features
-        if not xp.all(xp.isfinite(gram)):
+        # No product of two columns is larger than the squares of both.
+        if not xp.all(xp.isfinite(xp.linalg.diagonal(gram))):
             if rough:
                 return self.moments()
             self._raise_non_finite()
@@ -132,7 +133,10 @@ class DenseRows(Rows):
     def moments_near_mean(self):
         """Return the Moments, with products, from a shift that the means are not far off."""
         moments = self.moments().on_host()
-        if self._has_own_origin and moments.far_off_zero:
+        if not self._has_own_origin:
+            # They are to be merged with those whose origin it is.
+            return moments.with_rounding_of_sums()
+        if moments.far_off_zero:
             # The rows that the shift was worked out from are not those that count most.
             near = moments.near_its_mean()
             weight = self.weight if self.weighted else None

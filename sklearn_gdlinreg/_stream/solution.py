@@ -6,7 +6,6 @@ certificate takes into account what rounding may have done to them.
 
 import numpy as np
 
-from .._base.arrays import dot
 from .._problem.certificate import certificate_at, optimality
 from .._problem.coordinates import Coordinates
 from .._problem.metric import Plain
@@ -63,7 +62,7 @@ def descend(W, group, limits):
     V = metric.direction(supplier.B)
     G, _ = supplier.gradient(V)
     correction = metric.direction(G)
-    if not dot(correction, correction).sum() <= SMALL**2 * dot(V, V).sum():
+    if not np.linalg.norm(correction) <= SMALL * np.linalg.norm(V):
         return (yield from exact_steps(W, group, limits))
     V += correction
     G, losses = supplier.gradient(V)
