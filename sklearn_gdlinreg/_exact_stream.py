@@ -169,8 +169,9 @@ def _loss_before(state, before, data, centred):
     M, D = data.X.shape[1], data.n_outputs
     W, b, new = np.zeros((M, D)), np.zeros(D), np.ones(D, dtype=bool)
     if before is not None:
-        W, b = np.atleast_2d(state["coef_"]).T, np.atleast_1d(state["intercept_"])
-        W, b = W.astype(np.float64, copy=False), b.astype(np.float64, copy=False)
+        # Products with what is contiguous take half the time.
+        W = np.ascontiguousarray(np.atleast_2d(state["coef_"]).T, dtype=np.float64)
+        b = np.atleast_1d(state["intercept_"]).astype(np.float64, copy=False)
         new[before.observed] = False
     wide, loss = data.wide(), 0.0
     for outputs, weight in data.groups():

@@ -93,6 +93,11 @@ def zeros(shape, like):
     return xp.zeros(shape, dtype=xp.float64, device=device(like))
 
 
+def same_values(A, B):
+    """Whether two of NumPy's arrays are one, or of one shape and equal; as `np.array_equal`."""
+    return A is B or (A.shape == B.shape and bool((A == B).all()))
+
+
 def copied(A):
     """Return a copy of an array."""
     return A.copy() if is_numpy(A) else namespace(A).asarray(A, copy=True)

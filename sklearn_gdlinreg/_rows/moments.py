@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .._base.arrays import is_numpy, namespace, take, to_host
+from .._base.arrays import is_numpy, namespace, same_values, take, to_host
 from .._base.rounding import EPS, rounded_to_20_bits, rounding_of
 
 # The relative rounding of products whose sums are made in float32, block by block.
@@ -37,11 +37,6 @@ def without_rounding(variance, mean, shift, unit, roundoff):
     in_data = rounding_of((shift * unit + mean) ** 2, roundoff)
     rounding = 64 * EPS * (variance + mean**2) + in_data
     return namespace(mean).where(variance <= rounding, 0.0, variance)
-
-
-def _same(A, B):
-    """Whether two arrays are one, or have the same values."""
-    return A is B or (A == B).all()
 
 
 class Moments(NamedTuple):
@@ -120,7 +115,7 @@ class Moments(NamedTuple):
             unit = np.minimum(self.unit, other.unit)
 
         def seen(moments):
-            same = _same(moments.shift, shift) and _same(moments.unit, unit)
+            same = same_values(moments.shift, shift) and same_values(moments.unit, unit)
             return moments if same else moments.seen_from(shift, unit)
 
         return seen(self), seen(other)

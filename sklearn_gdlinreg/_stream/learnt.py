@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 from scipy.linalg import lapack
 
-from .._base.arrays import take, to_host
+from .._base.arrays import same_values, take, to_host
 from .._input.dataset import exponent_of
 from .._rows.containers import rows_of
 from .._rows.moments import Moments
@@ -88,7 +88,7 @@ class Learnt:
         The outputs are observed in the same rows, which have these weights.
         """
         for known, moments in self.members:
-            if moments is None or not np.array_equal(known, outputs):
+            if moments is None or not same_values(known, outputs):
                 continue
             if data.half_life is not None:
                 moments = moments.faded(data.n_halvings(outputs))
