@@ -8,7 +8,7 @@ Conventions are those of `base`.
 import numpy as np
 from scipy.linalg import blas
 
-from .._base.arrays import is_numpy, namespace
+from .._base.arrays import is_numpy, namespace, row_blocks
 from .._base.rounding import rounded_to_20_bits
 from .._base.threads import LARGE_PRODUCT, count_threads
 from .base import Rows, with_whole_strides
@@ -20,12 +20,25 @@ from .kernels import (
 )
 from .moments import FAR_OFF_ZERO, FLOAT32_SUMS, Moments, without_rounding
 
+# Columns of a triangle that are copied to the other at a time.
+COPIED_COLUMNS = 256
 # Half a megabyte of float64: a block stays in the second-level cache of one core.
 BLOCK_ITEMS = 2**16
 # A multiply-add of a matrix product is this many times cheaper than one of a pass.
 PRODUCT_ADVANTAGE = 8
 # Columns of a block whose rows are multiplied by each other.
 COLUMNS = 256
+
+
+def _fill_lower(upper):
+    """Make a matrix symmetric in place, of which there is the upper triangle, and zeros."""
+    for start in range(0, len(upper), COPIED_COLUMNS):
+        part = slice(start, start + COPIED_COLUMNS)
+        upper[part, :start] = upper[:start, part].T
+        square = upper[part, part]
+        diagonal = square.diagonal().copy()
+        square += square.T
+        np.einsum("nn->n", square)[:] = diagonal
 
 
 class DenseRows(Rows):
@@ -122,7 +135,8 @@ class DenseRows(Rows):
         mean, products = gram[:-1, -1], gram[:M, :-1]
         variance = self._variance(mean, xp.linalg.diagonal(gram)[:-1])
         if self.centred:
-            products -= mean[:M, None] * mean
+            for rows in row_blocks(products):
+                products[rows, :] -= mean[:M][rows, None] * mean
         if not rough:
             return Moments.of(self, total, mean, variance, products)
         if (mean**2 > FAR_OFF_ZERO * variance).any():
@@ -174,9 +188,8 @@ class DenseRows(Rows):
         (upper,) = self._sum(add, parts, product)
         if dtype == np.float32:
             upper[:-1, -1], upper[-1, :-1] = upper[-1, :-1], 0.0
-        gram = upper + upper.T
-        np.einsum("nn->n", gram)[:] = upper.diagonal()
-        return gram
+        _fill_lower(upper)
+        return upper
 
     def column_moments(self):
         """Return the Moments without products."""

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .._base.arrays import is_numpy, namespace, same_values, take, to_host
+from .._base.arrays import is_numpy, namespace, row_blocks, same_values, take, to_host
 from .._base.rounding import EPS, rounded_to_20_bits, rounding_of
 
 # The relative rounding of products whose sums are made in float32, block by block.
@@ -142,16 +142,18 @@ class Moments(NamedTuple):
 
         def merged(ours, theirs, factor, apart):
             # A difference of the two would lose digits of the smaller.
-            both, more = of_own * ours, of_other * theirs
-            both += more
-            both += np.multiply(between * factor, apart, out=more)
+            both = of_own * ours
+            both += of_other * theirs
+            both += (between * factor) * apart
             return both
 
         variance = merged(self.variance, other.variance, apart, apart)
         products = self.products
         if products is not None:
-            factor = apart[: self.n_features, None]
-            products = merged(products, other.products, factor, apart)
+            factor, products = apart[: self.n_features, None], np.empty(products.shape)
+            for rows in row_blocks(products):
+                parts = (A[rows] for A in (self.products, other.products, factor))
+                products[rows] = merged(*parts, apart)
         return self._replace(
             n_rows=self.n_rows + other.n_rows, weight=weight, exponent=exponent,
             roundoff=max(self.roundoff, other.roundoff), mean=mean,
