@@ -159,7 +159,8 @@ def check_parameters(given, constraints, who):
         accepts, allowed = constraints[name]
         if not accepts(value):
             raise InvalidParameterError(
-                f"The {name!r} parameter of {who} must be {allowed}. Got {_shown(value)} instead."
+                f"The {name!r} parameter of {who} must be {allowed}. "
+                f"Got {_shown(value)} instead."
             )
 
 

@@ -71,7 +71,7 @@ KINDS = {field.name: get_args(field.type) or (field.type,) for field in fields(S
 # Many small calls of partial_fit have the same parameters.
 @functools.lru_cache(maxsize=8, typed=True)
 def _settings(who, names, *values):
-    """Return the Settings of parameters of these names and values; raise if one is not allowed."""
+    """Return the Settings of parameters of these names and values, as `Settings.of` does."""
     given = dict(zip(names, values, strict=True))
     check_parameters(given, CONSTRAINTS, who)
     given = {name: value for name, value in given.items() if name in KINDS}

@@ -100,9 +100,10 @@ def optimality(V, G, losses, coordinates, off=0.0, rounded=0.0, objective=None, 
         squares = (xp.sqrt(squares) + doubt[0]) ** 2
         objective = xp.maximum(objective - doubt[1], EPS * doubt[1])
     exact = whole <= coordinates.noise
-    some, whole = (xp.where(exact, 1.0, A) for A in (objective, whole))
-    fits = whole / xp.maximum(coordinates.null_loss, whole)
-    return xp.sqrt(xp.where(exact, 0.0, xp.minimum((squares + off**2) / some, fits)))
+    # Over infinity, what is left of an exact fit is nothing.
+    correlations = (squares + off**2) / xp.where(exact, xp.inf, objective)
+    fits = whole / xp.where(exact, 1.0, xp.maximum(coordinates.null_loss, whole))
+    return xp.sqrt(xp.minimum(correlations, fits))
 
 
 def _standard_gradient(V, G, coordinates):
@@ -150,5 +151,5 @@ def certificate_at(V, G, losses, coordinates, passes, off=0.0, rounded=0.0):
     if c.penalty.has_l2:
         errors = errors - c.penalty.l2_value(V)
     xp, varies = namespace(V), c.null_loss > c.y_noise
-    r2 = xp.where(varies, 1.0 - errors / xp.where(varies, c.null_loss, 1.0), 0.0)
+    r2 = (c.null_loss - errors) / xp.where(varies, c.null_loss, xp.inf)
     return Certificate((objective + rounded) * c.loss_unit, found, r2)

@@ -50,7 +50,7 @@ class Penalty:
                 "alpha must be a float or have one value per output of y: expected shape "
                 f"{(n_outputs,)}. Got {alpha.shape}."
             )
-        alpha = alpha * np.ones((1, n_outputs))
+        alpha = alpha + np.zeros((1, n_outputs))
         return cls._of(alpha * float(l1_ratio), alpha * (1.0 - float(l1_ratio)), bool(positive))
 
     @classmethod

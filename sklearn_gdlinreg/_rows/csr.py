@@ -3,7 +3,6 @@
 Conventions are those of `base`.
 """
 
-
 import numpy as np
 from scipy import sparse
 from sklearn.utils.sparsefuncs import mean_variance_axis

@@ -148,12 +148,11 @@ class Moments(NamedTuple):
             return both
 
         variance = merged(self.variance, other.variance, apart, apart)
-        products = self.products
-        if products is not None:
-            factor, products = apart[: self.n_features, None], np.empty(products.shape)
+        products, ours, theirs = None, self.products, other.products
+        if ours is not None:
+            factor, products = apart[: self.n_features, None], np.empty(ours.shape)
             for rows in row_blocks(products):
-                parts = (A[rows] for A in (self.products, other.products, factor))
-                products[rows] = merged(*parts, apart)
+                products[rows] = merged(ours[rows], theirs[rows], factor[rows], apart)
         return self._replace(
             n_rows=self.n_rows + other.n_rows, weight=weight, exponent=exponent,
             roundoff=max(self.roundoff, other.roundoff), mean=mean,
