@@ -197,10 +197,10 @@ def fit_rows(settings, W, b, data, history, rng=None):
     run = _solver_of(settings, groups, history.limits, batches)
     parts = zip(groups, groups.split(W), groups.split(b), strict=True)
     found = history.follow(side_by_side(groups, [run(*part) for part in parts]))
-    W, b, known = found.W, found.b, found.known
+    W, b, certificate = found.W, found.b, found.certificate
     if history.validation is not None and history.losses:
-        (W, b), known = history.validation.model, None
-    W, b = finish(W, b, known, groups, data.dtype, history, automatic=settings.automatic)
+        (W, b), certificate = history.validation.model, None
+    W, b = finish(W, b, certificate, groups, data.dtype, history, automatic=settings.automatic)
     return Fitted(W, b, found.step, found.n_updates, found.engine, groups)
 
 

@@ -191,7 +191,8 @@ class GDLinearRegressionCV(LinearModel, RegressorMixin, BaseEstimator):
         return smallest and bool(np.any(self.coef_))
 
     def _fit(self, X, y, sample_weight, params):
-        check_parameters(self, CV_CONSTRAINTS)
+        given = {name: getattr(self, name) for name in CV_CONSTRAINTS}
+        check_parameters(given, CV_CONSTRAINTS, type(self).__name__)
         split_params = self._split_params(sample_weight, params)
         X, y = check_data(self, X, y)
         if not is_numpy(y):

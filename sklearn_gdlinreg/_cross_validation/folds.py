@@ -176,7 +176,7 @@ class Folds:
             rows = rows_of(X[rows], Y[rows], weight, centred=self.centred, origin=origin)
             # Rows keep weights in a unit of their own, and sparse ones their own shift.
             moments = rows.moments().seen_from(self.rows.shift, rows.unit)
-            return replace(moments, weight=float(weight.sum()))
+            return moments._replace(weight=float(weight.sum()))
 
         tested = part(test, test_weight)
         rest = np.ones(len(times), dtype=times.dtype)

@@ -47,6 +47,8 @@ def check_sample_weight(sample_weight, X, *, name="sample_weight"):
 def check_features(estimator, X, *, name="X", **options):
     """Return X as `validate_data` does, float64 or float32, of whatever library it is."""
     if _is_ready(X, finite=options.get("ensure_all_finite", True)):
+        if _is_expected(X, estimator) and not options["reset"]:
+            return X
         return validate_data(estimator, X, reset=options["reset"], skip_check_array=True)
     check_container(X, name)
     X = unmasked(detached(X), name)
@@ -72,8 +74,16 @@ def _is_ready(X, *, finite):
     ready = type(X) is np.ndarray and X.dtype in (np.float64, np.float32)
     if not (ready and X.ndim == 2 and X.size):
         return False
+    if not finite:
+        return True
     with np.errstate(over="ignore", invalid="ignore"):
-        return not finite or bool(np.isfinite(X.sum()))
+        return bool(np.isfinite(X.sum()))
+
+
+def _is_expected(X, estimator):
+    """Whether an ndarray has the features of a fitted estimator, which have no names."""
+    known = vars(estimator)
+    return known.get("n_features_in_") == X.shape[1] and "feature_names_in_" not in known
 
 
 def _check_real(A):
@@ -132,7 +142,8 @@ def check_data(estimator, X, y, *, reset=True, X_name="X", y_name="y"):
         raise ValueError(
             f"{y_name} should be a 1d or 2d array, got an array of shape {y.shape} instead."
         )
-    check_consistent_length(X, y)
+    if X.shape[0] != y.shape[0]:
+        check_consistent_length(X, y)  # It says so.
     return X, y
 
 

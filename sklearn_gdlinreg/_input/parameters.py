@@ -146,13 +146,20 @@ CV_CONSTRAINTS = {
 }
 
 
-def check_parameters(estimator, constraints=CONSTRAINTS):
-    """Raise InvalidParameterError for the first parameter that is not allowed."""
-    for name, (accepts, allowed) in constraints.items():
-        value = getattr(estimator, name)
+def check_parameters(given, constraints, who):
+    """Raise InvalidParameterError for the first parameter that is not allowed.
+
+    Parameters
+    ----------
+    given : dict, of values by name
+    constraints : dict
+    who : str, the class that has these parameters
+    """
+    for name, value in given.items():
+        accepts, allowed = constraints[name]
         if not accepts(value):
             raise InvalidParameterError(
-                f"The {name!r} parameter of {type(estimator).__name__} must be {allowed}. "
+                f"The {name!r} parameter of {who} must be {allowed}. "
                 f"Got {_shown(value)} instead."
             )
 

@@ -1,5 +1,6 @@
 """The parameters of an estimator, as values that a fit goes by."""
 
+import functools
 from dataclasses import dataclass, fields
 from typing import get_args
 
@@ -43,19 +44,14 @@ class Settings:
         InvalidParameterError
             For the first parameter that is not allowed.
         """
-        check_parameters(estimator, {name: CONSTRAINTS[name] for name in names})
-        given = {name: getattr(estimator, name) for name in names if name in KINDS}
-        if _is_auto(given["learning_rate"]):
-            given["learning_rate"] = None
-        if _is_auto(given.get("average", "auto")):
-            given["average"] = given["learning_rate"] is None
-        settings = cls(**{name: _plain(value, KINDS[name]) for name, value in given.items()})
-        if settings.half_life is not None and settings.batch_size is not None:
-            raise ValueError(
-                "half_life is for full batches and exact streams, with batch_size=None. Got "
-                f"half_life={settings.half_life:g} and batch_size={settings.batch_size}."
-            )
-        return settings
+        values = [getattr(estimator, name) for name in names]
+        given = type(estimator).__name__, tuple(names), *values
+        try:
+            hash(given)
+        except TypeError:
+            # An array may have been changed since it was looked at last.
+            return _settings.__wrapped__(*given)
+        return _settings(*given)
 
     @property
     def exact(self):
@@ -70,6 +66,26 @@ class Settings:
 
 # What each of them is made, by the first of its types.
 KINDS = {field.name: get_args(field.type) or (field.type,) for field in fields(Settings)}
+
+
+# Many small calls of partial_fit have the same parameters.
+@functools.lru_cache(maxsize=8, typed=True)
+def _settings(who, names, *values):
+    """Return the Settings of parameters of these names and values, as `Settings.of` does."""
+    given = dict(zip(names, values, strict=True))
+    check_parameters(given, CONSTRAINTS, who)
+    given = {name: value for name, value in given.items() if name in KINDS}
+    if _is_auto(given["learning_rate"]):
+        given["learning_rate"] = None
+    if _is_auto(given.get("average", "auto")):
+        given["average"] = given["learning_rate"] is None
+    settings = Settings(**{name: _plain(value, KINDS[name]) for name, value in given.items()})
+    if settings.half_life is not None and settings.batch_size is not None:
+        raise ValueError(
+            "half_life is for full batches and exact streams, with batch_size=None. Got "
+            f"half_life={settings.half_life:g} and batch_size={settings.batch_size}."
+        )
+    return settings
 
 
 def _is_auto(value):

@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from .._base.arrays import copied, namespace, to_host, zeros
+from .._problem.certificate import certificate_at
 from .._problem.loss import Loss
 from .._solvers.conjugate import exact_steps
 from .._solvers.divergence import EpochWatch
@@ -127,24 +128,26 @@ def automatic_steps(W, group, limits, batches, one_by_one):
     epochs, step = _automatic_epochs(W, group, batches)
 
     def model_of(W):
-        return _best_of(group, W)[:2]
+        return group.coordinates.to_model(_best_of(group, W)[0])
 
     smooth = group.penalty.smooth
     result, reason = yield from _run(
         epochs, limits, group.penalty,
         one_by_one=one_by_one, model_of=None if smooth else model_of,
     )  # fmt: skip
-    W, b, known = result.W, result.b, None
+    W, b, found = result.W, result.b, None
     if not limits.watched:
         # Without an average the last iterates are the result already.
         others = [result.W_last, start] if batches.average else [start]
-        W, b, *known = _best_of(group, W, *others)
+        V, G, losses = _best_of(group, W, *others)
+        W, b = group.coordinates.to_model(V)
+        found = certificate_at(V, G, losses, group.coordinates, group.passes)
     step = zeros(b.shape, b) + step
-    return Solution(W, b, result.loss, step, epochs.t, reason, "mini-batch", known)
+    return Solution(W, b, result.loss, step, epochs.t, reason, "mini-batch", found)
 
 
 def _best_of(group, W, *others):
-    """Return W with zeros where the penalty asks for them, the best b, and G and losses there.
+    """Return V of W with zeros where the penalty asks for them, and G and losses there.
 
     Where another W is better, it is that one.
     """
@@ -153,8 +156,7 @@ def _best_of(group, W, *others):
     G, losses = passes.gradient(V)
     for other in others:
         V, G, losses = _better(V, G, losses, c.from_model(other), passes, c)
-    V, G, losses = one_proximal_step(passes, V, G, losses, c)
-    return *c.to_model(V), G, losses
+    return one_proximal_step(passes, V, G, losses, c)
 
 
 def _better(V, G, losses, other, passes, coordinates):

@@ -93,18 +93,17 @@ def optimality(V, G, losses, coordinates, off=0.0, rounded=0.0, objective=None, 
     """
     if objective is None:
         objective = coordinates.objective(V, losses)
-    whole = objective + rounded
+    xp, whole, G = namespace(V), objective + rounded, _standard_gradient(V, G, coordinates)
+    squares = dot(G, G)
     if doubt is not None:
         whole = whole + doubt[1]
-    G = _standard_gradient(V, G, coordinates)
-    xp, exact = namespace(V), whole <= coordinates.noise
-    some, whole = (xp.where(exact, 1.0, A) for A in (objective, whole))
-    fits = whole / xp.maximum(coordinates.null_loss, whole)
-    squares = dot(G, G) + off**2
-    if doubt is not None:
-        squares = (xp.sqrt(dot(G, G)) + doubt[0]) ** 2 + off**2
-        some = xp.maximum(some - doubt[1], EPS * doubt[1])
-    return xp.sqrt(xp.where(exact, 0.0, xp.minimum(squares / some, fits)))
+        squares = (xp.sqrt(squares) + doubt[0]) ** 2
+        objective = xp.maximum(objective - doubt[1], EPS * doubt[1])
+    exact = whole <= coordinates.noise
+    # Over infinity, what is left of an exact fit is nothing.
+    correlations = (squares + off**2) / xp.where(exact, xp.inf, objective)
+    fits = whole / xp.where(exact, 1.0, xp.maximum(coordinates.null_loss, whole))
+    return xp.sqrt(xp.minimum(correlations, fits))
 
 
 def _standard_gradient(V, G, coordinates):
@@ -117,35 +116,40 @@ def _standard_gradient(V, G, coordinates):
     return penalty.proximal_gradient(V, G)
 
 
-def certify(W, b, coordinates, passes, known=None):
-    """Return the Certificate of a model (W, b).
+def certify(W, b, coordinates, passes):
+    """Return the Certificate of a model (W, b), which need not have the best intercept.
 
     Parameters
     ----------
     W, b : array of shape (M, D) and (D,), in the units of X and Y
     coordinates : Coordinates
     passes : ByPasses, or ByMoments that stand for the data
-    known : (G, losses) at W with the best intercept, or None
-        What a pass over the data would say.
     """
     V = coordinates.from_model(W)
-    G, losses = passes.gradient(V) if known is None else known
     off, xp = coordinates.best_intercept(W) - b, namespace(V)
     # No number of its type is nearer.
     best = xp.abs(off) <= 2.0 * coordinates.roundoff * xp.abs(b)
     off = off * coordinates.y_unit
     rounded, off = xp.where(best, off**2, 0.0), xp.where(best, 0.0, off)
-    losses = losses + off**2
-    objective = coordinates.objective(V, losses)
-    found = optimality(V, G, losses, coordinates, off, rounded, objective, doubt=passes.doubt(V))
-    objective = objective + rounded
+    return certificate_at(V, *passes.gradient(V), coordinates, passes, off, rounded)
+
+
+def certificate_at(V, G, losses, coordinates, passes, off=0.0, rounded=0.0):
+    """Return the Certificate of V, given what the data say there.
+
+    Parameters
+    ----------
+    V : array of shape (M, D)
+    G, losses : array of shape (M, D) and (D,), with the best intercept
+    coordinates, passes : as in `certify`
+    off, rounded : as in `optimality`
+    """
+    c, losses = coordinates, losses + off**2
+    objective = c.objective(V, losses)
+    found = optimality(V, G, losses, c, off, rounded, objective, doubt=passes.doubt(V))
     errors = losses + rounded
-    if coordinates.penalty.has_l2:
-        errors = errors - coordinates.penalty.l2_value(V)
-    varies = coordinates.null_loss > coordinates.y_noise
-    r2 = 1.0 - errors / xp.where(varies, coordinates.null_loss, 1.0)
-    return Certificate(
-        objective * coordinates.loss_unit,
-        found,
-        xp.where(varies, r2, 0.0),
-    )
+    if c.penalty.has_l2:
+        errors = errors - c.penalty.l2_value(V)
+    xp, varies = namespace(V), c.null_loss > c.y_noise
+    r2 = (c.null_loss - errors) / xp.where(varies, c.null_loss, xp.inf)
+    return Certificate((objective + rounded) * c.loss_unit, found, r2)

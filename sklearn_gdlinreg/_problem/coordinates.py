@@ -68,17 +68,18 @@ class Coordinates:
         mean, variance, xp = moments.mean, moments.variance, namespace(moments.mean)
         M, centred, unit_of_z = moments.n_features, float(moments.centred), moments.unit
         spread = variance if moments.centred else xp.maximum(variance - mean**2, 0.0)
-        raw_square = variance[:M] + penalty.least_l2 * unit_of_z[:M] ** 2
-        scale, standard = xp.sqrt(xp.where(variance[:M] > 0, raw_square, 0.0)), None
+        square, least_l2 = variance[:M], penalty.least_l2
+        raw_square = square + least_l2 * unit_of_z[:M] ** 2 if least_l2 else square
+        scale, standard = xp.sqrt(xp.where(square > 0, raw_square, 0.0)), None
         if raw:
             scale, standard = xp.ones_like(scale), inverse_of(xp.sqrt(raw_square))[:, None]
         if penalty.some:
             penalty = penalty.seen_from(unit_of_z[:M] * inverse_of(scale), unit_of_z[M:])
-        flat = penalty.least_l2 < FLAT_RIDGE
+        flat = least_l2 < FLAT_RIDGE
         return cls(
             weight=moments.weight,
             centre=mean[:M] * centred,
-            deviation=xp.sqrt(variance[:M]),
+            deviation=xp.sqrt(square),
             scale=scale,
             standard=standard,
             penalty=penalty,
@@ -173,8 +174,7 @@ class Coordinates:
     def best_intercept(self, W):
         """Return the b of the least loss for coefficients W, (M, D), in the units of X and Y."""
         M = self.centre.shape[0]
-        W_z = W * self.y_unit / self.unit[:M, None]
-        b = (self.y_centre - self.centre @ W_z) / self.y_unit
+        b = self.y_centre / self.y_unit - (self.centre / self.unit[:M]) @ W
         # The shift may be large against what is left of it here; NumPy has a wider float.
         xp = namespace(W)
         shift = self.shift.astype(np.longdouble) if xp is np else self.shift

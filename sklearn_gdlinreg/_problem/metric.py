@@ -264,7 +264,7 @@ def _factor(A, ridge, least_pivot, nothing):
     least = least_pivot * diagonal
     # A is symmetric: LAPACK, which reads columns, may have its rows.
     upper, failed = lapack.dpotrf(A.T, lower=False, clean=False, overwrite_a=True)
-    if failed or not (np.einsum("nn->n", upper) ** 2 > least).all():
+    if failed or not (upper.diagonal() ** 2 > least).all():
         return None, 0.0
     # It is asked for the norm of the inverse alone: that of A may be any.
     rcond, _ = lapack.dpocon(upper, 1.0)

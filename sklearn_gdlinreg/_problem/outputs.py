@@ -84,17 +84,15 @@ class Groups:
         W, b = zip(*models, strict=True)
         return self.join(W), self.join(b)
 
-    def certify(self, W, b, known=None):
-        """Return the Certificate of a model (W, b) of all outputs.
+    def certify(self, W, b):
+        """Return the Certificate of a model (W, b), (M, D) and (D,), of all outputs."""
+        parts = zip(self, self.split(W), self.split(b), strict=True)
+        return self.join_certificates(
+            [certify(W, b, group.coordinates, group.passes) for group, W, b in parts]
+        )
 
-        Parameters
-        ----------
-        W, b : array of shape (M, D) and (D,)
-        known : list of (G, losses), as in `certify`, or None
-        """
-        known = known or [None] * len(self)
-        parts = zip(self, self.split(W), self.split(b), known, strict=True)
-        found = [certify(W, b, g.coordinates, g.passes, known) for g, W, b, known in parts]
+    def join_certificates(self, found):
+        """Return the Certificate of all outputs, given that of each group."""
         return Certificate(*(self.join(values) for values in zip(*found, strict=True)))
 
     @property

@@ -50,13 +50,14 @@ class Penalty:
                 "alpha must be a float or have one value per output of y: expected shape "
                 f"{(n_outputs,)}. Got {alpha.shape}."
             )
-        alpha = alpha * np.ones((1, n_outputs))
+        alpha = alpha + np.zeros((1, n_outputs))
         return cls._of(alpha * float(l1_ratio), alpha * (1.0 - float(l1_ratio)), bool(positive))
 
     @classmethod
     def _of(cls, l1, l2, positive):
         """Return that of terms in the units of W, (1, D) each."""
-        return cls(l1, l2, positive, has_l1=bool(l1.any()), has_l2=bool(l2.any()))
+        has_l1, has_l2 = np.count_nonzero(l1) > 0, np.count_nonzero(l2) > 0
+        return cls(l1, l2, positive, has_l1=has_l1, has_l2=has_l2)
 
     def _with(self, l1, l2):
         """Return one of the same kind, with other terms."""
@@ -108,12 +109,12 @@ class Penalty:
     @property
     def one_l2(self):
         """Whether all outputs have the same L2 term."""
-        return bool(namespace(self._l2).all(self._l2 == self._l2[:, :1]))
+        return not self.has_l2 or bool(namespace(self._l2).all(self._l2 == self._l2[:, :1]))
 
     @property
     def least_l2(self):
         """The least factor of an L2 term, a float."""
-        return float(namespace(self._l2).min(self._l2))
+        return float(namespace(self._l2).min(self._l2)) if self.has_l2 else 0.0
 
     def value(self, V):
         """Return the penalty of each output, (D,)."""

@@ -67,7 +67,8 @@ class ByMoments:
         inverse = coordinates.inverse_scale
         self.coordinates, self.null_loss = coordinates, coordinates.null_loss
         self.B = products[:, M:] * inverse
-        self.H = products[:, :M] * inverse * inverse.T
+        self.H = products[:, :M] * inverse
+        self.H *= inverse.T
         self.penalty = coordinates.penalty
         self.shape = self.B.shape
         self.work = M * M * self.shape[1]

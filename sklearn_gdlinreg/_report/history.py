@@ -163,7 +163,7 @@ class History:
     def _shortfall(self):
         """Say why the descent ended short of tol, and what to change; None if it did not."""
         exact, epochs = self.kind in ("exact", "stream"), self.kind == "epochs"
-        if self.tol == 0 and not exact:
+        if self.stop_reason == "tol" or (self.tol == 0 and not exact):
             return None
         reached = f"optimality {self.optimality:.2e} is above tol={self.tol:g}"
         if epochs:

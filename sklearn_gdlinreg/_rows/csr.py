@@ -5,8 +5,6 @@ Targets far off zero are shifted, and so are features that are far off zero in a
 Conventions are those of `base`.
 """
 
-from dataclasses import replace
-
 import numpy as np
 from scipy import sparse
 from sklearn.utils.sparsefuncs import mean_variance_axis
@@ -137,7 +135,7 @@ class CSRRows(Rows):
     def moments(self):
         """Return the Moments, with products."""
         moments = self.moments_near_mean().seen_from(self.shift, self.unit)
-        return replace(moments, rounding=EPS)
+        return moments._replace(rounding=EPS)
 
     def moments_near_mean(self):
         """Return the Moments, with products, from a shift that the means are not far off.
@@ -159,7 +157,7 @@ class CSRRows(Rows):
             gram -= np.outer(x_mean, x_mean)
         else:
             cross += np.outer(x_mean, y_mean)
-        moments = replace(moments, products=np.concatenate([gram, cross], axis=1))
+        moments = moments._replace(products=np.concatenate([gram, cross], axis=1))
         return moments.with_rounding_of_sums().near_its_mean()
 
     def _seen(self):

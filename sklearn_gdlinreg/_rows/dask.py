@@ -212,7 +212,7 @@ def _moments(chunk, centred, origin, products):
     """Answer with the Moments of a chunk, seen from the origin, (shift, unit)."""
     rows, scale = _rows(chunk, centred, None)
     moments = rows.moments() if products else rows.column_moments()
-    return replace(moments, weight=moments.weight * scale).seen_from(*origin)
+    return moments._replace(weight=moments.weight * scale).seen_from(*origin)
 
 
 def _origin(chunk, centred, scaled):
@@ -283,7 +283,7 @@ class DaskRows:
         variance, mean = moments.variance, moments.mean
         if self.centred:
             variance = without_rounding(variance, mean, self.shift, self.unit, self.roundoff)
-        return replace(moments, n_rows=self.n_rows, variance=variance)
+        return moments._replace(n_rows=self.n_rows, variance=variance)
 
     def residual(self, V, offset, *, homogeneous=False, precise=False):
         """Return what that of Rows does: sums over all chunks, by one graph."""

@@ -8,7 +8,7 @@ Conventions are those of `base`.
 import numpy as np
 from scipy.linalg import blas
 
-from .._base.arrays import is_numpy, namespace
+from .._base.arrays import is_numpy, namespace, row_blocks
 from .._base.rounding import rounded_to_20_bits
 from .._base.threads import LARGE_PRODUCT, count_threads
 from .base import Rows, with_whole_strides
@@ -25,8 +25,6 @@ from .moments import FAR_OFF_ZERO, FLOAT32_SUMS, Moments, without_rounding
 BLOCK_ITEMS = 2**16
 # A multiply-add of a matrix product is this many times cheaper than one of a pass.
 PRODUCT_ADVANTAGE = 8
-# Rows of the products that are centred at once.
-CENTRED_ROWS = 64
 # Columns of a block whose rows are multiplied by each other.
 COLUMNS = 256
 
@@ -115,7 +113,8 @@ class DenseRows(Rows):
         rough = rough and is_numpy(self.X) and self.X.dtype == np.float32
         gram = self._gram(np.float32 if rough else np.float64)
         xp, M = namespace(gram), self.n_features
-        if not xp.all(xp.isfinite(gram)):
+        # No product of two columns is larger than the squares of both.
+        if not xp.all(xp.isfinite(xp.linalg.diagonal(gram))):
             if rough:
                 return self.moments()
             self._raise_non_finite()
@@ -124,10 +123,8 @@ class DenseRows(Rows):
         mean, products = gram[:-1, -1], gram[:M, :-1]
         variance = self._variance(mean, xp.linalg.diagonal(gram)[:-1])
         if self.centred:
-            # Few rows at a time: fresh memory costs more than what is computed in it.
-            for start in range(0, M, CENTRED_ROWS):
-                j = slice(start, min(start + CENTRED_ROWS, M))
-                products[j, :] -= mean[j, None] * mean
+            for rows in row_blocks(products):
+                products[rows, :] -= mean[:M][rows, None] * mean
         if not rough:
             return Moments.of(self, total, mean, variance, products)
         if (mean**2 > FAR_OFF_ZERO * variance).any():
@@ -138,7 +135,10 @@ class DenseRows(Rows):
     def moments_near_mean(self):
         """Return the Moments, with products, from a shift that the means are not far off."""
         moments = self.moments().on_host()
-        if moments.far_off_zero and self._has_own_origin:
+        if not self._has_own_origin:
+            # They are to be merged with those whose origin it is.
+            return moments.with_rounding_of_sums()
+        if moments.far_off_zero:
             # The rows that the shift was worked out from are not those that count most.
             near = moments.near_its_mean()
             weight = self.weight if self.weighted else None

@@ -5,11 +5,11 @@ seen as ``z = (x - shift) * unit``, as `base` says.
 """
 
 import math
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
-from .._base.arrays import is_numpy, namespace, take, to_host
+from .._base.arrays import is_numpy, namespace, row_blocks, same_values, take, to_host
 from .._base.rounding import EPS, rounded_to_20_bits, rounding_of
 
 # The relative rounding of products whose sums are made in float32, block by block.
@@ -18,8 +18,8 @@ FLOAT32_SUMS = 2.0**-22
 MOST_HALVINGS = 1000
 # Where the squared mean of a column is so many variances, sums lose digits to it.
 FAR_OFF_ZERO = 16
-# Variances outside of 2 ** -64 to 2 ** 64 call for another unit.
-FAR_OFF_UNIT = 64
+# Variances above this, or below one over it, call for another unit.
+FAR_OFF_UNIT = 2.0**64
 # A variance that is left below this share of that of all rows is rounding.
 LEFT_BY_ROUNDING = 256 * EPS
 
@@ -39,8 +39,7 @@ def without_rounding(variance, mean, shift, unit, roundoff):
     return namespace(mean).where(variance <= rounding, 0.0, variance)
 
 
-@dataclass(frozen=True)
-class Moments:
+class Moments(NamedTuple):
     """The moments of some rows.
 
     Attributes
@@ -90,32 +89,33 @@ class Moments:
         if products is not None and not (ratio == 1.0).all():
             products = products * (ratio[:M, None] * ratio)
         mean = (self.shift - shift) * unit + self.mean * ratio
-        return replace(
-            self, mean=mean, variance=self.variance * ratio**2, products=products,
+        return self._replace(
+            mean=mean, variance=self.variance * ratio**2, products=products,
             shift=shift, unit=unit,
         )  # fmt: skip
 
     def near_its_mean(self):
         """Return the same from near its mean and in units near its deviations, if far off."""
-        with np.errstate(divide="ignore"):
-            off_unit = np.abs(np.log2(self.variance)) > FAR_OFF_UNIT
-        off_unit &= self.variance > 0.0
-        off_zero = (self.mean**2 > self.variance) & (self.variance > 0.0) & self.centred
+        variance, some = self.variance, self.variance > 0.0
+        off_unit = some & ((variance < 1.0 / FAR_OFF_UNIT) | (variance > FAR_OFF_UNIT))
+        off_zero = some & (self.mean**2 > variance) & self.centred
         if not (off_zero | off_unit).any():
             return self
         shift, unit = self.shift + self.mean / self.unit, self.unit.copy()
         shift = np.where(off_zero, rounded_to_20_bits(shift), self.shift)
-        exponent = np.frexp(np.sqrt(self.variance[off_unit]) / unit[off_unit])[1]
+        exponent = np.frexp(np.sqrt(variance[off_unit]) / unit[off_unit])[1]
         unit[off_unit] = np.ldexp(1.0, -np.clip(exponent, -500, 500))
         return self.seen_from(shift, unit)
 
     def in_one_frame(self, other):
         """Return both from the shift of the heavier and in the larger of their units."""
         frame = self if self.outweighs(other.weight, other.exponent) else other
-        shift, unit = frame.shift, np.minimum(self.unit, other.unit)
+        shift, unit = frame.shift, frame.unit
+        if self.unit is not other.unit:
+            unit = np.minimum(self.unit, other.unit)
 
         def seen(moments):
-            same = (moments.shift == shift).all() and (moments.unit == unit).all()
+            same = same_values(moments.shift, shift) and same_values(moments.unit, unit)
             return moments if same else moments.seen_from(shift, unit)
 
         return seen(self), seen(other)
@@ -148,12 +148,13 @@ class Moments:
             return both
 
         variance = merged(self.variance, other.variance, apart, apart)
-        products = self.products
-        if products is not None:
-            factor = apart[: self.n_features, None]
-            products = merged(products, other.products, factor, apart)
-        return replace(
-            self, n_rows=self.n_rows + other.n_rows, weight=weight, exponent=exponent,
+        products, ours, theirs = None, self.products, other.products
+        if ours is not None:
+            factor, products = apart[: self.n_features, None], np.empty(ours.shape)
+            for rows in row_blocks(products):
+                products[rows] = merged(ours[rows], theirs[rows], factor[rows], apart)
+        return self._replace(
+            n_rows=self.n_rows + other.n_rows, weight=weight, exponent=exponent,
             roundoff=max(self.roundoff, other.roundoff), mean=mean,
             rounding=self._rounding_with(other, of_own, of_other, variance),
             variance=variance, products=products,
@@ -170,7 +171,7 @@ class Moments:
     def with_rounding_of_sums(self):
         """Return the same where sums were made in this shift, off which the means may be far."""
         some = np.where(self.variance > 0, self.variance, np.inf)
-        return replace(self, rounding=self.rounding * (1.0 + self.mean**2 / some))
+        return self._replace(rounding=self.rounding * (1.0 + self.mean**2 / some))
 
     @property
     def far_off_zero(self):
@@ -183,7 +184,7 @@ class Moments:
         n_halvings = min(n_halvings, MOST_HALVINGS)
         whole = int(n_halvings)
         weight = self.weight * 2.0 ** (whole - n_halvings)
-        return replace(self, weight=weight, exponent=self.exponent - whole)
+        return self._replace(weight=weight, exponent=self.exponent - whole)
 
     def subtract(self, other):
         """Return those of these rows but for some of them, whose moments the other is."""
@@ -200,8 +201,8 @@ class Moments:
         variance[variance <= LEFT_BY_ROUNDING * self.variance] = 0.0
         products = rest(self.products, other.products)
         products -= between * (apart[:M, None] * apart)
-        return replace(
-            self, n_rows=self.n_rows - other.n_rows, weight=weight, mean=mean,
+        return self._replace(
+            n_rows=self.n_rows - other.n_rows, weight=weight, mean=mean,
             variance=variance, products=products,
         )  # fmt: skip
 
@@ -210,7 +211,7 @@ class Moments:
         if is_numpy(self.mean):
             return self
         names = ("mean", "variance", "products", "shift", "unit")
-        return replace(self, **{name: to_host(getattr(self, name)) for name in names})
+        return self._replace(**{name: to_host(getattr(self, name)) for name in names})
 
     def of_outputs(self, outputs):
         """Return the same of some of the outputs, given by an index array."""
@@ -220,8 +221,8 @@ class Moments:
         )
         products = None if self.products is None else take(self.products, columns, axis=1)
         rounding = self.rounding if np.ndim(self.rounding) == 0 else self.rounding[columns]
-        return replace(
-            self, mean=mean, variance=variance, products=products, shift=shift, unit=unit,
+        return self._replace(
+            mean=mean, variance=variance, products=products, shift=shift, unit=unit,
             rounding=rounding,
         )  # fmt: skip
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from .._base.arrays import copied, dot, multiply, namespace, to_floats, weighted_square, zeros
 from .._base.rounding import EPS
-from .._problem.certificate import Goal, optimality
+from .._problem.certificate import Goal, certificate_at, optimality
 from .._problem.metric import Plain
 from .._problem.quadratic import START_OVERFLOWS
 from .conjugate_directions import directions_for
@@ -79,7 +79,7 @@ def _descend(W, group, limits):
     )
     known = measured and not (stepped and again)
     if known and _worst(state, coordinates) <= limits.tol:
-        return _solution(state, coordinates, limits, "tol", suppliers[:1])
+        return _solution(state, group, limits, "tol", suppliers[:1])
     n_ran = 0
     for supplier in suppliers:
         n_ran += 1
@@ -96,7 +96,7 @@ def _descend(W, group, limits):
         reason = "tol"
     else:
         reason = "precision" if limits.n_left else "max_iter"
-    return _solution(state, coordinates, limits, reason, suppliers[:n_ran])
+    return _solution(state, group, limits, reason, suppliers[:n_ran])
 
 
 def _start(W, group, supplier, truth, *, ahead):
@@ -126,12 +126,13 @@ def _start(W, group, supplier, truth, *, ahead):
     return State(V, G, losses, steps), measured, False
 
 
-def _solution(state, coordinates, limits, reason, ran):
+def _solution(state, group, limits, reason, ran):
     """Return the Solution of a State; its gradient and losses are those that the data say."""
+    coordinates = group.coordinates
     return Solution(
         *coordinates.to_model(state.V), _loss(state, coordinates), state.step / 2.0,
         limits.n_done, reason, _names(supplier.name for supplier in ran),
-        known=(state.G, state.losses),
+        certificate_at(state.V, state.G, state.losses, coordinates, group.passes),
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ Limits.
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -47,8 +47,8 @@ class Solution:
     n_updates : int
     reason : str, among REASONS
     engine : str, the names of what ran, in alphabetical order
-    known : (G, losses) or None
-        What the data say at W, as `_problem.certificate.certify` takes it.
+    certificate : Certificate or None
+        What the data say of the model, where they have been asked.
     """
 
     W: np.ndarray
@@ -58,7 +58,7 @@ class Solution:
     n_updates: int
     reason: str
     engine: str
-    known: tuple | None = None
+    certificate: tuple | None = None
 
 
 def side_by_side(groups, runs):
@@ -73,12 +73,10 @@ def side_by_side(groups, runs):
 
     Returns
     -------
-    solution : Solution
-        Of all outputs; `known` is a list of that of each group, or None.
+    solution : Solution, of all outputs
     """
     if len(runs) == 1:
-        solution = yield from runs[0]
-        return replace(solution, known=solution.known and [solution.known])
+        return (yield from runs[0])
     latest, solutions = [None] * len(runs), [None] * len(runs)
     while None in solutions:
         before, now = list(latest), list(latest)
@@ -117,7 +115,7 @@ def _joined(groups, iterates, *, measured):
 def _joined_solution(groups, solutions):
     """Return the Solution of all outputs."""
     W, b = groups.join_models([(s.W, s.b) for s in solutions])
-    reasons, known = {s.reason for s in solutions}, [s.known for s in solutions]
+    reasons, found = {s.reason for s in solutions}, [s.certificate for s in solutions]
     engines = dict.fromkeys(part for s in solutions for part in s.engine.split("+"))
     return Solution(
         W, b,
@@ -126,7 +124,7 @@ def _joined_solution(groups, solutions):
         n_updates=max(solution.n_updates for solution in solutions),
         reason=next(reason for reason in REASONS if reason in reasons),
         engine="+".join(sorted(engines)),
-        known=None if any(k is None for k in known) else known,
+        certificate=None if None in found else groups.join_certificates(found),
     )  # fmt: skip
 
 

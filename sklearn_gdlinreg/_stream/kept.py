@@ -7,7 +7,7 @@ been changed since; and the number of calls of `partial_fit`, 0 after `fit`.
 
 import numpy as np
 
-from .._base.arrays import to_host
+from .._base.arrays import same_values, to_host
 from .._linear_model import fitted_coef
 from .learnt import Learnt
 
@@ -45,7 +45,7 @@ def learnt_by(estimator, settings):
     for name in ("coef_", "intercept_"):
         kept, now = state[name], vars(estimator).get(name)
         now = fitted_coef(estimator) if name == "coef_" and now is not None else now
-        if now is not None and not np.array_equal(to_host(now), kept):
+        if now is not None and not same_values(np.asarray(to_host(now)), kept):
             raise ValueError(
                 f"{name} has been set by hand, and an exact stream gives what the rows say. "
                 "Set batch_size to go on from coefficients, or call fit with warm_start=True."

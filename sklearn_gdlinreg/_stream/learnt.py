@@ -7,11 +7,12 @@ which they are not splits the group, and both parts go on from what it knew.
 Conventions: M features, D outputs, P = M + D columns, of X and Y side by side.
 """
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from .._base.arrays import take, to_host
+from .._base.arrays import same_values, take, to_host
 from .._input.dataset import exponent_of
 from .._rows.containers import rows_of
 from .._rows.kernels import pack_upper, unpack_upper
@@ -62,7 +63,7 @@ class Learnt:
             else:
                 moments = moments.with_rounding_of_sums().near_its_mean()
             exponent = data.weight_exponent(outputs[0])
-            members.append((outputs, replace(moments, exponent=exponent)))
+            members.append((outputs, moments._replace(exponent=exponent)))
         return cls(members)
 
     @property
@@ -75,7 +76,7 @@ class Learnt:
         """The number of features, or None where no output has been observed."""
         return next((m.n_features for _, m in self.members if m is not None), None)
 
-    @property
+    @cached_property
     def observed(self):
         """The outputs that have been observed, in order, an ndarray of int."""
         some = [outputs for outputs, moments in self.members if moments is not None]
@@ -87,7 +88,7 @@ class Learnt:
         The outputs are observed in the same rows, which have these weights.
         """
         for known, moments in self.members:
-            if moments is None or not np.array_equal(known, outputs):
+            if moments is None or not same_values(known, outputs):
                 continue
             if data.half_life is not None:
                 moments = moments.faded(data.n_halvings(outputs))
@@ -108,15 +109,22 @@ class Learnt:
             Given outputs that are observed in the same rows of the other, how many times the
             weight of these rows here is halved first, a float.
         """
-        own, its = self._places(), other._places()
         members = []
-        for pair in dict.fromkeys(zip(own.tolist(), its.tolist(), strict=True)):
-            outputs = np.flatnonzero((own == pair[0]) & (its == pair[1]))
-            before, now = self._part(pair[0], outputs), other._part(pair[1], outputs)
+        for k, j, outputs in self._shared(other):
+            before, now = self._part(k, outputs), other._part(j, outputs)
             if n_halvings is not None and before is not None:
                 before = before.faded(n_halvings(outputs))
             members.append((outputs, _merged(before, now)))
         return Learnt(members)
+
+    def _shared(self, other):
+        """Yield the numbers of two groups, here and there, and the outputs that are in both."""
+        if len(self.members) == len(other.members) == 1:
+            yield 0, 0, self.members[0][0]
+            return
+        own, its = self._places(), other._places()
+        for k, j in dict.fromkeys(zip(own.tolist(), its.tolist(), strict=True)):
+            yield k, j, np.flatnonzero((own == k) & (its == j))
 
     def _places(self):
         """Return the number of the group that each output is in, (D,)."""
@@ -141,7 +149,7 @@ class Learnt:
         for outputs, moments in self.members:
             known = None
             if moments is not None:
-                known = {f.name: getattr(moments, f.name) for f in fields(moments)}
+                known = moments._asdict()
                 if packed:
                     M, products = moments.n_features, known.pop("products")
                     known["triangle"] = np.empty(M * (M + 1) // 2)
@@ -180,7 +188,7 @@ def _moments(data, outputs, weight, centred, origin):
         return None
     Y = data.Y if len(outputs) == data.n_outputs else take(data.Y, outputs, axis=1)
     moments, exponent = _near_mean(data.X, Y, weight, centred, origin), exponent_of(weight)
-    return replace(moments, exponent=exponent) if exponent else moments
+    return moments._replace(exponent=exponent) if exponent else moments
 
 
 def _near_mean(X, Y, weight, centred, origin):

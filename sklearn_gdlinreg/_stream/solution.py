@@ -4,12 +4,9 @@ Nothing is asked of the data: gradients, losses and the certificate follow from 
 certificate takes into account what rounding may have done to them.
 """
 
-from dataclasses import replace
-
 import numpy as np
 
-from .._base.arrays import dot
-from .._problem.certificate import optimality
+from .._problem.certificate import certificate_at, optimality
 from .._problem.coordinates import Coordinates
 from .._problem.metric import Plain
 from .._problem.outputs import Group, Groups, alike
@@ -45,7 +42,7 @@ def _group(outputs, moments, penalty):
     if moments.centred:
         frame = moments.shift, moments.unit, moments.roundoff
         variance = without_rounding(moments.variance, moments.mean, *frame)
-        moments = replace(moments, variance=variance)
+        moments = moments._replace(variance=variance)
     coordinates = Coordinates.of(moments, penalty=penalty, raw=False)
     supplier = MomentsAlone(moments.products, coordinates, moments.rounding)
     metric = supplier.metric() if penalty.smooth else Plain()
@@ -65,13 +62,17 @@ def descend(W, group, limits):
     V = metric.direction(supplier.B)
     G, _ = supplier.gradient(V)
     correction = metric.direction(G)
-    if not dot(correction, correction).sum() <= SMALL**2 * dot(V, V).sum():
+    if not np.linalg.norm(correction) <= SMALL * np.linalg.norm(V):
         return (yield from exact_steps(W, group, limits))
     V += correction
     G, losses = supplier.gradient(V)
     loss, model = float(losses @ coordinates.loss_unit), coordinates.to_model(V)
     yield Iterate(loss, lambda: model)
-    found = optimality(V, G, losses, coordinates)
-    reason = "tol" if found.max() <= max(limits.tol, LEAST_TOL) else "precision"
+    certificate = certificate_at(V, G, losses, coordinates, supplier)
+    found, enough = certificate.optimality, max(limits.tol, LEAST_TOL)
+    if not found.max() <= enough:
+        # It may be the doubt alone that is above.
+        found = optimality(V, G, losses, coordinates)
+    reason = "tol" if found.max() <= enough else "precision"
     step = np.full(losses.shape, 0.5)
-    return Solution(*model, loss, step, 1, reason, supplier.name, known=(G, losses))
+    return Solution(*model, loss, step, 1, reason, supplier.name, certificate)

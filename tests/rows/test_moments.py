@@ -52,7 +52,7 @@ def frame(rng):
 
 
 def without_products(moments):
-    return Moments(**{**vars(moments), "products": None})
+    return moments._replace(products=None)
 
 
 @each_centring

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from sklearn_gdlinreg._problem.certificate import Certificate
 from sklearn_gdlinreg._problem.outputs import Groups
 from sklearn_gdlinreg._solvers.iterates import (
     REASONS,
@@ -73,7 +74,8 @@ def run_of(outputs, losses, measured, reason, engine):
     step = np.array(outputs) / 10.0
     last = losses[-1] if losses else 7.0
     n = len(losses)
-    return Solution(*model(n), last, step, n, reason, engine, known=("G", "losses"))
+    certificate = Certificate(step, step + 1.0, step + 2.0)
+    return Solution(*model(n), last, step, n, reason, engine, certificate)
 
 
 def follow(run):
@@ -111,7 +113,9 @@ def test_solvers_of_groups_run_side_by_side():
     np.testing.assert_array_equal(solution.step, [0.0, 0.1, 0.2])
     assert (solution.loss, solution.n_updates) == (4.0, 3)
     assert (solution.reason, solution.engine) == ("precision", "moments+passes")
-    assert solution.known == [("G", "losses")] * 2
+    np.testing.assert_array_equal(
+        solution.certificate, [[0.0, 0.1, 0.2], [1.0, 1.1, 1.2], [2.0, 2.1, 2.2]]
+    )
 
 
 def test_what_is_measured_belongs_to_the_iteration_before():
