@@ -101,7 +101,7 @@ def test_several(plt, make_data):
     ],
 )
 @pytest.mark.parametrize("D", [1, 3])
-def test_coefficients_travel(plt, make_data, parameters, D):
+def test_coefficients_travel(plt, make_data, plain_steps, parameters, D):
     pytest.importorskip("sklearn.callback")
     pandas = pytest.importorskip("pandas")
     X, Y = make_data(100, 4, D, decades=0.5, offset=1.0)
@@ -111,6 +111,7 @@ def test_coefficients_travel(plt, make_data, parameters, D):
     display = CoefficientPathDisplay.from_estimator(model, X, Y, output=D - 1, linewidth=3)
     assert not hasattr(model, "coef_")
     assert not hasattr(model, "_skl_callbacks")
+    plain_steps()
     model.fit(X, Y)
     assert display.path.shape == (model.n_iter_ + 1, 4)
     np.testing.assert_array_equal(display.path[0], 0.0)

@@ -30,6 +30,9 @@ class Group:
     gathered : Moments, with or without products; None where it is kept elsewhere
     with_all_rows : callable or None
         Where the metric is that of a sample: returns the Group with the metric of all rows.
+    by_sets : bool
+        Whether a penalty that has no gradient is descended by working sets, where products of
+        columns can be had.
     """
 
     outputs: object
@@ -40,6 +43,7 @@ class Group:
     metric: object
     gathered: object = None
     with_all_rows: object = None
+    by_sets: bool = False
 
 
 class Groups:

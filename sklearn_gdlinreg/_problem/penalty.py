@@ -150,6 +150,11 @@ class Penalty:
         """Return half the gradient of the L1 term for coefficients of these signs, (M, D)."""
         return sign * self._l1
 
+    def terms(self, shape):
+        """Return l1 and l2, of shape (M, D), and which coefficients are positive, (M,), bool."""
+        l1, l2 = (np.broadcast_to(term, shape) for term in (self._l1, self._l2))
+        return l1, l2, np.full(shape[0], self.positive)
+
     def vanishing_factor(self, G):
         """Return how many times as strong the L1 term must be for V = 0 to be optimal, (D,).
 

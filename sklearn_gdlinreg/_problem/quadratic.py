@@ -14,8 +14,9 @@ from functools import cached_property
 
 import numpy as np
 
-from .._base.arrays import dot, multiply, namespace
+from .._base.arrays import dot, is_numpy, multiply, namespace
 from .._base.rounding import EPS
+from .gram import Gram
 from .metric import LEAST_PIVOT, SHIFT, Factor, FactorOfEach
 
 # Rounding of products makes a metric move along directions without curvature. It is shifted so
@@ -72,6 +73,11 @@ class ByMoments:
         self.penalty = coordinates.penalty
         self.shape = self.B.shape
         self.work = M * M * self.shape[1]
+
+    @cached_property
+    def gram(self):
+        """The Gram of all features; None where products are not NumPy's."""
+        return Gram.of_all(self.H) if is_numpy(self.H) else None
 
     @cached_property
     def floor(self):
@@ -161,6 +167,19 @@ class ByPasses:
     def precise(self):
         """Return the same with gradients in the widest float there is."""
         return ByPasses(self.rows, self.coordinates, precise=True, name=self.name)
+
+    @cached_property
+    def gram(self):
+        """The Gram of features that are met; None where products of columns cannot be made."""
+        return Gram(self._products, self.shape[0]) if self.rows.has_columns else None
+
+    def _products(self, columns, others):
+        """Return H of some features with others and with each other, as Gram asks for it."""
+        scale = self.inverse_scale[:, 0]
+        products = self.rows.products_of_columns(columns, others, self.coordinates.centre)
+        products *= scale[np.concatenate([others, columns])] / self.coordinates.weight
+        products *= scale[columns, None]
+        return products
 
     @cached_property
     def floor(self):

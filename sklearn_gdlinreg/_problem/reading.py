@@ -41,6 +41,10 @@ DOUBT = 1.25
 EXACT_WORK = 2**24
 # Passes that a descent in the metric of a dual factor takes.
 DUAL_STEPS = 4
+# `fit` keeps the products of up to so many columns of X and y with its model: 1 MB.
+MOST_COLUMNS_KEPT = 500
+# Looks at all features that a descent by working sets takes.
+LOOKS = 12
 # A multiply-add of a factor is this many times cheaper than one of a pass.
 FACTOR_ADVANTAGE = 8
 # So many outputs may have a factor each, which may take this many float64 values: 128 MB.
@@ -94,25 +98,42 @@ def read(
     n_steps : int
         How many iterations are allowed.
     whitened : bool
-        Whether descent may run in the metric of a factor.
+        Whether descent may run in the metric of a factor, or by working sets where the penalty
+        has no gradient.
     gathered : (Rows, Moments) or None
         Rows of these data and their moments, if they have been looked at before.
     """
     rows, moments = gathered or (_rows(X, Y, sample_weight, fit_intercept, raw), None)
-    n_factors = 0
+    by_sets, n_factors = whitened and not penalty.smooth, 0
     if whitened and not raw and penalty.smooth:
-        n_factors = 1 if penalty.one_l2 else rows.n_outputs
-    too_large = n_factors > 1 and n_factors * rows.n_features**2 > ITEMS_OF_FACTORS
-    if n_factors > MOST_FACTORS or too_large:
-        n_factors = 0
-    way, whitened = cheapest_way(rows, n_steps, n_factors), n_factors > 0
+        n_factors = _count_factors(rows, penalty)
+    if by_sets and rows.has_columns:
+        way = _way_of_sets(rows, n_steps)
+    else:
+        way = cheapest_way(rows, n_steps, n_factors)
+    whitened = n_factors > 0
     if moments is None or (moments.products is None and way == "moments"):
         moments = _moments(rows, way, rough=whitened)
     elif moments.products is not None and way == "sample":
         way = "moments"
     if way == "dual":
         return _dual(rows, moments, penalty)
-    return _by_products(rows, moments, way, penalty, raw, whitened)
+    group = _by_products(rows, moments, way, penalty, raw, whitened)
+    return replace(group, by_sets=True) if by_sets else group
+
+
+def _count_factors(rows, penalty):
+    """Return how many factors the outputs need; 0 where these would be too many or too large."""
+    n_factors = 1 if penalty.one_l2 else rows.n_outputs
+    too_large = n_factors > 1 and n_factors * rows.n_features**2 > ITEMS_OF_FACTORS
+    return 0 if n_factors > MOST_FACTORS or too_large else n_factors
+
+
+def _way_of_sets(rows, n_steps):
+    """Return which way is the cheapest where working sets descend."""
+    if rows.n_features + rows.n_outputs <= MOST_COLUMNS_KEPT:
+        return "moments"
+    return cheapest_way(rows, min(n_steps, LOOKS))
 
 
 def _dual(rows, moments, penalty):

@@ -22,6 +22,8 @@ SAMPLE_ROWS = 256
 class ArrayRows(DenseRows):
     """Rows of an array that follows the Array API; parameters are those of DenseRows."""
 
+    has_columns = False
+
     def __init__(self, X, Y, sample_weight, *, centred, scaled=True, origin=None):
         self.X, self.Y, self.centred = X, Y, centred
         (self.n_rows, self.n_features), self.n_outputs = X.shape, Y.shape[1]

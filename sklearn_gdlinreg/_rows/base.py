@@ -50,11 +50,13 @@ class Rows:
         What a pass and moments cost.
     roundoff : float
         The unit roundoff of the type of X.
+    has_columns : bool
+        Whether products of some of the columns can be made.
     at_hand : bool
         Whether all values are, zeros too, so that products of rows can be made, and a sample.
     """
 
-    at_hand = False
+    at_hand = has_columns = False
 
     def __init__(self, X, Y, sample_weight):
         self.X, self.Y = X, Y

@@ -5,6 +5,8 @@ Targets far off zero are shifted, and so are features that are far off zero in a
 Conventions are those of `base`.
 """
 
+from functools import cached_property
+
 import numpy as np
 from scipy import sparse
 from sklearn.utils.sparsefuncs import mean_variance_axis
@@ -46,6 +48,7 @@ class CSRRows(Rows):
     """
 
     widest_moments = 4_096
+    has_columns = True
 
     def __init__(self, X, Y, sample_weight, *, centred):
         # Kernels trust the indices.
@@ -211,6 +214,27 @@ class CSRRows(Rows):
         return gradient, *sums
 
     precise_residual = residual
+
+    def products_of_columns(self, columns, others, centre):
+        """Return what that of DenseRows does."""
+        both, by_column = np.concatenate([others, columns]), self._by_column
+        new = (
+            by_column[columns].multiply(self.weight[None, :])
+            if self.weighted
+            else by_column[columns]
+        )
+        products = (new.tocsr() @ by_column[both].T).toarray()
+        if self.centred:
+            products -= self.weight.sum() * np.outer(centre[columns], centre[both])
+        return products
+
+    @cached_property
+    def _by_column(self):
+        """The columns of z_x as the rows of a CSR matrix, float64."""
+        (data, indices, indptr), _ = self._seen()
+        nnz = self.X.nnz
+        X = sparse.csr_array((data[:nnz], indices[:nnz], indptr), self.X.shape)
+        return X.astype(np.float64, copy=False).T.tocsr()
 
     def density(self, *, counted=False):
         """Return the share of weight in which each feature is not zero, (M,).

@@ -231,7 +231,7 @@ class DaskRows:
     centred, scaled : as in DenseRows
     """
 
-    at_hand = False
+    at_hand = has_columns = False
 
     def __init__(self, chunks, *, centred, scaled):
         self.centred = centred

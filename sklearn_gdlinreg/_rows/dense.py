@@ -23,8 +23,12 @@ from .moments import FAR_OFF_ZERO, FLOAT32_SUMS, Moments, without_rounding
 
 # Half a megabyte of float64: a block stays in the second-level cache of one core.
 BLOCK_ITEMS = 2**16
+# Items of the rows that a provisional mean is worked out from.
+SAMPLE_ITEMS = 2**14
 # A multiply-add of a matrix product is this many times cheaper than one of a pass.
 PRODUCT_ADVANTAGE = 8
+# Items of the columns that are multiplied by each other at once: 8 MB.
+PRODUCT_ITEMS = 2**20
 # Columns of a block whose rows are multiplied by each other.
 COLUMNS = 256
 
@@ -44,7 +48,7 @@ class DenseRows(Rows):
     """
 
     widest_moments = 20_000
-    at_hand = True
+    at_hand = has_columns = True
 
     def __init__(self, X, Y, sample_weight, *, centred, scaled=True, origin=None):
         super().__init__(with_whole_strides(X), with_whole_strides(Y), sample_weight)
@@ -78,7 +82,7 @@ class DenseRows(Rows):
 
     def _sample(self):
         """Return some rows of [X, Y] that count, evenly spread, float64, and their weights."""
-        n_wanted = min(256, max(8, 2 * BLOCK_ITEMS // self.n_features))
+        n_wanted = min(256, max(8, SAMPLE_ITEMS // self.n_features))
         rows = slice(None, None, max(1, self.n_rows // n_wanted))
         weight = None
         if self.weighted:
@@ -239,6 +243,30 @@ class DenseRows(Rows):
             upper = blas.dsyrk(1.0, z.T, beta=1.0, c=upper, trans=True, overwrite_c=True)
         # LAPACK's columns are rows here.
         return upper.T
+
+    def products_of_columns(self, columns, others, centre):
+        """Return the products of columns ``root_weight * (z_x - centre)`` with others.
+
+        Parameters
+        ----------
+        columns, others : ndarray of int, of shape (n,) and (n_others,)
+        centre : array of shape (M,)
+
+        Returns
+        -------
+        products : ndarray of shape (n, n_others + n), with the others first
+        """
+        both, n = np.concatenate([others, columns]), len(columns)
+        unit = self.unit[both]
+        mean, sums = self.shift[both] + centre[both] / unit, np.zeros((n, len(both)))
+        n_block = max(1, PRODUCT_ITEMS // len(both))
+        for start in range(0, self.n_rows, n_block):
+            rows = slice(start, start + n_block)
+            z = (self.X[rows].take(both, axis=1) - mean) * unit
+            if self.weighted:
+                z *= np.sqrt(self.weight[rows])[:, None]
+            sums += z[:, len(others) :].T @ z
+        return sums
 
     def targets(self):
         """Return z_y, (N, D), float64."""

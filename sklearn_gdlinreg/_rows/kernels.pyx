@@ -238,22 +238,46 @@ def add_columns_dense(
     Py_ssize_t start, Py_ssize_t stop,
 ):
     """Add the moments of each column of ``[z_x, z_y]``, and how often x is not zero."""
-    cdef Py_ssize_t M = X.shape[1], D = Y.shape[1], i, j
+    cdef Py_ssize_t M = X.shape[1], D = Y.shape[1], i, first, n
     cdef Py_ssize_t stride_x = X.strides[1] // <Py_ssize_t> sizeof(floating)
     cdef Py_ssize_t stride_y = Y.strides[1] // <Py_ssize_t> sizeof(floating)
-    cdef double w
-    cdef const floating* x
     with nogil:
+        # So few columns at once that all that is written to stays in the first-level cache.
+        for first in range(0, M, 512):
+            n = min(512, M - first)
+            for i in range(start, stop):
+                standardise(
+                    &X[i, first], stride_x, &shift[first], &unit[first], &z[first], n
+                )
+                add_powers(&z[first], weight[i], &sums[0, first], &sums[1, first], n)
+                add_filled(&X[i, first], stride_x, weight[i], &filled[first], n)
         for i in range(start, stop):
-            w, x = weight[i], &X[i, 0]
-            standardise(x, stride_x, &shift[0], &unit[0], &z[0], M)
             standardise(&Y[i, 0], stride_y, &shift[M], &unit[M], &z[M], D)
-            for j in range(M + D):
-                sums[0, j] += w * z[j]
-                sums[1, j] += w * z[j] * z[j]
-            for j in range(M):
-                filled[j] += w * (x[j * stride_x] != 0)
-            filled[M] += w
+            add_powers(&z[M], weight[i], &sums[0, M], &sums[1, M], D)
+            filled[M] += weight[i]
+
+
+cdef inline void add_powers(
+    const double* z, double weight, double* first, double* second, Py_ssize_t n
+) noexcept nogil:
+    """Add weight * z and weight * z ** 2."""
+    cdef Py_ssize_t j
+    for j in range(n):
+        first[j] += weight * z[j]
+        second[j] += weight * z[j] * z[j]
+
+
+cdef inline void add_filled(
+    const floating* x, Py_ssize_t stride, double weight, double* filled, Py_ssize_t n
+) noexcept nogil:
+    """Add the weight of entries that are not 0."""
+    cdef Py_ssize_t j
+    if stride == 1:
+        for j in range(n):
+            filled[j] += weight if x[j] != 0 else 0.0
+    else:
+        for j in range(n):
+            filled[j] += weight if x[j * stride] != 0 else 0.0
 
 
 def add_filled_sparse(

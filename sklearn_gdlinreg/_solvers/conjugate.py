@@ -23,7 +23,8 @@ from .._problem.quadratic import START_OVERFLOWS
 from .conjugate_directions import directions_for
 from .exact_step import State, exact_step
 from .iterates import LEAST_TOL, Iterate, Solution, drive
-from .proximal import NO_POLISH, proximal_cycle
+from .proximal import proximal_cycle
+from .working_set import working_set_cycle
 
 # Work, in multiply-adds, below which an iteration costs no more than its bookkeeping, and below
 # which the same is true of a pass in the widest float there is.
@@ -43,9 +44,15 @@ def path_step(V, supplier, coordinates, limits):
     """Descend from V by one supplier, without another look at the data; return V."""
     state = State(V, *supplier.gradient(V), step=zeros(V.shape[1:], V))
     arguments = supplier, state, limits.tol, coordinates, limits
-    if coordinates.penalty.smooth:
-        return drive(_cycle(*arguments, Plain()), limits).V
-    return drive(proximal_cycle(*arguments, polish=NO_POLISH), limits).V
+    cycle = _cycle_for(supplier, coordinates.penalty, Plain(), by_sets=True)
+    return drive(cycle(*arguments), limits).V
+
+
+def _cycle_for(supplier, penalty, metric, *, by_sets):
+    """Return what descends by a supplier: a generator function that returns the last State."""
+    if penalty.smooth:
+        return functools.partial(_cycle, metric=metric)
+    return working_set_cycle if by_sets and supplier.gram is not None else proximal_cycle
 
 
 def exact_steps(W, group, limits):
@@ -87,7 +94,7 @@ def _descend(W, group, limits):
         if supplier.sampled:
             state = yield from _start_from_sample(*arguments)
             continue
-        state, sure, found = yield from _refine(*arguments, again=again)
+        state, sure, found = yield from _refine(*arguments, again=again, by_sets=group.by_sets)
         converged = found <= max(limits.tol, LEAST_TOL)
         if (sure and converged and not every_digit) or limits.n_left == 0:
             break
@@ -153,7 +160,7 @@ def _worst(state, coordinates):
     return float(namespace(state.V).max(found))
 
 
-def _refine(supplier, truth, state, coordinates, limits, metric, *, again):
+def _refine(supplier, truth, state, coordinates, limits, metric, *, again, by_sets):
     """Repeat: descend the correction, look at the true gradient; until it stands still.
 
     Moments square the condition number and so lose digits; a correction by the gradient of the
@@ -164,9 +171,7 @@ def _refine(supplier, truth, state, coordinates, limits, metric, *, again):
     tol, every_digit = limits.tol, limits.tol < LEAST_TOL
     last_change, enough, norm = math.inf, None, namespace(state.V).linalg.vector_norm
     target = 0.0 if every_digit else tol
-    cycle = proximal_cycle
-    if coordinates.penalty.smooth:
-        cycle = functools.partial(_cycle, metric=metric)
+    cycle = _cycle_for(supplier, coordinates.penalty, metric, by_sets=by_sets)
     if supplier.work <= FREE_WORK:
         # Iterations that take next to no time go on to more digits than were asked for.
         target = target**2
@@ -175,7 +180,8 @@ def _refine(supplier, truth, state, coordinates, limits, metric, *, again):
     while True:
         before = state
         state = yield from cycle(supplier, state, target, coordinates, limits)
-        state.G, state.losses = truth.gradient(state.V)
+        if not (state.looked and supplier is truth):
+            state.G, state.losses = truth.gradient(state.V)
         state = _better(before, state, coordinates)
         yield _measured(state, coordinates)
         # Along a direction too flat for the supplier a small gradient proves nothing: moments

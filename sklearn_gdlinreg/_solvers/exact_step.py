@@ -27,6 +27,8 @@ class State:
     V, G : array of shape (M, D), the half gradient at V
     losses, step : array of shape (D,), the losses at V and the last exact steps
     longest : float, the longest step on the way here; its inverse is the least curvature
+    looked : bool
+        Whether G and losses are what the supplier says of V, and not carried along.
     """
 
     V: np.ndarray
@@ -34,6 +36,7 @@ class State:
     losses: np.ndarray
     step: np.ndarray
     longest: float = 0.0
+    looked: bool = False
 
 
 class ExactStep(NamedTuple):

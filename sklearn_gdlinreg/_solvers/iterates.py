@@ -166,6 +166,7 @@ class _Within:
 
     def __init__(self, limits, n):
         self._limits, self._end, self.tol = limits, limits.n_done + n, limits.tol
+        self.watched, self.shown = limits.watched, limits.shown
 
     within = Limits.within
 

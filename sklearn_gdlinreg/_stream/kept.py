@@ -9,10 +9,8 @@ import numpy as np
 
 from .._base.arrays import same_values, to_host
 from .._linear_model import fitted_coef
+from .._problem.reading import MOST_COLUMNS_KEPT
 from .learnt import Learnt
-
-# `fit` keeps the products of up to so many columns of X and y with its model: 1 MB.
-MOST_COLUMNS_KEPT = 500
 
 
 def keep_learnt(estimator, settings, groups, data):

@@ -46,7 +46,7 @@ def _group(outputs, moments, penalty):
     coordinates = Coordinates.of(moments, penalty=penalty, raw=False)
     supplier = MomentsAlone(moments.products, coordinates, moments.rounding)
     metric = supplier.metric() if penalty.smooth else Plain()
-    return Group(outputs, penalty, coordinates, None, supplier, metric)
+    return Group(outputs, penalty, coordinates, None, supplier, metric, by_sets=True)
 
 
 def descend(W, group, limits):

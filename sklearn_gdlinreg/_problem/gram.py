@@ -1,0 +1,65 @@
+"""Half the Hessian of the features that a working set has met; it grows as others are met.
+
+Conventions: M features; H is that of the loss alone, without a penalty, in the coordinates of a
+descent.
+"""
+
+import numpy as np
+
+# Room for so many times the features that are there is made when there is none left.
+GROWTH = 1.5
+
+
+class Gram:
+    """Products of columns, worked out once for each pair of features that are asked for.
+
+    Parameters
+    ----------
+    products : callable
+        Given new features and those before, ndarrays of int, returns the products of the new
+        ones with those before and with each other, (n_new, n_before + n_new).
+    n_features : int, M
+    """
+
+    def __init__(self, products, n_features):
+        self._products, self._H = products, np.empty((0, 0))
+        self.features = np.empty(0, dtype=np.intp)
+        self._place = np.full(n_features, -1, dtype=np.intp)
+
+    @classmethod
+    def of_all(cls, H):
+        """Return that of all features, where H, (M, M), is known."""
+        gram = cls(None, len(H))
+        gram._H, gram.features = H, np.arange(len(H))
+        gram._place = gram.features
+        return gram
+
+    def require(self, features):
+        """Make sure that these features have been met."""
+        new = features[self._place[features] < 0]
+        if not len(new):
+            return
+        n_before = len(self.features)
+        n = n_before + len(new)
+        if n > len(self._H):
+            size = min(max(n, int(GROWTH * n_before)), len(self._place))
+            H = np.empty((size, size))
+            H[:n_before, :n_before] = self._H[:n_before, :n_before]
+            self._H = H
+        self._H[n_before:n, :n] = self._products(new, self.features)
+        self._H[:n_before, n_before:n] = self._H[n_before:n, :n_before].T
+        self._place[new] = np.arange(n_before, n)
+        self.features = np.concatenate([self.features, new])
+
+    def around(self, features):
+        """Return the features, or all that have been met where these are many of them."""
+        many = len(self.features) <= 2 * len(features) and (self._place[features] >= 0).all()
+        return self.features if many else features
+
+    def block(self, features):
+        """Return H of these features; a view where they are the first that have been met."""
+        place = self._place[features]
+        n = len(place)
+        if (place == np.arange(n)).all():
+            return self._H[:n, :n]
+        return self._H[place[:, None], place]

@@ -1,0 +1,25 @@
+from numpy.typing import NDArray
+
+def descend_coordinates(
+    H: NDArray,
+    l1: NDArray,
+    l2: NDArray,
+    positive: NDArray,
+    active: NDArray,
+    v: NDArray,
+    g: NDArray,
+    n_epochs: int,
+    small: float,
+) -> bool: ...
+def copy_face(H: NDArray, l2: NDArray, face: NDArray, A: NDArray) -> None: ...
+def bent_step(
+    H: NDArray,
+    l2: NDArray,
+    slope: NDArray,
+    ends: NDArray,
+    room: NDArray,
+    v: NDArray,
+    g: NDArray,
+    d: NDArray,
+    image: NDArray,
+) -> int: ...

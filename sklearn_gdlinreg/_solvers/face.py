@@ -1,0 +1,202 @@
+"""The minimum of one output over a working set of features, whose products are at hand.
+
+It minimises ``v'(H + diag(l2))v - 2 b'v + 2 sum_k l1_k |v_k|``, with v >= 0 where that is asked
+for. Two kinds of step take turns (as in Moré & Toraldo, 1991). Coordinate descent finds which
+coefficients are zero. On the face where these stay zero and no other changes its sign the
+objective is quadratic: Newton's steps lead to its minimum, or past the face's end, where the
+coefficient that meets it stays zero and the step goes on. No step raises the objective.
+
+Conventions: K features in the set; v and the half gradient ``g = b - Hv - l2 v`` are (K,), and
+changed in place.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import lapack
+
+from .._problem.penalty import soft_threshold
+from .coordinate import bent_step, copy_face, descend_coordinates
+
+# Epochs of coordinate descent that do where features are little correlated, and between faces.
+FAST_EPOCHS, EPOCHS = 20, 5
+# Coefficients that may leave zero between two faces: so many, or a share of the face.
+ENTERING, SHARE = 32, 0.5
+# A factor serves until the face has lost this share of its coefficients.
+LOST = 0.2
+# A factor with a pivot below this (of the diagonal's root) takes a shift (of the diagonal).
+LEAST_PIVOT, SHIFTS = 1e-7, (1e-12, 1e-10, 1e-8, 1e-6)
+# Rounds without progress before rounding is taken to be the limit.
+PATIENCE = 20
+
+
+@dataclass(frozen=True)
+class Subproblem:
+    """What is minimised over a working set.
+
+    Attributes
+    ----------
+    H : ndarray of shape (K, K), symmetric, with contiguous rows
+    l1, l2 : ndarray of shape (K,)
+    positive : ndarray of shape (K,), bool
+    rounding : ndarray of shape (K,)
+        The curvature that rounding of the data may give a feature.
+    loss : float
+        Squares of gradients are not known to within this times the rounding.
+    """
+
+    H: np.ndarray
+    l1: np.ndarray
+    l2: np.ndarray
+    positive: np.ndarray
+    rounding: np.ndarray
+    loss: float
+
+    @property
+    def kinked(self):
+        """Which coefficients the objective has no gradient at zero for, (K,), bool."""
+        return (self.l1 > 0) | self.positive
+
+    def proximal_gradient(self, v, g):
+        """Return the move of a proximal step of length 1, (K,); zero at the minimum alone."""
+        return self.without_rounding(proximal_gradient(v, g, self.l1, self.positive))
+
+    def without_rounding(self, gradient):
+        """Return a gradient without what rounding of the data may make, (K,)."""
+        return np.where(gradient**2 > self.rounding * self.loss, gradient, 0.0)
+
+    def minimise(self, v, g, small, *, coarse=0.0, fast=True):
+        """Descend to a squared proximal gradient of ``small``, or until rounding is the limit.
+
+        Parameters
+        ----------
+        v, g : ndarray of shape (K,), changed in place
+        small : float
+        coarse : float
+            Where it is above 0, coordinate descent that changes less than that is enough.
+        fast : bool
+            Whether to see first if coordinate descent alone is enough.
+
+        Returns
+        -------
+        fast : bool, whether it was
+        longest : float, one over the least curvature of the faces, about; inf if it is unknown
+        """
+        face, least, n_worse = Face(self), np.inf, 0
+        if fast:
+            active = np.flatnonzero((v != 0) | (np.abs(g) > self.l1))
+            fast = self._coordinates(active, v, g, FAST_EPOCHS, max(0.1 * small, coarse))
+            if fast and (coarse or np.sum(self.proximal_gradient(v, g) ** 2) <= small):
+                return fast, 0.0
+        while True:
+            face.descend(v, g, 0.01 * small)
+            p = np.abs(self.proximal_gradient(v, g))
+            square = p @ p
+            n_worse = 0 if square < 0.5 * least else n_worse + 1
+            least = min(least, square)
+            if not square > small or n_worse == PATIENCE:
+                return fast, face.longest
+            on_face = np.flatnonzero(v)
+            p[on_face] = 0.0
+            n_entering = max(ENTERING, int(SHARE * len(on_face)))
+            entering = largest(p, np.flatnonzero(p), n_entering)
+            active = np.sort(np.concatenate([on_face, entering]))
+            self._coordinates(active, v, g, EPOCHS, small)
+
+    def _coordinates(self, active, v, g, n_epochs, small):
+        flags = self.positive.view(np.uint8)
+        return descend_coordinates(
+            self.H, self.l1, self.l2, flags, active, v, g, n_epochs, small
+        )
+
+
+def proximal_gradient(v, g, l1, positive):
+    """Return the move of a proximal step of length 1, for vectors of one length."""
+    u = v + g
+    return np.where(positive, soft_threshold(u, l1, True), soft_threshold(u, l1, False)) - v
+
+
+def largest(values, candidates, n):
+    """Return the n candidates with the largest values, or all where there are no more."""
+    if len(candidates) <= n:
+        return candidates
+    return candidates[np.argpartition(values[candidates], -n)[-n:]]
+
+
+class Face:
+    """Newton's steps on the faces of a Subproblem.
+
+    One factor serves until the face has lost many coefficients. It may be that of a shifted
+    matrix, or spoilt by rounding: it is a metric all the same, and its steps descend.
+
+    Attributes
+    ----------
+    longest : float, one over the least curvature of a face, about; inf if that is unknown
+    """
+
+    def __init__(self, problem):
+        self._problem, self._at, self.longest = problem, np.empty(0, np.intp), 0.0
+        self._always = ~problem.kinked & (np.einsum("kk->k", problem.H) + problem.l2 > 0)
+
+    def descend(self, v, g, small):
+        """Make steps until none meets the end of the face, or the gradient on it is small."""
+        H, l1, l2 = self._problem.H, self._problem.l1, self._problem.l2
+        kinked, known = self._problem.kinked, self._problem.without_rounding
+        while True:
+            at, slope = np.flatnonzero((v != 0) | self._always), l1 * np.sign(v)
+            gradient = known(g - slope)[at]
+            square = gradient @ gradient
+            if not square > small:
+                return
+            d, image = np.zeros_like(v), np.zeros_like(v)
+            d[at] = self._newton(at, gradient)
+            ends = np.flatnonzero(kinked & (v * d < 0))
+            room = -v[ends] / d[ends]
+            order = np.argsort(room)
+            n_ended = bent_step(H, l2, slope, ends[order], room[order], v, g, d, image)
+            gradient = known(g - slope)[at]
+            if not n_ended and not gradient @ gradient < 0.25 * square:
+                return
+
+    def _newton(self, at, gradient):
+        """Return the step of these coefficients to where the gradient on their face is zero."""
+        kept = np.isin(self._at, at, assume_unique=True)
+        n_kept = np.count_nonzero(kept)
+        if n_kept < len(at) or n_kept < (1.0 - LOST) * len(kept):
+            self._factorise(at)
+            kept = np.ones(len(at), dtype=bool)
+        step = np.zeros(len(kept))
+        step[kept] = gradient
+        step = lapack.dpotrs(self._factor, step, lower=True)[0]
+        if not kept.all():
+            # Multipliers keep at zero what has become zero since.
+            gone = np.setdiff1d(np.flatnonzero(~kept), self._lost, assume_unique=True)
+            unit = np.zeros((len(kept), len(gone)), order="F")
+            unit[gone, np.arange(len(gone))] = 1.0
+            inverse = lapack.dpotrs(self._factor, unit, lower=True, overwrite_b=True)[0]
+            self._lost = np.concatenate([self._lost, gone])
+            self._inverse = np.concatenate([self._inverse, inverse.T])
+            multipliers = np.linalg.solve(self._inverse[:, self._lost], step[self._lost])
+            step -= multipliers @ self._inverse
+        return step[kept]
+
+    def _factorise(self, at):
+        """Make the factor of the matrix of a face, shifted where it may be singular."""
+        self._at, self._lost = at, np.empty(0, dtype=np.intp)
+        # Rows of the inverse: those of the coefficients that the face has lost.
+        self._inverse = np.empty((0, len(at)))
+        A = np.empty((len(at), len(at)), order="F")
+        # What rounding of the data makes of a gradient must not become a long step.
+        rounding = np.sqrt(self._problem.rounding[at].max(initial=0.0))
+        least_pivot = max(LEAST_PIVOT, 10.0 * rounding)
+        for shift in (0.0, *(max(shift, rounding) for shift in SHIFTS)):
+            copy_face(self._problem.H, self._problem.l2, at, A)
+            diagonal = np.einsum("kk->k", A)
+            largest = diagonal.max() or 1.0
+            diagonal += shift * largest
+            self._factor, failed = lapack.dpotrf(A, lower=True, clean=False, overwrite_a=True)
+            least = np.einsum("kk->k", self._factor).min()
+            if not failed and (shift or least >= least_pivot * np.sqrt(largest)):
+                break
+        longest = np.inf if shift else 1.0 / least**2
+        self.longest = max(self.longest, longest)

@@ -1,0 +1,218 @@
+"""Full-batch descent by working sets where the penalty has no gradient: L1, or ``positive``.
+
+It minimises, for each output, ``null - 2 B'V + V'HV + 2 sum_m l1_m |V_m|``, with V >= 0 where
+that is asked for, and the L2 term of the penalty in H. A working set takes the features that
+violate the conditions of the optimum most, and `face` descends to its minimum, by products of
+its columns. A look at all features then tells which others violate the conditions, until none
+does (as in Bertrand et al., 2022, but for the steps inside). Where the penalty is weak, it is
+lowered step by step from one that leaves nothing (Hale, Yin & Zhang, 2008), so that few
+coefficients are not zero on the way.
+
+Conventions are those of `conjugate`: V and the half gradient G are (M, D), losses (D,).
+"""
+
+import functools
+import math
+
+import numpy as np
+
+from .._base.arrays import dot
+from .._base.rounding import EPS
+from .._base.threads import blas_of_one_thread
+from .._problem.certificate import Goal
+from .exact_step import State
+from .face import Subproblem, largest, proximal_gradient
+from .iterates import Iterate
+
+# Features that a set takes at once: so many, or as many as there are coefficients in the model.
+FIRST = 64
+# A path of penalties is taken where those asked for are less than this share of the largest
+# gradient. Each is this share of the one before, down to a share of the largest gradient: with
+# an L1 term, and without.
+PATH_FROM, RATIO, WEAKEST, WEAKEST_WITHOUT = 0.25, 0.5, 1e-3, 0.1
+# On the way coordinate descent may leave so much of the squared penalty, for each coefficient.
+COARSE = 1e-5
+# Looks without progress before rounding is taken to be the limit.
+PATIENCE = 4
+# What an objective may rise by, relatively, as it is rounded.
+RISE = 1e-9
+
+
+class _Output:
+    """One output on its way: its working set, and its place on a path of penalties.
+
+    Parameters
+    ----------
+    v, g : ndarray of shape (M,), where it starts, and the half gradient there
+    terms : (l1, l2, positive) of shape (M,) each
+    rounding : ndarray of shape (M,), as that of Coordinates
+    """
+
+    def __init__(self, v, g, terms, rounding):
+        (self.l1, self.l2, self.positive), self.rounding = terms, rounding
+        self.kinked = (self.l1 > 0) | self.positive
+        self.set = np.flatnonzero((v != 0) | ~self.kinked)
+        self.best, self.objective, self.least, self.n_worse = None, np.inf, np.inf, 0
+        self.fast, self.level, self.ended = True, 0.0, False
+        strongest = np.abs(g[self.kinked]).max(initial=0.0)
+        asked = float(np.median(self.l1[self.kinked])) if self.kinked.any() else strongest
+        if not v.any() and asked < PATH_FROM * strongest:
+            self.level = strongest
+        self.weakest = max(asked, (WEAKEST if asked else WEAKEST_WITHOUT) * strongest)
+
+    def falls(self, v, g, loss, objective):
+        """Whether the objective is no higher than the least before; that is kept in mind.
+
+        Objectives of different penalties of a path are not compared.
+        """
+        if self.level:
+            return True
+        if not objective <= self.objective * (1.0 + RISE):
+            return False
+        self.best, self.objective = (v.copy(), g.copy(), loss), objective
+        return True
+
+    def lower(self):
+        """Lower the penalty where it is above what is asked for; return its L1 term."""
+        self.level *= RATIO
+        if self.level <= self.weakest:
+            self.level = 0.0
+            return self.l1
+        return np.where(self.kinked, np.maximum(self.l1, self.level), self.l1)
+
+    def proximal_gradient(self, v, g, l1, loss):
+        """Return the proximal gradient, without what rounding of the data may make, (M,)."""
+        p = proximal_gradient(v, g, l1, self.positive)
+        p[p * p <= self.rounding * loss] = 0.0
+        return p
+
+    def take(self, p, v, square):
+        """Take violators into the set; return whether there is anything left to do.
+
+        Parameters
+        ----------
+        p : ndarray of shape (M,), the proximal gradient of the penalty as it is now
+        v : ndarray of shape (M,)
+        square : float, that of the proximal gradient of the penalty that is asked for
+        """
+        p = np.abs(p)
+        p[self.set] = 0.0
+        violators = largest(p, np.flatnonzero(p), max(FIRST, np.count_nonzero(v)))
+        self.set = np.concatenate([self.set, violators])
+        if self.level or len(violators):
+            return True
+        self.n_worse = 0 if square < 0.5 * self.least else self.n_worse + 1
+        self.least = min(self.least, square)
+        return self.n_worse < PATIENCE
+
+    def minimise(self, gram, v, g, l1, loss, small):
+        """Descend over the set; v and g, (M,), are changed in place, g in the set alone."""
+        gram.require(self.set)
+        s = self.set
+        terms = l1[s], self.l2[s], self.positive[s]
+        problem = Subproblem(gram.block(s), *terms, self.rounding[s], loss)
+        v_set, g_set, coarse = v[s], g[s], COARSE * self.level**2 * len(s)
+        self.fast, longest = problem.minimise(v_set, g_set, small, coarse=coarse, fast=self.fast)
+        v[s], g[s] = v_set, g_set
+        return longest
+
+
+class _Descent:
+    """All outputs of a group on their way; parameters are those of `working_set_cycle`."""
+
+    def __init__(self, supplier, state, target, coordinates):
+        self.supplier, self.coordinates, self.gram = supplier, coordinates, supplier.gram
+        # Columns that are contiguous, in copies.
+        self.V, self.G = np.array(state.V, order="F"), np.array(state.G, order="F")
+        self.losses, self.longest = state.losses.copy(), state.longest
+        self._start_anew()
+        M, D = self.V.shape
+        l1, l2, positive = coordinates.penalty.terms((M, D))
+        self.outputs = [
+            _Output(
+                self.V[:, d], self.G[:, d], (l1[:, d].copy(), l2[:, d].copy(), positive),
+                coordinates.rounding,
+            )
+            for d in range(D)
+        ]  # fmt: skip
+        for output in self.outputs:
+            output.set = self.gram.around(output.set)
+        self._goal, self._square = Goal(target, coordinates), target**2
+        # The square of a gradient that is all rounding: a step along it leads anywhere.
+        self._negligible = (16 * EPS) ** 2 * M * coordinates.null_loss
+
+    def _start_anew(self):
+        """Start at zero the outputs whose coefficients are more than the data can tell."""
+        too_many = np.count_nonzero(self.V, axis=0) > self.coordinates.rank
+        if too_many.any():
+            self.V[:, too_many] = 0.0
+            self._look()
+
+    def _look(self):
+        """Ask for the gradient and the losses at V."""
+        G, self.losses = self.supplier.gradient(self.V)
+        self.G = np.array(G, order="F")
+
+    def jobs(self):
+        """Return what is left to do: outputs, L1 terms, and how small gradients must be."""
+        objective = self.coordinates.objective(self.V, self.losses)
+        found = []
+        for d, output in enumerate(self.outputs):
+            v, g, loss = self.V[:, d], self.G[:, d], self.losses[d]
+            if not output.ended and not output.falls(v, g, loss, objective[d]):
+                v[:], g[:], self.losses[d] = output.best
+                output.ended = True
+            if output.ended:
+                continue
+            p = output.proximal_gradient(v, g, output.l1, loss)
+            square, negligible = p @ p, self._negligible[d]
+            if not self._goal.missed(objective, square, negligible)[d]:
+                output.ended = True
+                continue
+            l1 = output.lower()
+            if l1 is not output.l1:
+                p = output.proximal_gradient(v, g, l1, loss)
+            output.ended = not output.take(p, v, square)
+            if not output.ended:
+                small = max(self._square * objective[d], negligible)
+                found.append((d, l1, 0.1 * small))
+        return found
+
+    def minimise(self, jobs):
+        """Descend over the working sets of these outputs, and look at all features again."""
+        before, G_before = self.V.copy(), self.G.copy()
+        # Threads of BLAS would wait for each other longer than its products take.
+        with blas_of_one_thread(math.inf):
+            for d, l1, small in jobs:
+                output, v, g = self.outputs[d], self.V[:, d], self.G[:, d]
+                longest = output.minimise(self.gram, v, g, l1, self.losses[d], small)
+                self.longest = max(self.longest, longest)
+        if self.supplier.by_passes:
+            self._look()
+            return
+        moved = self.V - before
+        if not all(len(self.outputs[d].set) == len(before) for d, *_ in jobs):
+            self.G = np.asfortranarray(G_before - self.supplier.curvature(moved)[0])
+        self.losses = np.maximum(self.losses - dot(moved, G_before + self.G), 0.0)
+
+    def iterate(self):
+        """Return the Iterate that a descent yields."""
+        objective = self.coordinates.objective(self.V, self.losses)
+        loss = float(objective @ self.coordinates.loss_unit)
+        return Iterate(loss, functools.partial(self.coordinates.to_model, self.V.copy()))
+
+
+def working_set_cycle(supplier, state, target, coordinates, limits):
+    """Descend from a state of known gradient until the target or a dead end.
+
+    Parameters and result are those of `conjugate._cycle`.
+    """
+    descent = _Descent(supplier, state, target, coordinates)
+    jobs = descent.jobs()
+    while jobs and limits.n_left:
+        descent.minimise(jobs)
+        yield descent.iterate()
+        jobs = descent.jobs()
+    V, G = (np.ascontiguousarray(A) for A in (descent.V, descent.G))
+    step = np.ones_like(state.losses)
+    return State(V, G, descent.losses, step, descent.longest, looked=supplier.by_passes)
