@@ -4,8 +4,8 @@ Where moments serve, those of all rows are gathered once, fold by fold: what a f
 from is all less what it is tested on, and its error on these rows follows from their moments
 as well. X is not read again, whatever the number of penalties.
 
-A path goes from the largest penalty to the smallest. Several penalties descend side by side,
-as outputs do, from the solution of the one before them.
+A path goes from the largest penalty to the smallest. Several L2 penalties descend side by side,
+as outputs do, from the solution of the one before them; others one after the other.
 
 Conventions: M features, D outputs, A penalties side by side: columns are ``[all outputs of
 the first penalty, all of the second, ...]``; P = M + D as in `_rows.base`.
@@ -22,6 +22,7 @@ from .._problem.reading import by_moments, cheapest_way, read_groups
 from .._rows.containers import rows_of
 from .._solvers.conjugate import exact_steps, path_step
 from .._solvers.iterates import Limits, drive
+from .._solvers.path import descend_path
 
 # Coefficients that descend side by side: an iteration of as many costs little more than of
 # those of one penalty.
@@ -225,13 +226,42 @@ def path_errors(fold, n_outputs, alphas, l1_ratio, *, positive, max_iter, tol):
     alphas : ndarray of shape (n_alphas,), falling
     """
     n_penalties = len(alphas) if positive else int(np.count_nonzero(alphas))
+    options = {"max_iter": max_iter, "tol": tol}
+    if l1_ratio > 0 or positive:
+        penalties = (
+            Penalty.of(alpha, l1_ratio, positive, n_outputs) for alpha in alphas[:n_penalties]
+        )
+        errors, converged = _errors_by_sets(fold, penalties, **options)
+    else:
+        errors, converged = _errors_of_ridges(fold, n_outputs, alphas[:n_penalties], **options)
+    if n_penalties < len(alphas):
+        alone, ended = fold.errors_without_penalty(**options)
+        errors.extend([alone.mean()] * (len(alphas) - n_penalties))
+        converged &= ended
+    return np.array(errors), converged
+
+
+def _errors_by_sets(fold, penalties, **options):
+    """Return the mean error of each penalty without a gradient, and whether all converged."""
+    none = Penalty.none(fold.data.n_outputs)
+    coordinates, supplier = fold.problem(none, 1)
+    errors, converged = [], True
+    for here, V, ended in descend_path(supplier, coordinates, penalties, **options):
+        errors.append(fold.errors(here, V).mean())
+        converged &= ended
+    return errors, converged
+
+
+def _errors_of_ridges(fold, n_outputs, alphas, *, max_iter, tol):
+    """Return the mean error of each L2 penalty, and whether all converged."""
+    n_penalties = len(alphas)
     size = max(1, min(n_penalties, COEFFICIENTS // (fold.n_features * n_outputs)))
     errors, W, converged = [], None, True
     for start in range(0, n_penalties, size):
         # The last stride is filled up to be as long as the others.
         stride = alphas[start : min(start + size, n_penalties)]
         each = np.repeat(np.append(stride, np.full(size - len(stride), stride[-1])), n_outputs)
-        penalty = Penalty.of(each, l1_ratio, positive, len(each))
+        penalty = Penalty.of(each, 0.0, False, len(each))
         coordinates, supplier = fold.problem(penalty, size)
         if W is None:
             W = np.zeros((fold.n_features, n_outputs))
@@ -242,8 +272,4 @@ def path_errors(fold, n_outputs, alphas, l1_ratio, *, positive, max_iter, tol):
         W = coordinates.to_model(V)[0][:, -n_outputs:]
         mean = fold.errors(coordinates, V).reshape(size, n_outputs).mean(axis=1)
         errors.extend(mean[: len(stride)])
-    if n_penalties < len(alphas):
-        alone, ended = fold.errors_without_penalty(max_iter=max_iter, tol=tol)
-        errors.extend([alone.mean()] * (len(alphas) - n_penalties))
-        converged &= ended
-    return np.array(errors), converged
+    return errors, converged

@@ -5,7 +5,7 @@ Conventions: M features, D outputs; V = scale * W and W are (M, D), losses (D,).
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -73,16 +73,13 @@ class Coordinates:
         scale, standard = xp.sqrt(xp.where(square > 0, raw_square, 0.0)), None
         if raw:
             scale, standard = xp.ones_like(scale), inverse_of(xp.sqrt(raw_square))[:, None]
-        if penalty.some:
-            penalty = penalty.seen_from(unit_of_z[:M] * inverse_of(scale), unit_of_z[M:])
-        flat = least_l2 < FLAT_RIDGE
-        return cls(
+        found = cls(
             weight=moments.weight,
             centre=mean[:M] * centred,
             deviation=xp.sqrt(square),
             scale=scale,
             standard=standard,
-            penalty=penalty,
+            penalty=None,
             y_centre=mean[M:] * centred,
             null_loss=variance[M:],
             y_noise=(8 * EPS) ** 2 * (spread + mean**2)[M:],
@@ -91,8 +88,18 @@ class Coordinates:
             unit=unit_of_z,
             centred=moments.centred,
             n_rows=moments.n_rows,
-            rank=min(M, moments.n_rows - moments.centred) if flat else M,
+            rank=M,
         )
+        return found.with_penalty(penalty)
+
+    def with_penalty(self, penalty):
+        """Return the same, in the same scale, with another penalty, in the units of W."""
+        M, flat = self.scale.shape[0], penalty.least_l2 < FLAT_RIDGE
+        if penalty.some:
+            unit = self.unit[:M] * inverse_of(self.scale)
+            penalty = penalty.seen_from(unit, self.unit[M:])
+        rank = min(M, self.n_rows - self.centred) if flat else M
+        return replace(self, penalty=penalty, rank=rank)
 
     def objective(self, V, losses):
         """Return the losses at V with the penalty that has no gradient, (D,)."""

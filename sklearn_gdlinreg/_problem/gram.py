@@ -6,8 +6,9 @@ descent.
 
 import numpy as np
 
-# Room for so many times the features that are there is made when there is none left.
-GROWTH = 1.5
+# Room is made for so many features at first, memory that is not touched before it is used, and
+# for so many times those that are there when none is left.
+ROOM, GROWTH = 1024, 2
 
 
 class Gram:
@@ -42,7 +43,7 @@ class Gram:
         n_before = len(self.features)
         n = n_before + len(new)
         if n > len(self._H):
-            size = min(max(n, int(GROWTH * n_before)), len(self._place))
+            size = min(max(n, ROOM, GROWTH * n_before), len(self._place))
             H = np.empty((size, size))
             H[:n_before, :n_before] = self._H[:n_before, :n_before]
             self._H = H

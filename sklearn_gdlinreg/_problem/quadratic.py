@@ -9,6 +9,7 @@ Conventions: N rows, M features, D outputs; "half gradient" is -1/2 dL/dV, so th
 the L2 term of the penalty in them, as H has.
 """
 
+import copy
 import math
 from functools import cached_property
 
@@ -27,6 +28,15 @@ START_OVERFLOWS = (
     "The loss overflows where descent starts: the values of coef_init or intercept_init, or of "
     "the last fit with warm_start=True, are too large for these X and y."
 )
+
+
+def with_coordinates(self, coordinates):
+    """Return the same supplier, with another penalty in the same scale."""
+    # What has been worked out of products goes with it.
+    _ = self.gram
+    other = copy.copy(self)
+    other.coordinates, other.penalty = coordinates, coordinates.penalty
+    return other
 
 
 class ByMoments:
@@ -73,6 +83,8 @@ class ByMoments:
         self.penalty = coordinates.penalty
         self.shape = self.B.shape
         self.work = M * M * self.shape[1]
+
+    with_coordinates = with_coordinates
 
     @cached_property
     def gram(self):
@@ -167,6 +179,8 @@ class ByPasses:
     def precise(self):
         """Return the same with gradients in the widest float there is."""
         return ByPasses(self.rows, self.coordinates, precise=True, name=self.name)
+
+    with_coordinates = with_coordinates
 
     @cached_property
     def gram(self):

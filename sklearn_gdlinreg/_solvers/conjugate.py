@@ -41,11 +41,9 @@ FLAT_STEP = 1e2
 
 
 def path_step(V, supplier, coordinates, limits):
-    """Descend from V by one supplier, without another look at the data; return V."""
+    """Descend from V where the penalty is smooth, by one supplier alone; return V."""
     state = State(V, *supplier.gradient(V), step=zeros(V.shape[1:], V))
-    arguments = supplier, state, limits.tol, coordinates, limits
-    cycle = _cycle_for(supplier, coordinates.penalty, Plain(), by_sets=True)
-    return drive(cycle(*arguments), limits).V
+    return drive(_cycle(supplier, state, limits.tol, coordinates, limits, Plain()), limits).V
 
 
 def _cycle_for(supplier, penalty, metric, *, by_sets):

@@ -73,7 +73,8 @@ class Subproblem:
         v, g : ndarray of shape (K,), changed in place
         small : float
         coarse : float
-            Where it is above 0, coordinate descent that changes less than that is enough.
+            Where it is above ``small``, coordinate descent that changes less than that, or a
+            squared proximal gradient of that, is enough.
         fast : bool
             Whether to see first if coordinate descent alone is enough.
 
@@ -86,8 +87,9 @@ class Subproblem:
         if fast:
             active = np.flatnonzero((v != 0) | (np.abs(g) > self.l1))
             fast = self._coordinates(active, v, g, FAST_EPOCHS, max(0.1 * small, coarse))
-            if fast and (coarse or np.sum(self.proximal_gradient(v, g) ** 2) <= small):
+            if fast and (coarse > small or np.sum(self.proximal_gradient(v, g) ** 2) <= small):
                 return fast, 0.0
+        small = max(small, coarse)
         while True:
             face.descend(v, g, 0.01 * small)
             p = np.abs(self.proximal_gradient(v, g))

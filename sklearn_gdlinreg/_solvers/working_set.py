@@ -31,7 +31,7 @@ FIRST = 64
 # an L1 term, and without.
 PATH_FROM, RATIO, WEAKEST, WEAKEST_WITHOUT = 0.25, 0.5, 1e-3, 0.1
 # On the way coordinate descent may leave so much of the squared penalty, for each coefficient.
-COARSE = 1e-5
+COARSE = 1e-4
 # Looks without progress before rounding is taken to be the limit.
 PATIENCE = 4
 # What an objective may rise by, relatively, as it is rounded.
@@ -108,7 +108,7 @@ class _Output:
     def minimise(self, gram, v, g, l1, loss, small):
         """Descend over the set; v and g, (M,), are changed in place, g in the set alone."""
         gram.require(self.set)
-        s = self.set
+        s = self.set = gram.around(self.set)
         terms = l1[s], self.l2[s], self.positive[s]
         problem = Subproblem(gram.block(s), *terms, self.rounding[s], loss)
         v_set, g_set, coarse = v[s], g[s], COARSE * self.level**2 * len(s)
@@ -128,21 +128,22 @@ class _Descent:
         self._start_anew()
         M, D = self.V.shape
         l1, l2, positive = coordinates.penalty.terms((M, D))
-        self.outputs = [
-            _Output(
-                self.V[:, d], self.G[:, d], (l1[:, d].copy(), l2[:, d].copy(), positive),
-                coordinates.rounding,
-            )
-            for d in range(D)
-        ]  # fmt: skip
-        for output in self.outputs:
-            output.set = self.gram.around(output.set)
+        in_data = coordinates.rounding
+        self.outputs = []
+        for d in range(D):
+            terms = l1[:, d].copy(), l2[:, d].copy(), positive
+            self.outputs.append(_Output(self.V[:, d], self.G[:, d], terms, in_data))
         self._goal, self._square = Goal(target, coordinates), target**2
         # The square of a gradient that is all rounding: a step along it leads anywhere.
         self._negligible = (16 * EPS) ** 2 * M * coordinates.null_loss
 
     def _start_anew(self):
-        """Start at zero the outputs whose coefficients are more than the data can tell."""
+        """Start at zero the outputs that have more coefficients than an L1 penalty leaves.
+
+        Rows tell no more of them than there are rows, without an L2 penalty.
+        """
+        if self.coordinates.penalty.has_l2:
+            return
         too_many = np.count_nonzero(self.V, axis=0) > self.coordinates.rank
         if too_many.any():
             self.V[:, too_many] = 0.0

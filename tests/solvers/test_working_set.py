@@ -1,0 +1,174 @@
+"""Working sets: what is minimised, by steps that do not rise, and certified on all features."""
+
+import numpy as np
+import pytest
+from scipy import optimize, sparse
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import Lasso
+
+from sklearn_gdlinreg import GDLinearRegression
+from sklearn_gdlinreg._problem.gram import Gram
+from sklearn_gdlinreg._rows.containers import rows_of
+from sklearn_gdlinreg._solvers import face, working_set
+from sklearn_gdlinreg._solvers.face import Subproblem
+
+SHAPES = {"tall": (200, 12), "square": (60, 60), "wide": (40, 300)}
+
+
+def subproblem(rng, N=30, K=20, *, rank=None, positive=0.0, l1=0.1, l2=0.0):
+    """Return a Subproblem, b, and its objective."""
+    Z = rng.standard_normal((N, K))
+    if rank is not None:
+        Z = Z[:, :rank] @ rng.standard_normal((rank, K))
+    Z /= np.linalg.norm(Z, axis=0)
+    y = rng.standard_normal(N)
+    H, b = Z.T @ Z, Z.T @ y
+    l1, l2 = np.full(K, l1 * np.abs(b).max()), np.full(K, l2)
+    flags = rng.random(K) < positive
+    problem = Subproblem(H, l1, l2, flags, np.zeros(K), 0.0)
+
+    def objective(v):
+        assert (v[flags] >= 0).all()
+        return v @ H @ v + l2 @ v**2 - 2 * b @ v + 2 * l1 @ np.abs(v)
+
+    return problem, b, objective
+
+
+CASES = {
+    "lasso": {},
+    "weak": {"l1": 1e-4},
+    "wide": {"N": 8},
+    "wide and weak": {"N": 8, "l1": 1e-3},
+    "rank-deficient": {"rank": 4},
+    "elastic net": {"N": 8, "l2": 0.1},
+    "positive": {"positive": 1.0, "l1": 0.0},
+    "some positive": {"positive": 0.5},
+}
+
+
+@pytest.mark.parametrize("fast", [False, True])
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_minimum_of_a_set(rng, case, fast):
+    for _ in range(20):
+        problem, b, objective = subproblem(rng, **case)
+        v = np.where(problem.positive, 1.0, rng.standard_normal(len(b))) * (rng.random() < 0.5)
+        g, before = b - problem.H @ v - problem.l2 * v, objective(v)
+        problem.minimise(v, g, 1e-24, fast=fast)
+        assert objective(v) <= before + 1e-12
+        # The half gradient has been kept up to date.
+        np.testing.assert_allclose(g, b - problem.H @ v - problem.l2 * v, atol=1e-9)
+        assert np.linalg.norm(problem.proximal_gradient(v, g)) < 1e-8
+
+
+def test_no_step_on_a_face_raises_the_objective(rng, monkeypatch):
+    problem, b, objective = subproblem(rng, 8, 40, l1=1e-3)
+    bent, values = face.bent_step, []
+
+    def watched(H, l2, slope, ends, room, v, *rest):
+        values.append(objective(v))
+        n = bent(H, l2, slope, ends, room, v, *rest)
+        values.append(objective(v))
+        return n
+
+    monkeypatch.setattr(face, "bent_step", watched)
+    v = rng.standard_normal(40)
+    problem.minimise(v, b - problem.H @ v, 1e-24)
+    assert len(values) > 4
+    assert (np.diff(values) <= 1e-12).all()
+
+
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_gram_grows(rng, container, weighted):
+    X = rng.standard_normal((30, 9)) * (rng.random((30, 9)) < 0.7) + 3.0
+    weight = rng.integers(0, 3, 30).astype(float) if weighted else np.ones(30)
+    rows = rows_of(container(X), np.zeros((30, 1)), weight, centred=True)
+    moments = rows.column_moments()
+    centre, total = moments.mean[:9], moments.weight
+    gram = Gram(lambda new, old: rows.products_of_columns(new, old, centre) / total, 9)
+    mean = weight @ X / weight.sum()
+    Z = (X - mean) * rows.unit[:9]
+    H = Z.T @ (weight[:, None] * Z) / weight.sum()
+    for features in ([3, 1], [1, 7, 8], [0, 3], range(9)):
+        features = np.array(features)
+        gram.require(features)
+        np.testing.assert_allclose(
+            gram.block(features), H[np.ix_(features, features)], atol=1e-12
+        )
+    assert np.shares_memory(gram.block(gram.features), gram.block(gram.features[:4]))
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize("share", [0.3, 1e-2])
+def test_lasso(rng, shape, container, share):
+    X = (
+        rng.standard_normal(shape)
+        * (rng.random(shape) < 0.5)
+        * 10.0 ** rng.uniform(-2, 2, shape[1])
+    )
+    y = X[:, :3] @ np.ones(3) / np.abs(X[:, :3]).max(axis=0).sum() + rng.standard_normal(
+        shape[0]
+    )
+    alpha = share * np.abs(X.T @ (y - y.mean())).max() / len(y)
+    model = GDLinearRegression(alpha=alpha, l1_ratio=1.0, tol=1e-9).fit(container(X), y)
+    other = Lasso(alpha, tol=1e-14, max_iter=10**6).fit(X, y)
+
+    def objective(model):
+        return np.mean((y - model.predict(X)) ** 2) + 2 * alpha * np.abs(model.coef_).sum()
+
+    assert model.stop_reason_ == "tol"
+    assert objective(model) <= objective(other) * (1 + 1e-12)
+    np.testing.assert_array_equal(model.coef_ == 0, other.coef_ == 0)
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_non_negative(rng, shape):
+    X, y = np.abs(rng.standard_normal(shape)), rng.standard_normal(shape[0])
+    model = GDLinearRegression(positive=True, fit_intercept=False, tol=1e-9).fit(X, y)
+    _, norm = optimize.nnls(X, y)
+    assert np.linalg.norm(y - X @ model.coef_) <= norm * (1 + 1e-9)
+    assert (model.coef_ >= 0).all()
+
+
+def test_a_violated_feature_that_is_left_out_is_no_optimum(make_data, monkeypatch):
+    # So many features that products of columns are made only of those that are met.
+    X, y = make_data(60, 600, 1)
+    y, left_out = y[:, 0], 17
+    X[:, left_out] = y + 0.1 * X[:, left_out]
+    take = working_set._Output.take
+
+    def without(output, p, *args):
+        p = p.copy()
+        p[left_out] = 0.0
+        return take(output, p, *args)
+
+    monkeypatch.setattr(working_set._Output, "take", without)
+    model = GDLinearRegression(alpha=0.1 * y.std(), l1_ratio=1.0)
+    with pytest.warns(ConvergenceWarning):
+        model.fit(X, y)
+    assert model.coef_[left_out] == 0.0
+    assert model.stop_reason_ != "tol"
+    assert model.optimality_ > 100 * model.tol
+
+
+def test_each_look_at_all_features_is_an_iteration(make_data):
+    X, y = make_data(60, 300, 1)
+    options = {"alpha": 1e-3 * y.std(), "l1_ratio": 1.0}
+    whole = GDLinearRegression(**options).fit(X, y[:, 0])
+    assert whole.n_iter_ == len(whole.loss_curve_) > 3
+    assert (np.diff(whole.loss_curve_) <= 1e-12 * whole.loss_curve_[0]).all()
+    with pytest.warns(ConvergenceWarning, match="Stopped at max_iter"):
+        short = GDLinearRegression(max_iter=2, **options).fit(X, y[:, 0])
+    np.testing.assert_allclose(short.loss_curve_, whole.loss_curve_[:2], rtol=1e-12)
+
+
+def test_many_coefficients_to_start_from(make_data):
+    # Where a penalty leaves fewer, a start from zero is faster than from there.
+    X, y = make_data(40, 300, 1)
+    options = {"alpha": 1e-2 * y.std(), "l1_ratio": 1.0, "tol": 1e-9}
+    cold = GDLinearRegression(**options).fit(X, y[:, 0])
+    start = np.random.default_rng(0).standard_normal((1, 300))
+    warm = GDLinearRegression(**options).fit(X, y[:, 0], coef_init=start)
+    np.testing.assert_allclose(warm.coef_, cold.coef_, atol=1e-8 * np.abs(cold.coef_).max())
+    assert warm.n_iter_ <= cold.n_iter_ + 2
