@@ -69,7 +69,7 @@ def test_is_optimal(data, rng, container, options):
 def test_is_optimal_on_wide_data(make_data, container, options):
     X, Y = make_data(40, 120, 2, decades=1.0)
     model = GDLinearRegression(**options, max_iter=20_000).fit(container(X), Y)
-    assert model.engine_ == "passes"
+    assert "moments" in model.engine_
     assert violation(model, X, Y, **options) < 1e-5
     assert 0 < np.count_nonzero(model.coef_) < 0.7 * model.coef_.size
 

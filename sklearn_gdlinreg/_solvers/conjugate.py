@@ -50,7 +50,19 @@ def _cycle_for(supplier, penalty, metric, *, by_sets):
     """Return what descends by a supplier: a generator function that returns the last State."""
     if penalty.smooth:
         return functools.partial(_cycle, metric=metric)
-    return working_set_cycle if by_sets and supplier.gram is not None else proximal_cycle
+    if not by_sets or supplier.gram is None or _may_have_many_minima(supplier, penalty):
+        return proximal_cycle
+    return working_set_cycle
+
+
+def _may_have_many_minima(supplier, penalty):
+    """Whether products show that non-negative coefficients may have more than one minimum.
+
+    Proximal steps treat features alike: where they end depends on the data, and not on the
+    order of the features or on rounding.
+    """
+    unique = penalty.has_l1 or supplier.by_passes
+    return not unique and supplier.metric().longest == 0.0
 
 
 def exact_steps(W, group, limits):
