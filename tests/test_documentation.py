@@ -14,6 +14,7 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 
 import sklearn_gdlinreg
+from sklearn_gdlinreg._report.loss_curve import REASONS, X_LABELS
 
 matplotlib = pytest.importorskip("matplotlib")
 pytest.importorskip("dask.array")
@@ -148,6 +149,12 @@ def test_what_a_change_needs_is_where_the_page_says():
         for name in marked:
             for part in [] if "/" in name or name.endswith((".py", ".pxd")) else name.split("."):
                 assert re.search(rf"\b{part}\b", text), (name, paragraph)
+
+
+def test_stopping_lists_every_reason_and_engine():
+    page = (ROOT / "docs" / "stopping.md").read_text(encoding="utf-8")
+    for value in [*REASONS, *X_LABELS, "moments", "passes", "dual", "sample"]:
+        assert f'\n| `"{value}"`' in page, value
 
 
 @pytest.mark.slow
