@@ -5,11 +5,12 @@ from numbers import Real
 import numpy as np
 from scipy import sparse
 from sklearn.base import MultiOutputMixin
+from sklearn.linear_model import LinearRegression
 from sklearn.utils import check_array
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted
 
-from ._base.arrays import copied, detached, is_numpy, namespace, placed_like
+from ._base.arrays import copied, detached, is_numpy, namespace, placed_like, to_host
 from ._base.compat import ARRAY_API
 from ._input.checks import check_features, check_library
 from ._input.containers import IGNORE, check_container, unmasked
@@ -60,7 +61,7 @@ def fitted_coef(estimator):
 
 
 def linear(X, coef, intercept):
-    """Return the predictions of a model, in the shape of `intercept_` an output.
+    """Return the predictions of a model, with one column per entry of `intercept_`.
 
     Parameters
     ----------
@@ -97,8 +98,64 @@ def _sum_in_float64(X, W, b):
     return xp.concat([xp.astype(xp.astype(x, xp.float64) @ W + b, X.dtype) for x in blocks])
 
 
-class LinearModel(MultiOutputMixin):
-    """Mixin of regressors that have `coef_` and `intercept_`, before `RegressorMixin`."""
+class Coefficients:
+    """Mixin of fitted models that have `coef_` and `intercept_`, wherever their data are."""
+
+    @property
+    def sparse_coef_(self):
+        """Coefficients as a CSR matrix of SciPy.
+
+        It has the shape (1, n_features) or (n_outputs, n_features), as in `ElasticNet`. `coef_`
+        stays as it is; `sparsify` replaces it.
+        """
+        check_is_fitted(self)
+        return sparse.csr_array(np.atleast_2d(to_host(fitted_coef(self))))
+
+    def to_sklearn(self):
+        """Return the fitted model as scikit-learn's `LinearRegression`.
+
+        It is for libraries that know only scikit-learn's own classes. The model is a copy:
+        changing one of the two does not change the other.
+
+        Returns
+        -------
+        model : LinearRegression
+            Fitted, with `coef_` and `intercept_` as NumPy arrays in float64, which holds float32
+            exactly: it makes the same predictions, and returns them in float64. It has
+            `n_features_in_` and, where there are any, `feature_names_in_`, but neither `rank_`
+            nor `singular_`, which no singular value decomposition has worked out. If it is
+            fitted again, it is fitted without a penalty.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_linnerud
+        >>> from sklearn_gdlinreg import GDLinearRegression
+        >>> X, y = load_linnerud(return_X_y=True)
+        >>> model = GDLinearRegression().fit(X, y)
+        >>> plain = model.to_sklearn()
+        >>> plain
+        LinearRegression()
+        >>> bool((plain.predict(X) == model.predict(X)).all())
+        True
+        """
+        check_is_fitted(self)
+        model = LinearRegression(fit_intercept=bool(self.fit_intercept))
+        model.coef_ = np.array(to_host(fitted_coef(self)), dtype=np.float64)
+        # A scalar has the type that LinearRegression gives it.
+        model.intercept_ = np.array(to_host(self.intercept_), dtype=np.float64)[()]
+        model.n_features_in_ = self.n_features_in_
+        if hasattr(self, "feature_names_in_"):
+            model.feature_names_in_ = self.feature_names_in_.copy()
+        return model
+
+
+class LinearModel(Coefficients, MultiOutputMixin):
+    """Mixin of regressors that fit data in memory, before `RegressorMixin`."""
 
     _doc_link_module = "sklearn_gdlinreg"
     _doc_link_template = (

@@ -46,8 +46,8 @@ def partial_fit(estimator, X, y, sample_weight):
 def _why_not_in_batches(settings):
     if settings.exact:
         return (
-            "The model learns in mini-batches, and does not know the products of all rows so "
-            'far, as learning_rate="auto" and batch_size=None need them in partial_fit. Keep '
+            "The model learns in mini-batches, and does not keep the products of all rows so "
+            'far, which partial_fit needs with learning_rate="auto" and batch_size=None. Keep '
             "the batch_size, or begin with a new model."
         )
     return (
@@ -124,8 +124,8 @@ def _check_chunk(streams, data):
     n_outputs = rates.shape[0]
     if not same_place(rates, data.Y):
         raise ValueError(
-            "partial_fit goes on in the library and on the device where it began, those of a "
-            f"{type(rates)}. Got {type(data.Y)}. Call fit on a model that was moved."
+            "partial_fit needs arrays of the library and the device of its first call, those of "
+            f"a {type(rates)}. Got {type(data.Y)}. Call fit on a model that was moved."
         )
     for name, got, kept, what in (
         ("X", data.X.shape[1], streams.n_features, "features"),

@@ -20,14 +20,14 @@ from ._input.containers import assert_finite_targets
 from ._input.dask_dataset import check_columns, check_features, data_of, in_floats, is_dask
 from ._input.parameters import CONSTRAINTS, restored_on_error
 from ._input.settings import Settings
-from ._linear_model import fitted_coef, linear, solution, store
+from ._linear_model import Coefficients, fitted_coef, linear, solution, store
 from ._regressor import GDLinearRegression
 from ._rows.dask import check_chunk, naming
 from ._scoring import averaged, sums_of_squares
 from ._stream.kept import keep_learnt
 
 
-class DaskGDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
+class DaskGDLinearRegression(Coefficients, MultiOutputMixin, RegressorMixin, BaseEstimator):
     """Linear regression by full-batch descent on Dask collections.
 
     The same estimator as `GDLinearRegression`, and the same answer, for X and y that are
@@ -250,7 +250,7 @@ class DaskGDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         question = self.coef_, self.intercept_, missing
         found = chunks.reduce(_score, _merge_scores, *question)
         if found is None:
-            raise ValueError("There is no row that carries weight in X and y.")
+            raise ValueError("No row of X and y has a positive weight.")
         counts, _, _, spread, error = found
         return averaged(counts, spread, error)
 

@@ -353,9 +353,9 @@ def test_bad_data(problem):
     with pytest.raises(ValueError, match="Input X contains infinity"):
         GDLinearRegressionCV().fit(np.where(X[3, 1] == X, np.inf, X), Y)
     weight = (np.arange(120) < 24) * 1.0
-    with pytest.raises(ValueError, match="Fold 0 of cv has no rows with a weight to learn from"):
+    with pytest.raises(ValueError, match="Fold 0 of cv has no rows to learn from with a"):
         GDLinearRegressionCV().fit(X, Y, weight)
-    with pytest.raises(ValueError, match="Fold 0 of cv has no rows with a weight to test on"):
+    with pytest.raises(ValueError, match="Fold 0 of cv has no rows to test on with a"):
         GDLinearRegressionCV().fit(X, Y, 1 - weight)
 
 

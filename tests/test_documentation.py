@@ -1,6 +1,7 @@
 """What the documentation shows is what the package does: all of its Python runs."""
 
 import doctest
+import importlib.util
 import os
 import re
 import shutil
@@ -13,6 +14,7 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 
 import sklearn_gdlinreg
+from sklearn_gdlinreg._report.loss_curve import REASONS, X_LABELS
 
 matplotlib = pytest.importorskip("matplotlib")
 pytest.importorskip("dask.array")
@@ -20,16 +22,25 @@ pytest.importorskip("dask.array")
 ROOT = Path(__file__).parents[1]
 PACKAGE = Path(sklearn_gdlinreg.__file__).parent
 CONTRIBUTING = (ROOT / "docs" / "contributing.md").read_text(encoding="utf-8")
-# A comment right above a block says why it does not run here.
-BLOCK = re.compile(r"(-->\n)?^```(?:python|pycon)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+# A comment right above a block says why it does not run here, or what it needs to run.
+BLOCK = re.compile(
+    r"(?:<!-- Needs (\w+)\. -->\n|(-->\n))?^```(?:python|pycon)\n(.*?)^```$",
+    re.DOTALL | re.MULTILINE,
+)
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
 def blocks_of(page):
-    """Return the blocks of Python that run, each with the number of its first line."""
+    """Return the blocks of Python that run here.
+
+    Each comes with the number of its first line, and the library that it needs, or None.
+    """
     text = page.read_text(encoding="utf-8")
-    found = [match for match in BLOCK.finditer(text) if not match[1]]
-    return [(text.count("\n", 0, match.start(2)), match[2]) for match in found]
+    return [
+        (text.count("\n", 0, match.start(3)), match[3], match[1])
+        for match in BLOCK.finditer(text)
+        if not match[2] and (match[1] is None or importlib.util.find_spec(match[1]))
+    ]
 
 
 def public_names():
@@ -69,6 +80,16 @@ def run(test):
     assert doctest.DocTestRunner(optionflags=OPTIONS).run(test, clear_globs=False).failed == 0
 
 
+def run_block(block, page, line, names):
+    if ">>> " in block:
+        test = doctest.DocTestParser().get_doctest(block, names, page.name, page, line)
+        # The parser copies the names; a page goes on with those of its blocks before.
+        test.globs = names
+        run(test)
+    else:
+        exec(compile("\n" * line + block, page, "exec"), names)
+
+
 @pytest.mark.parametrize(
     "page",
     # That of Dask takes as long as all the others together.
@@ -80,14 +101,12 @@ def run(test):
 )
 def test_page(page):
     names = {"__name__": "__main__"}
-    for line, block in blocks_of(page):
-        if ">>> " in block:
-            test = doctest.DocTestParser().get_doctest(block, names, page.name, page, line)
-            # The parser copies the names; a page goes on with those of its blocks before.
-            test.globs = names
-            run(test)
-        else:
-            exec(compile("\n" * line + block, page, "exec"), names)
+    for line, block, library in blocks_of(page):
+        with warnings.catch_warnings():
+            if library is not None:
+                # What another library warns of is not ours.
+                warnings.simplefilter("ignore")
+            run_block(block, page, line, names)
 
 
 @pytest.mark.parametrize("test", DOCSTRINGS, ids=lambda test: test.name)
@@ -130,6 +149,12 @@ def test_what_a_change_needs_is_where_the_page_says():
         for name in marked:
             for part in [] if "/" in name or name.endswith((".py", ".pxd")) else name.split("."):
                 assert re.search(rf"\b{part}\b", text), (name, paragraph)
+
+
+def test_stopping_lists_every_reason_and_engine():
+    page = (ROOT / "docs" / "stopping.md").read_text(encoding="utf-8")
+    for value in [*REASONS, *X_LABELS, "moments", "passes", "dual", "sample"]:
+        assert f'\n| `"{value}"`' in page, value
 
 
 @pytest.mark.slow

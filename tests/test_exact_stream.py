@@ -185,7 +185,7 @@ def test_losses_are_those_before_a_chunk_is_learnt(data, rng, weighted, containe
 def test_penalties_changed_between_calls(data, change):
     if "fit_intercept" in change:
         model = stream(GDLinearRegression(), *data).set_params(**change)
-        with pytest.raises(ValueError, match="fit_intercept must stay what it was"):
+        with pytest.raises(ValueError, match="fit_intercept must not change"):
             model.partial_fit(*data)
         return
     X, Y = data

@@ -140,7 +140,7 @@ def test_error_names_the_largest_stable_step(data, momentum, nesterov, fit_inter
         warnings.simplefilter("error")
         with pytest.raises(ValueError, match="learning_rate=50 makes the loss grow") as error:
             GDLinearRegression(learning_rate=50, **options).fit(X, Y)
-    pattern = r"without bound \(epoch \d+\); the largest stable full-batch step for these "
+    pattern = r"without bound \(iteration \d+\); the largest stable full-batch step for these "
     named = float(re.search(pattern + r"data is ([\d.e+-]+)\. Use", str(error.value))[1])
     for factor, stable in [(0.995, True), (1.01, False)]:
         model = GDLinearRegression(
@@ -163,7 +163,7 @@ def test_error_comes_soon_after_the_loss_grows(data, factor):
     grows = next(k for k in range(1, 3000) if not losses[k] <= losses[k - 1])
     with pytest.raises(ValueError, match="grow without bound") as error:
         GDLinearRegression(learning_rate=rate, max_iter=5000).fit(X, Y)
-    assert int(re.search(r"epoch (\d+)", str(error.value))[1]) <= grows + 4
+    assert int(re.search(r"iteration (\d+)", str(error.value))[1]) <= grows + 4
 
 
 def test_wide_data_name_the_step_too(rng):

@@ -90,6 +90,12 @@ def test_parameters(name, value):
         assert_fails(re.escape(message), error=error, parameters={name: value})
 
 
+@pytest.mark.parametrize("value", ["constant", "invscaling", "adaptive"])
+def test_a_schedule_as_learning_rate(value):
+    match = f"Got {value!r} instead. Set schedule={value!r} and a float as learning_rate."
+    assert_fails(re.escape(match) + "$", parameters={"learning_rate": value})
+
+
 def test_every_parameter_is_checked():
     assert BAD_PARAMETERS.keys() == GDLinearRegression().get_params().keys()
 
@@ -254,7 +260,7 @@ def test_schedule_that_returns_nonsense(factor):
 
 @pytest.mark.parametrize("learning_rate", [2.0, 1e6, 1e300])
 def test_divergence(learning_rate):
-    match = r"makes the loss grow without bound \(epoch \d+\); the largest stable full-batch"
+    match = r"makes the loss grow without bound \(iteration \d+\); the largest stable full-batch"
     assert_fails(match, parameters={"learning_rate": learning_rate})
 
 

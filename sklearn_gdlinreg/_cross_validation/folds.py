@@ -149,7 +149,7 @@ class Folds:
         folds = [self._fold(k, *split) for k, split in enumerate(splits)]
         self.members = [fold for fold in folds if fold is not None]
         if not self.members:
-            raise ValueError("No fold of cv has rows with a weight to test on.")
+            raise ValueError("No fold of cv has rows to test on with a positive weight.")
 
     def _fold(self, k, train, test):
         rows = np.arange(self.data.n_rows)
@@ -162,7 +162,7 @@ class Folds:
             return None
         for part, name in ((weight, "learn from"), (test_weight, "test on")):
             if not part.any():
-                raise ValueError(f"Fold {k} of cv has no rows with a weight to {name}.")
+                raise ValueError(f"Fold {k} of cv has no rows to {name} with a positive weight.")
         if self.by_moments:
             fold = self._moments_fold(times, weight, test, test_weight)
             _, supplier = fold.problem(Penalty.none(self.data.n_outputs), 1)

@@ -115,9 +115,9 @@ def check_library(estimator, X, method):
     coef = stored(estimator.coef_)
     if not same_place(coef, stored(X)):
         raise ValueError(
-            f"{type(estimator).__name__}.{method}() was given NumPy's arrays, or arrays that "
-            f"become NumPy's, and coef_ is one of {namespace(coef).__name__}. Set "
-            "array_api_dispatch=True, as when it was fitted."
+            f"{type(estimator).__name__}.{method}() was given NumPy arrays, or arrays that are "
+            f"converted to NumPy, but coef_ is an array of {namespace(coef).__name__}. Set "
+            "array_api_dispatch=True, as in fit."
         )
 
 

@@ -6,8 +6,8 @@ import numpy as np
 from sklearn.utils import assert_all_finite
 
 IGNORE = (
-    'With missing_targets="ignore", GDLinearRegression learns and scores each output on the '
-    "rows where it is observed."
+    'With missing_targets="ignore", GDLinearRegression fits and scores each output on the '
+    "rows in which it is observed."
 )
 
 

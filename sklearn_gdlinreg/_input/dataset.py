@@ -162,11 +162,11 @@ class Data:
             if weight is not None and not namespace(weight).any(weight > 0):
                 if self.observed is None:
                     raise ValueError(
-                        f"No rows to {what} carry sample_weight, with early_stopping=True."
+                        f"No row to {what} has a positive weight, with early_stopping=True."
                     )
                 raise ValueError(
-                    f"With missing_targets='ignore' every output needs rows to {what} where "
-                    f"it is observed and sample_weight is not zero. Got none for output "
+                    f"With missing_targets='ignore', every output needs rows to {what} in which "
+                    f"it is observed and sample_weight is positive. Got none for output "
                     f"{np.arange(self.n_outputs)[outputs][0]} of y."
                 )
 
@@ -253,7 +253,7 @@ def check_validation_data(estimator, settings, X_val, y_val, sample_weight_val, 
         estimator, X_val, y_val, reset=False, X_name="X_val", y_name="y_val"
     )
     if not same_place(y_val, y):
-        raise ValueError("X_val must be of the library of X and on its device, as arrays are.")
+        raise ValueError("X_val and y_val must be arrays of the library and the device of X.")
     if y_val.ndim != y.ndim or y_val.shape[1:] != y.shape[1:]:
         expected = "(n_val,)" if y.ndim == 1 else f"(n_val, {y.shape[1]})"
         raise ValueError(

@@ -160,8 +160,15 @@ def check_parameters(given, constraints, who):
         if not accepts(value):
             raise InvalidParameterError(
                 f"The {name!r} parameter of {who} must be {allowed}. "
-                f"Got {_shown(value)} instead."
+                f"Got {_shown(value)} instead.{_hint(name, value)}"
             )
+
+
+def _hint(name, value):
+    """Return a sentence that names `schedule`, where one was given as `learning_rate`."""
+    if name != "learning_rate" or not isinstance(value, str) or value not in SCHEDULES:
+        return ""
+    return f" Set schedule={value!r} and a float as learning_rate."
 
 
 def _shown(value):

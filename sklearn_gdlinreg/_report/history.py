@@ -168,7 +168,7 @@ class History:
         reached = f"optimality {self.optimality:.2e} is above tol={self.tol:g}"
         if epochs:
             reached = (
-                f"the loss had not ceased to improve by tol={self.tol:g} in "
+                f"the loss had not stopped improving by tol={self.tol:g} over "
                 f"n_iter_no_change={self.n_iter_no_change} epochs"
             )
         if self.stop_reason == "max_iter":

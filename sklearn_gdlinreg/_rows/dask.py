@@ -252,7 +252,7 @@ class DaskRows:
                 found = chunks.reduce(_origin, None, self.centred, scaled, only=[i])
                 if found is not None:
                     return found
-        raise ValueError("There is no row that carries weight in X and y.")
+        raise ValueError("No row of X and y has a positive weight.")
 
     @property
     def moments_work(self):

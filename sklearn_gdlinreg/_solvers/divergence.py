@@ -29,6 +29,9 @@ class GrowthWatch:
         Returns the longest step by which no output diverges.
     """
 
+    # What is counted, as the error says it.
+    unit = "iteration"
+
     def __init__(self, schedule, longest_stable):
         self.schedule, self.longest_stable = schedule, longest_stable
         self.first, self.last, self.longest = None, math.inf, 0.0
@@ -37,34 +40,34 @@ class GrowthWatch:
             schedule.spec if isinstance(schedule.spec, str) else None, math.inf
         )
 
-    def see(self, epoch, loss):
-        """Take note of the loss after an epoch."""
+    def see(self, n, loss):
+        """Take note of the loss after an iteration."""
         self.n_growths = self.n_growths + 1 if loss > self.last else 0
         self.last = loss
-        if epoch == 0:
+        if n == 0:
             self.first = loss
             if not math.isfinite(loss):
                 raise ValueError(START_OVERFLOWS)
         else:
             self.longest = max(self.longest, self.schedule.rate)
         if not math.isfinite(loss):
-            self._raise(epoch)
+            self._raise(n)
         if self.n_growths >= self.allowed and self.schedule.rate > self.longest_stable():
-            self._raise(epoch)
+            self._raise(n)
 
-    def end(self, epoch):
+    def end(self, n):
         """Raise if the whole descent ended above the loss at which it began."""
         if self.last > self.first and self.longest > self.longest_stable():
-            self._raise(epoch)
+            self._raise(n)
 
-    def _raise(self, epoch):
+    def _raise(self, n):
         limit, schedule = self.longest_stable(), self.schedule
         step, which = f"learning_rate={schedule.learning_rate:g}", "one"
         if schedule.learning_rate <= limit < schedule.learning_rate * schedule.largest_factor:
             step += f" times the factor {schedule.largest_factor:g} of the 'schedule' callable"
             which = "factor"
         raise ValueError(
-            f"{step} makes the loss grow without bound (epoch {epoch}); the largest stable "
+            f"{step} makes the loss grow without bound ({self.unit} {n}); the largest stable "
             f"full-batch step for these data is {_rounded_down(limit):.4g}. Use a smaller "
             f'{which}, or learning_rate="auto".'
         )
@@ -84,6 +87,8 @@ class EpochWatch(GrowthWatch):
     There only a loss that is worse than where it began, and than the mean of y, tells. The
     longest stable step depends on the batch: the full one's bounds it from above.
     """
+
+    unit = "epoch"
 
     def __init__(self, schedule, longest_stable, oracle, W, b):
         super().__init__(schedule, longest_stable)

@@ -37,7 +37,7 @@ def learnt_by(estimator, settings):
         return None
     if state["fit_intercept"] != settings.fit_intercept:
         raise ValueError(
-            f"fit_intercept must stay what it was for the rows so far. Expected "
+            f"fit_intercept must not change during an exact stream. Expected "
             f"{state['fit_intercept']}. Got {settings.fit_intercept}."
         )
     for name in ("coef_", "intercept_"):
@@ -45,7 +45,7 @@ def learnt_by(estimator, settings):
         now = fitted_coef(estimator) if name == "coef_" and now is not None else now
         if now is not None and not same_values(np.asarray(to_host(now)), kept):
             raise ValueError(
-                f"{name} has been set by hand, and an exact stream gives what the rows say. "
+                f"{name} has been set by hand, but an exact stream works it out from the rows. "
                 "Set batch_size to go on from coefficients, or call fit with warm_start=True."
             )
     return Learnt.of_state(state["members"])
@@ -64,7 +64,7 @@ def _why_not_exact(estimator):
         how = "with a numeric learning_rate, or its moments_ have been deleted"
     return (
         f"The model was fitted {how}, and so does not keep the products of all rows that an "
-        "exact stream goes on from. Give these rows to partial_fit of a new model, which gives "
+        "exact stream needs. Give these rows to partial_fit of a new model, which gives "
         "the same answer as fit, or set batch_size to go on in mini-batches."
     )
 

@@ -33,13 +33,13 @@ def watch_of(limit=1.0, spec="constant", learning_rate=2.0):
 
 
 def see(watch, losses):
-    """Show the losses; return the epoch at which it raises, or None."""
-    for epoch, loss in enumerate(losses):
+    """Show the losses; return the iteration at which it raises, or None."""
+    for n, loss in enumerate(losses):
         try:
-            watch.see(epoch, loss)
+            watch.see(n, loss)
         except ValueError as error:
-            assert f"(epoch {epoch})" in str(error)  # noqa: PT017
-            return epoch
+            assert f"(iteration {n})" in str(error)  # noqa: PT017
+            return n
     return None
 
 
@@ -71,9 +71,9 @@ def test_an_adaptive_rate_has_time_to_fall():
 @pytest.mark.parametrize("spec", ["invscaling", lambda t: 0.5**t])
 def test_a_rate_that_falls_by_itself_must_end_below_the_start(spec):
     watch = watch_of(spec=spec)
-    for epoch, loss in enumerate([1.0, 2.0, 4.0, 8.0, 16.0, 8.0]):
-        watch.see(epoch, loss)
-        watch.schedule.update(epoch, loss)
+    for n, loss in enumerate([1.0, 2.0, 4.0, 8.0, 16.0, 8.0]):
+        watch.see(n, loss)
+        watch.schedule.update(n, loss)
     with pytest.raises(ValueError, match="without bound"):
         watch.end(5)
     watch.see(6, 0.5)
