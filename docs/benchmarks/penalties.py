@@ -8,6 +8,7 @@ between its path of errors and ours, as a fraction.
 Run `python docs/benchmarks/penalties.py [--case NAME ...] [--quick] [--json FILE]`.
 """
 
+import importlib
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,7 @@ from _problems import coefficients, dense_problem, text_problem
 from sklearn.linear_model import (
     ElasticNet,
     ElasticNetCV,
+    Lasso,
     LinearRegression,
     MultiTaskElasticNetCV,
     Ridge,
@@ -30,7 +32,21 @@ from sklearn.preprocessing import StandardScaler
 from sklearn_gdlinreg import GDLinearRegression, GDLinearRegressionCV
 from sklearn_gdlinreg._problem.loss import loss
 
+
+def _imported(name):
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        return None
+
+
+celer, glum, skglm = map(_imported, ("celer", "glum", "skglm"))
+
 ROUNDS = 3
+# Tolerances of ElasticNetCV: its default, and one that ends about as near as ours.
+TOLS = 1e-4, 1e-6
+# What takes minutes, or warns that it has not ended.
+SLOW_WIDE, SLOW_COLLINEAR = ("glum", "Lasso(tol=1e-8)"), ("glum", "celer", "Lasso(tol=1e-8)")
 
 
 @dataclass
@@ -103,6 +119,88 @@ def lasso(n):
         "ElasticNet()": ElasticNet(0.05, l1_ratio=1.0),
     }
     return penalised(X, y, 0.05, 1.0, peers)
+
+
+def sparse_model(n, m, d=1, rho=0.0):
+    """Standardised features, neighbours correlated by rho; few coefficients are not 0."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((n, m))
+    for j in range(1, m if rho else 0):
+        X[:, j] = rho * X[:, j - 1] + math.sqrt(1 - rho**2) * X[:, j]
+    Y = X @ (rng.standard_normal((m, d)) * (rng.random((m, d)) < 0.05))
+    Y += 0.1 * Y.std(axis=0) * rng.standard_normal((n, d))
+    return np.asfortranarray(StandardScaler().fit_transform(X)), Y[:, 0] if d == 1 else Y
+
+
+def solvers_of_lassos(alpha, n_rows):
+    """Return solvers that end at the optimum of a lasso, but for the digits that they leave."""
+    peers = {"Lasso(tol=1e-8)": Lasso(alpha, tol=1e-8, max_iter=10_000)}
+    if celer is not None:
+        peers["celer"] = celer.Lasso(alpha, tol=1e-9, max_iter=1_000)
+    if skglm is not None:
+        peers["skglm"] = skglm.Lasso(alpha, tol=1e-9 * math.sqrt(n_rows), max_iter=1_000)
+    if glum is not None:
+        peers["glum"] = glum.GeneralizedLinearRegressor(
+            alpha=alpha, l1_ratio=1.0, gradient_tol=1e-9
+        )
+    return peers
+
+
+def lasso_of(share, rho=0.0, slow=()):
+    """Return a case: a lasso whose alpha is this share of the largest, but for slow solvers."""
+
+    def case(n, m):
+        X, y = sparse_model(n, m, rho=rho)
+        alpha = share * np.abs(X.T @ (y - y.mean())).max() / n
+        peers = solvers_of_lassos(alpha, n)
+        peers = {name: peer for name, peer in peers.items() if name not in slow}
+        return penalised(X, y, alpha, 1.0, peers)
+
+    case.__doc__ = f"Lasso, {share:g} of the largest alpha" + (f", AR {rho:g}." if rho else ".")
+    return case
+
+
+def lasso_text(n, m):
+    """Lasso, 0.02 of the largest alpha, CSR."""
+    problem = text_problem(n, m, 1)
+    X, y = problem.X, problem.y
+    alpha = 0.02 * np.abs(X.T @ (y - y.mean())).max() / n
+    peers = solvers_of_lassos(alpha, n)
+    return penalised(X, y, alpha, 1.0, {name: peers[name] for name in ("Lasso(tol=1e-8)",)})
+
+
+def lasso_10(n, m):
+    """Lasso, 0.1 of the largest alpha, D=10."""
+    X, Y = sparse_model(n, m, 10)
+    alpha = 0.1 * np.abs(X.T @ (Y - Y.mean(axis=0))).max() / n
+    peers = {
+        f"MultiOutputRegressor({name})": MultiOutputRegressor(peer)
+        for name, peer in solvers_of_lassos(alpha, n).items()
+        if name != "glum"
+    }
+    return penalised(X, Y, alpha, 1.0, peers)
+
+
+def positive_wide(n, m):
+    """Coefficients that are not negative, more features than rows, without an intercept."""
+    rng = np.random.default_rng(0)
+    X = np.abs(rng.standard_normal((n, m)))
+    y = X @ (rng.random(m) * (rng.random(m) < 0.01)) + 5.0 * rng.standard_normal(n)
+    ours = GDLinearRegression(positive=True, fit_intercept=False)
+    peers = {
+        "LinearRegression(positive=True)": LinearRegression(positive=True, fit_intercept=False)
+    }
+    fits = entries("GDLinearRegression", ours, peers, X, y)
+    values = [float(np.mean((y - fit.model.predict(X)) ** 2)) for fit in fits]
+    return rows(fits, "excess", [value / min(values) - 1 for value in values])
+
+
+def cv_wide(n, m):
+    """30 alphas, 5 folds, more features than rows."""
+    X, y = sparse_model(n, m)
+    alphas = np.geomspace(1.0, 1e-3, 30) * np.abs(X.T @ (y - y.mean())).max() / n / 0.5
+    peers = {f"ElasticNetCV(tol={tol:g})": ElasticNetCV(alphas=alphas, tol=tol) for tol in TOLS}
+    return cross_validated(X, y, GDLinearRegressionCV(alphas=alphas), peers)
 
 
 def elastic_10(n):
@@ -208,7 +306,8 @@ def cv_small(n, m):
 def cv_wider(n, m):
     """100 alphas, 5 folds, D=1, more features."""
     X, y = tall(n, m=m)
-    return cross_validated(X, y, GDLinearRegressionCV(), {"ElasticNetCV()": ElasticNetCV()})
+    peers = {f"ElasticNetCV(tol={tol:g})": ElasticNetCV(tol=tol) for tol in TOLS}
+    return cross_validated(X, y, GDLinearRegressionCV(), peers)
 
 
 def cv_10(n):
@@ -237,6 +336,16 @@ def cv_ridge(n):
 
 CASES = {  # what is measured, its sizes, and quick ones
     "lasso": (lasso, (200_000,), (5_000,)),
+    "lasso-small": (lasso_of(0.1, 0.6), (10_000, 100), (1_000, 20)),
+    "lasso-square": (lasso_of(0.1), (500, 600), (50, 60)),
+    "lasso-weak": (lasso_of(0.01), (500, 600), (50, 60)),
+    "lasso-wide": (lasso_of(0.1), (100, 10_000), (20, 100)),
+    "lasso-wider": (lasso_of(0.01, slow=SLOW_WIDE), (300, 20_000), (20, 100)),
+    "lasso-collinear": (lasso_of(1e-3, 0.9, slow=SLOW_COLLINEAR), (1_000, 2_000), (50, 60)),
+    "lasso-text": (lasso_text, (1_200, 9_600), (200, 400)),
+    "lasso-10": (lasso_10, (500, 600), (50, 60)),
+    "positive-wide": (positive_wide, (100, 5_000), (20, 50)),
+    "cv-wide": (cv_wide, (100, 2_000), (40, 60)),
     "elastic-10": (elastic_10, (200_000,), (5_000,)),
     "elastic-text": (text, (50_000, 100_000), (2_000, 4_000)),
     "positive": (positive, (200_000,), (5_000,)),
