@@ -24,7 +24,7 @@ from ._stream.learnt import Learnt
 from ._stream.solution import descend, groups_of
 
 # What models must have in common to be merged.
-SHARED = "alpha", "l1_ratio", "fit_intercept", "positive"
+SHARED = "alpha", "l1_ratio", "fit_intercept", "positive", "penalty_factor"
 # Products of more items than these take more than 1 GiB.
 MOST_ITEMS = 2**27
 
@@ -197,9 +197,9 @@ def _mean(values, weight):
 def _model_of(estimator, settings, learnt, dtype, history):
     """Return W and b, in a type, and the last steps, (D,); zeros of outputs not yet observed."""
     state, M, D = vars(estimator).get("moments_"), learnt.n_features, learnt.n_outputs
-    penalty, seen = penalty_of(settings, D), learnt.observed
     if M is None:
         M = estimator.n_features_in_
+    penalty, seen = penalty_of(settings, (M, D)), learnt.observed
     start = np.zeros((M, len(seen)))
     if state is not None and not penalty.smooth:
         start = np.atleast_2d(state["coef_"]).T[:, seen].astype(np.float64)

@@ -107,9 +107,13 @@ def start(
     return W.T.copy(), b
 
 
-def penalty_of(settings, n_outputs):
-    """Return the Penalty of these settings."""
-    return Penalty.of(settings.alpha, settings.l1_ratio, settings.positive, n_outputs)
+def penalty_of(settings, shape):
+    """Return the Penalty of these settings for coefficients of this shape, (M, D)."""
+    n_features, n_outputs = shape
+    return Penalty.of(
+        settings.alpha, settings.l1_ratio, settings.positive, n_outputs,
+        penalty_factor=settings.penalty_factor, n_features=n_features,
+    )  # fmt: skip
 
 
 def schedule_of(settings):
@@ -189,7 +193,7 @@ def fit_rows(settings, W, b, data, history, rng=None):
     if in_batches(settings, data):
         batches = Batches(settings.batch_size, settings.shuffle, settings.average, rng)
     groups = read_groups(
-        data, penalty_of(settings, data.n_outputs), fit_intercept=settings.fit_intercept,
+        data, penalty_of(settings, W.shape), fit_intercept=settings.fit_intercept,
         raw=not settings.automatic, n_steps=0 if batches else settings.max_iter,
         # Those who look at each iterate are shown plain steps: their models are of use, too.
         whitened=not (batches or history.limits.watched or history.limits.shown),

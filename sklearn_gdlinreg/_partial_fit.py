@@ -84,7 +84,7 @@ def begin_streams(estimator, settings, y, data):
     W, b = start(estimator, settings, fitted, None, None, n_features, y, method="partial_fit")
     W, b = placed_like(W, data.Y), placed_like(b, data.Y)
     n_outputs = b.shape[0]
-    penalty, rng = penalty_of(settings, n_outputs), check_random_state(estimator.random_state)
+    penalty, rng = penalty_of(settings, W.shape), check_random_state(estimator.random_state)
     seed = rng.randint(2**31 - 1) if settings.shuffle else None
     known = (
         vars(estimator).get("_features") if settings.automatic and fitted is not None else None
@@ -114,7 +114,7 @@ def begin_streams(estimator, settings, y, data):
 
 
 def _check_chunk(streams, data):
-    """Raise if a chunk does not go on with what these streams have learnt; return D."""
+    """Raise if a chunk does not go on with what these streams have learnt; return (M, D)."""
     assert_all_finite(stored(data.X), input_name="X")
     assert_finite_targets(data.Y)
     if sparse.issparse(data.X):
@@ -135,7 +135,7 @@ def _check_chunk(streams, data):
             raise ValueError(
                 f"{name} must keep its {kept} {what} between calls of partial_fit. Got {got}."
             )
-    return n_outputs
+    return streams.n_features, n_outputs
 
 
 def _learn(streams, data, *, call):

@@ -34,8 +34,12 @@ class GDLinearRegression(CallbackSupportMixin, LinearModel, RegressorMixin, Base
         ``Ridge(alpha=n_samples * alpha)``, above it that of ``ElasticNet(alpha, l1_ratio)``.
     fit_intercept : bool, default=True
         Whether to fit an intercept.
-    positive : bool, default=False
-        Whether no coefficient may be negative.
+    positive : bool or array-like of bool of shape (n_features,), default=False
+        Whether no coefficient may be negative; an array says so for each feature.
+    penalty_factor : array-like of shape (n_features,), default=None
+        What `alpha` is multiplied by for each feature, in the range [0, inf): 0 leaves a
+        feature without a penalty. They are taken as they are, not rescaled. None is 1 for all.
+        With an L2 penalty and a numeric `learning_rate`, sparse mini-batches take O(n_features).
     batch_size : int, default=None
         Rows of a mini-batch. None is full batch, and makes `partial_fit` exact.
     learning_rate : "auto" or float, default="auto"
@@ -157,22 +161,16 @@ class GDLinearRegression(CallbackSupportMixin, LinearModel, RegressorMixin, Base
     ``positive=True`` they end at one of them: the same whatever factor the weights have,
     with equal coefficients for equal columns, and permuted with the columns.
 
-    A model with an R squared below 0 on its rows comes with a `ConvergenceWarning`.
-
     Dense X is never copied, but where rows are held out, sparse X never made dense; CSC and
     COO are converted to CSR. float32 X gives float32 coefficients; sums, of predictions too,
-    are in float64. What varies by no more than the rounding of its values is a constant.
+    are in float64. What varies by no more than the rounding of its values is a constant. A
+    model with an R squared below 0 on its rows comes with a `ConvergenceWarning`.
 
     References
     ----------
     .. [1] Hestenes, M. R. and Stiefel, E. (1952). Methods of conjugate gradients for
        solving linear systems. J. Res. Nat. Bur. Standards 49, 409-436.
-    .. [2] Gower, R. M. et al. (2019). SGD: general analysis and improved rates. ICML.
-    .. [3] Needell, D., Srebro, N. and Ward, R. (2014). Stochastic gradient descent, weighted
-       sampling, and the randomized Kaczmarz algorithm. NIPS.
-    .. [4] Jain, P. et al. (2018). Parallelizing stochastic gradient descent for least
-       squares regression. JMLR 18.
-    .. [5] Paige, C. C. and Saunders, M. A. (1982). LSQR: an algorithm for sparse linear
+    .. [2] Paige, C. C. and Saunders, M. A. (1982). LSQR: an algorithm for sparse linear
        equations and sparse least squares. ACM Trans. Math. Software 8, 43-71.
 
     Examples
@@ -192,6 +190,7 @@ class GDLinearRegression(CallbackSupportMixin, LinearModel, RegressorMixin, Base
         l1_ratio=0.0,
         fit_intercept=True,
         positive=False,
+        penalty_factor=None,
         batch_size=None,
         learning_rate="auto",
         schedule="constant",
@@ -214,6 +213,7 @@ class GDLinearRegression(CallbackSupportMixin, LinearModel, RegressorMixin, Base
         self.l1_ratio = l1_ratio
         self.fit_intercept = fit_intercept
         self.positive = positive
+        self.penalty_factor = penalty_factor
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.schedule = schedule
@@ -287,7 +287,7 @@ class GDLinearRegression(CallbackSupportMixin, LinearModel, RegressorMixin, Base
         With ``batch_size=None`` and ``learning_rate="auto"``, the defaults, the model is that
         of `fit` on all rows so far, whatever the chunks: it is worked out from their moments,
         which add up. The first call goes on from an earlier `fit` that kept its `moments_`.
-        `alpha`, `l1_ratio`, `positive` and `half_life` may change between calls.
+        What makes up the penalty, `positive` and `half_life` may change between calls.
 
         With a `batch_size` it is descent in mini-batches, from where an earlier fit ended. How
         batches are cut into calls does not matter, but for a last one that is smaller.
@@ -342,8 +342,8 @@ class GDLinearRegression(CallbackSupportMixin, LinearModel, RegressorMixin, Base
         ------
         ValueError, TypeError
             If another model is of another kind or differs in `alpha`, `l1_ratio`, `positive`,
-            `fit_intercept`, features or outputs, or a model has no `moments_`, or a
-            `half_life`. The estimator is left as it was.
+            `penalty_factor`, `fit_intercept`, features or outputs, or a model has no
+            `moments_`, or a `half_life`. The estimator is left as it was.
         """
         with restored_on_error(self):
             merge(self, others).end()

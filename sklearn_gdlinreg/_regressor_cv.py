@@ -48,15 +48,18 @@ class GDLinearRegressionCV(LinearModel, RegressorMixin, BaseEstimator):
         The smallest alpha of a path over the largest, in the range (0, inf); ignored for
         ``l1_ratio=0``.
     alphas : int or array-like of shape (n_alphas,), default=100
-        How many alphas, evenly spaced in logarithm, from the least for which all
+        How many alphas, evenly spaced in logarithm, from the least for which all penalised
         coefficients are zero; or the alphas themselves, not negative. For ``l1_ratio=0``,
         where there is no such alpha, they go from 1e4 to 1e-6 times the mean variance of the
         features. Where the smallest is the best, all paths are extended by as many, until it
         is not or the penalty tells no more. Of alphas that are given a warning says so.
     fit_intercept : bool, default=True
         Whether to fit an intercept.
-    positive : bool, default=False
-        Whether no coefficient may be negative.
+    positive : bool or array-like of bool of shape (n_features,), default=False
+        Whether no coefficient may be negative; an array says so for each feature.
+    penalty_factor : array-like of shape (n_features,), default=None
+        What alpha is multiplied by for each feature, in the range [0, inf), as in
+        `GDLinearRegression`. None is 1 for all.
     max_iter : int, default=1000
         Most iterations of a descent. Reaching it first is a `ConvergenceWarning`.
     tol : float, default=1e-6
@@ -125,6 +128,7 @@ class GDLinearRegressionCV(LinearModel, RegressorMixin, BaseEstimator):
         alphas=100,
         fit_intercept=True,
         positive=False,
+        penalty_factor=None,
         max_iter=1000,
         tol=1e-6,
         cv=None,
@@ -136,6 +140,7 @@ class GDLinearRegressionCV(LinearModel, RegressorMixin, BaseEstimator):
         self.alphas = alphas
         self.fit_intercept = fit_intercept
         self.positive = positive
+        self.penalty_factor = penalty_factor
         self.max_iter = max_iter
         self.tol = tol
         self.cv = cv
@@ -230,7 +235,8 @@ class GDLinearRegressionCV(LinearModel, RegressorMixin, BaseEstimator):
         """Fit the model to all rows, of which the folds know the moments; return the History."""
         settings = Settings(
             alpha=self.alpha_, l1_ratio=self.l1_ratio_, fit_intercept=bool(self.fit_intercept),
-            positive=bool(self.positive), max_iter=int(self.max_iter), tol=float(self.tol),
+            positive=self.positive, penalty_factor=self.penalty_factor,
+            max_iter=int(self.max_iter), tol=float(self.tol),
         )  # fmt: skip
         data = replace(data, gathered=(folds.rows, folds.whole))
         W, b = np.zeros((data.X.shape[1], data.n_outputs)), np.zeros(data.n_outputs)
@@ -259,11 +265,15 @@ class GDLinearRegressionCV(LinearModel, RegressorMixin, BaseEstimator):
         if l1_ratio == 0.0:
             largest, smallest = (folds.mean_variance * share for share in RIDGE_PATH)
         else:
-            largest = folds.largest_alpha(l1_ratio, positive=self.positive)
+            largest = folds.largest_alpha(l1_ratio, **self._of_features())
             smallest = largest * float(self.eps)
         if not largest > 0.0:
             return np.full(self.alphas, NO_ALPHA)
         return np.geomspace(largest, smallest, self.alphas)
+
+    def _of_features(self):
+        """Return the parameters that may have one value per feature."""
+        return {"positive": self.positive, "penalty_factor": self.penalty_factor}
 
     def _best(self, folds, errors):
         """Return the row and column of the least error; of those that are exact, the first."""
@@ -298,7 +308,9 @@ class GDLinearRegressionCV(LinearModel, RegressorMixin, BaseEstimator):
         Also whether each path of a fold converged.
         """
         n_outputs = folds.data.n_outputs
-        options = {"positive": self.positive, "max_iter": self.max_iter, "tol": float(self.tol)}
+        options = {
+            **self._of_features(), "max_iter": self.max_iter, "tol": float(self.tol),
+        }  # fmt: skip
         results = Parallel(n_jobs=self.n_jobs, verbose=int(self.verbose), prefer="threads")(
             delayed(path_errors)(fold, n_outputs, *path, **options)
             for path in zip(alphas, l1_ratios, strict=True)

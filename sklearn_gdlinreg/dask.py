@@ -44,8 +44,10 @@ class DaskGDLinearRegression(Coefficients, MultiOutputMixin, RegressorMixin, Bas
         Share of the L1 penalty, in the range [0, 1].
     fit_intercept : bool, default=True
         Whether to fit an intercept.
-    positive : bool, default=False
-        Whether no coefficient may be negative.
+    positive : bool or array-like of bool of shape (n_features,), default=False
+        Whether no coefficient may be negative; an array says so for each feature.
+    penalty_factor : array-like of shape (n_features,), default=None
+        What `alpha` is multiplied by for each feature, in the range [0, inf); None is 1 for all.
     learning_rate : "auto" or float, default="auto"
         Exact steps, or the textbook's.
     schedule : {"constant", "invscaling", "adaptive"} or callable, default="constant"
@@ -116,6 +118,7 @@ class DaskGDLinearRegression(Coefficients, MultiOutputMixin, RegressorMixin, Bas
         l1_ratio=0.0,
         fit_intercept=True,
         positive=False,
+        penalty_factor=None,
         learning_rate="auto",
         schedule="constant",
         momentum=0.0,
@@ -131,6 +134,7 @@ class DaskGDLinearRegression(Coefficients, MultiOutputMixin, RegressorMixin, Bas
         self.l1_ratio = l1_ratio
         self.fit_intercept = fit_intercept
         self.positive = positive
+        self.penalty_factor = penalty_factor
         self.learning_rate = learning_rate
         self.schedule = schedule
         self.momentum = momentum

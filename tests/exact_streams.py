@@ -20,6 +20,14 @@ OPTIONS = {
     "elastic net": {"alpha": 0.1, "l1_ratio": 0.5, "tol": 1e-11},
     "lasso of each": {"alpha": [0.0, 0.1, 0.3], "l1_ratio": 1.0, "tol": 1e-11},
     "positive": {"positive": True, "tol": 1e-11},
+    "factors": {"alpha": [0.0, 0.1, 1.0], "penalty_factor": [0.0, 2.0, 1.0, 0.5, 0.0, 1.0]},
+    "factors, lasso": {
+        "alpha": 0.1,
+        "l1_ratio": 1.0,
+        "penalty_factor": [0.0, 2.0, 1.0, 0.5, 0.0, 1.0],
+        "positive": [True, False, False, True, False, True],
+        "tol": 1e-11,
+    },
 }
 
 

@@ -4,10 +4,16 @@ import numpy as np
 
 
 def proximal(W, rate, alpha, l1_ratio, positive):
-    """Return argmin |V - W|^2 / 2 + rate * alpha * 2 * l1_ratio * |V|."""
-    taken = 2 * rate * np.broadcast_to(alpha, W.shape[1:]) * l1_ratio
+    """Return argmin |V - W|^2 / 2 + rate * alpha * 2 * l1_ratio * |V|; alpha is (M, D)."""
+    taken = 2 * rate * alpha * l1_ratio
     V = np.where(np.abs(W) > taken, W - taken * np.sign(W), 0.0)
-    return np.where(V < 0, 0.0, V) if positive else V
+    return np.where((V < 0) & np.reshape(positive, (-1, 1)), 0.0, V)
+
+
+def alpha_of_each(alpha, penalty_factor, shape):
+    """Return the alpha of each coefficient, (M, D)."""
+    factor = np.ones(shape[0]) if penalty_factor is None else np.asarray(penalty_factor)
+    return np.outer(factor, np.broadcast_to(alpha, shape[1:]))
 
 
 FACTORS = {"constant": lambda t: 1.0, "invscaling": lambda t: 1.0 / np.sqrt(t + 1)}
@@ -22,6 +28,7 @@ def textbook(
     alpha=0.0,
     l1_ratio=0.0,
     positive=False,
+    penalty_factor=None,
     sample_weight=None,
     fit_intercept=True,
     schedule="constant",
@@ -34,6 +41,7 @@ def textbook(
     X = X.toarray() if hasattr(X, "toarray") else np.asarray(X, dtype=float)
     (N, M), D = X.shape, Y.shape[1]
     s = np.ones(N) if sample_weight is None else np.asarray(sample_weight, dtype=float)
+    alpha = alpha_of_each(alpha, penalty_factor, (M, D))
     W = np.zeros((M, D)) if W is None else W.copy()
     b = np.zeros(D) if b is None else b.copy()
     velocity_W, velocity_b, losses = np.zeros((M, D)), np.zeros(D), []
@@ -70,6 +78,7 @@ def textbook_batches(
     alpha=0.0,
     l1_ratio=0.0,
     positive=False,
+    penalty_factor=None,
     sample_weight=None,
     fit_intercept=True,
     schedule="constant",
@@ -80,6 +89,7 @@ def textbook_batches(
     X = X.toarray() if hasattr(X, "toarray") else np.asarray(X, dtype=float)
     (N, M), D = X.shape, Y.shape[1]
     s = np.ones(N) if sample_weight is None else np.asarray(sample_weight, dtype=float)
+    alpha = alpha_of_each(alpha, penalty_factor, (M, D))
     X, Y, s = X[s > 0], Y[s > 0], s[s > 0]
     s = s / s.mean()
     W, b, velocity_W, velocity_b = np.zeros((M, D)), np.zeros(D), np.zeros((M, D)), np.zeros(D)

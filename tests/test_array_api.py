@@ -90,6 +90,8 @@ FLOAT32 = LIBRARIES[2::2]
 each_library = pytest.mark.parametrize("library", LIBRARIES, ids=repr)
 tensors = pytest.param(as_tensor, marks=needs_torch)
 
+FACTOR = [0.0, 2.0, 1.0, 0.5, 1.0, 3.0, 0.0]
+SIGNS = [True, False, False, True, False, True, False]
 FULL = [
     {},
     {"alpha": 0.1},
@@ -97,6 +99,8 @@ FULL = [
     {"fit_intercept": False},
     {"alpha": 0.05, "l1_ratio": 0.5},
     {"positive": True},
+    {"alpha": 0.1, "penalty_factor": FACTOR},
+    {"alpha": 0.05, "l1_ratio": 0.5, "penalty_factor": FACTOR, "positive": SIGNS},
     {"learning_rate": 1e-7, "max_iter": 30, "tol": 0},
     {"learning_rate": 1e-7, "max_iter": 30, "tol": 0, "alpha": 0.1, "l1_ratio": 0.3},
     {"early_stopping": True},
@@ -106,6 +110,10 @@ BATCHES = [
     {"batch_size": 32, "max_iter": 20, "shuffle": False, "fit_intercept": False, "alpha": 0.1},
     {"batch_size": 32, "max_iter": 20, "alpha": 0.05, "l1_ratio": 0.5},
     {"batch_size": 10, "max_iter": 20, "positive": True, "average": False},
+    {"batch_size": 32, "max_iter": 20, "alpha": 0.05, "l1_ratio": 0.5}
+    | {"penalty_factor": FACTOR, "positive": SIGNS},
+    {"batch_size": 10, "learning_rate": 1e-7, "alpha": 0.1, "l1_ratio": 0.3, "max_iter": 5}
+    | {"penalty_factor": FACTOR, "positive": SIGNS},
     {"batch_size": 10, "learning_rate": 1e-7, "max_iter": 5, "tol": 0},
     {"batch_size": 10, "learning_rate": 1e-7, "momentum": 0.5, "max_iter": 5, "tol": 0},
     {"batch_size": 9, "learning_rate": 1e-7, "momentum": 0.5, "nesterov": True, "max_iter": 5},

@@ -48,6 +48,9 @@ PARAMETERS = [
     {"fit_intercept": False},
     {"alpha": 0.05, "l1_ratio": 0.5},
     {"positive": True},
+    {"alpha": 0.1, "penalty_factor": [0.0, 2.0, 1.0, 0.5, 0.0, 1.0]},
+    {"alpha": 0.05, "l1_ratio": 0.5, "penalty_factor": [0.0, 2.0, 1.0, 0.5, 0.0, 1.0]}
+    | {"positive": [True, False, False, True, False, True]},
     {"learning_rate": 1e-7, "max_iter": 30, "tol": 0, "momentum": 0.5},
     {"tol": 0},
 ]

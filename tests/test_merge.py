@@ -84,7 +84,8 @@ BEYOND_MERGING = {
             f"{name} must be that of the model that takes in others.*for model 0",
         )
         for name, value in [
-            ("alpha", 0.1), ("l1_ratio", 0.5), ("fit_intercept", False), ("positive", True)
+            ("alpha", 0.1), ("l1_ratio", 0.5), ("fit_intercept", False), ("positive", True),
+            ("positive", [True] * 6), ("penalty_factor", [1.0, 2.0, 0.0, 1.0, 1.0, 1.0]),
         ]
     },
 }  # fmt: skip

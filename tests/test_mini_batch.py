@@ -25,6 +25,18 @@ def decay(t):
     return 0.97**t
 
 
+# Parameters with one value per feature, by all ways to step.
+FACTOR, SIGNS = [0.0, 2.0, 0.5, 1.0, 0.0], [False, True, True, False, True]
+OF_FEATURES = [
+    {"alpha": 5.0, "penalty_factor": FACTOR},
+    {"alpha": 5.0, "l1_ratio": 1.0, "penalty_factor": FACTOR, "schedule": decay},
+    {"alpha": 5.0, "l1_ratio": 0.9, "penalty_factor": FACTOR, "positive": SIGNS},
+    {"alpha": 5.0, "l1_ratio": 0.9, "penalty_factor": FACTOR, "momentum": 0.5},
+    {"alpha": 5.0, "l1_ratio": 0.5, "positive": SIGNS},
+    {"positive": SIGNS},
+]
+
+
 def least_squares(X, Y, alpha=0.0, weight=None):
     """Return W and b by an orthogonal solve on centred columns."""
     s = np.ones(len(X)) if weight is None else weight
@@ -64,6 +76,7 @@ def excess(model, X, Y, alpha=0.0):
         {"alpha": np.array([150.0, 5.0]), "l1_ratio": 0.2, "positive": True, "schedule": decay},
         {"fit_intercept": False},
         {"fit_intercept": False, "momentum": 0.5},
+        *OF_FEATURES,
     ],
 )
 def test_textbook_is_the_plain_loop(data, rng, container, batch_size, weighted, options):

@@ -19,6 +19,11 @@ WAYS = {
     "penalties": {"alpha": [0.0, 0.1, 0.2, 0.3], "tol": 1e-12},
     "lasso": {"alpha": 0.05, "l1_ratio": 1.0, "tol": 1e-12},
     "positive": {"positive": True, "tol": 1e-12},
+    "factors": {"alpha": [0.1, 0.2, 0.3, 0.4], "penalty_factor": [0.0, 1.0, 2.0, 0.5, 0.0]},
+    "factors-lasso": {
+        "alpha": 0.05, "l1_ratio": 1.0, "penalty_factor": [0.0, 1.0, 2.0, 0.5, 0.0],
+        "positive": [True, False, False, True, False], "tol": 1e-12,
+    },
     "no-intercept": {"fit_intercept": False},
     "textbook": {"learning_rate": 0.01, "max_iter": 30, "tol": 0},
     "momentum": {
@@ -30,6 +35,10 @@ WAYS = {
     "mini-batch": {"batch_size": 7, "max_iter": 3, "tol": 0},
     "mini-batch-lasso": {
         "batch_size": 7, "alpha": 0.05, "l1_ratio": 0.9, "max_iter": 3, "tol": 0
+    },
+    "mini-batch-factors": {
+        "batch_size": 7, "alpha": 0.05, "l1_ratio": 0.9, "max_iter": 3, "tol": 0,
+        "penalty_factor": [0.0, 1.0, 2.0, 0.5, 0.0],
     },
     "mini-batch-textbook": {
         "batch_size": 7, "learning_rate": 1e-3, "schedule": "invscaling", "max_iter": 3, "tol": 0

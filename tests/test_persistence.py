@@ -55,6 +55,11 @@ STREAMS = {
     "automatic": {},
     "penalty": {"alpha": 0.1, "l1_ratio": 0.5},
     "positive": {"positive": True},
+    "factors": {
+        "alpha": 0.1,
+        "penalty_factor": np.array([0.0, 2.0, 1.0, 0.5, 1.0]),
+        "positive": np.array([True, False, False, True, False]),
+    },
     "textbook": {**BY_THE_BOOK, "momentum": 0.5, "nesterov": True, "average": True},
     "schedule": {**BY_THE_BOOK, "schedule": "invscaling"},
     "lazy": {**BY_THE_BOOK, "alpha": 0.1, "l1_ratio": 0.5},

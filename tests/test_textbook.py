@@ -21,6 +21,9 @@ def data(make_data):
     return make_data(60, 5, 2, decades=0.5, offset=1.0)
 
 
+FACTOR = np.array([0.0, 2.0, 0.5, 1.0, 3.0])
+
+
 def limit(X):
     """Return the longest stable step, from the eigenvalues of the whole Hessian."""
     A = np.hstack([X, np.ones((len(X), 1))])
@@ -47,6 +50,8 @@ def decay(t):
         {"alpha": np.array([0.9, 0.1]), "l1_ratio": 0.5, "positive": True},
         {"fit_intercept": False},
         {"alpha": 0.1, "momentum": 0.5, "nesterov": True, "schedule": "invscaling"},
+        {"alpha": np.array([0.5, 0.1]), "penalty_factor": FACTOR, "momentum": 0.5},
+        {"alpha": 0.5, "l1_ratio": 0.5, "penalty_factor": FACTOR, "positive": FACTOR > 1},
     ],
 )
 def test_each_iterate_is_the_plain_loops(data, rng, container, n_steps, options):

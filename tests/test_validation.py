@@ -44,7 +44,14 @@ BAD_PARAMETERS = {
         "a float in the range [0.0, inf) or an array of such floats, one per output",
     ),
     "l1_ratio": ([-0.1, 1.1, "a", None, np.nan, True], "a float in the range [0.0, 1.0]"),
-    "positive": (["a", 1, None], "an instance of 'bool'"),
+    "positive": (
+        ["a", 1, None, [], [1, 0], [[True]], [True, None], [[True], []]],
+        "an instance of 'bool' or an array of such, one per feature",
+    ),
+    "penalty_factor": (
+        [1.0, -1, "a", [], [1.0, -1.0], [1.0, np.nan], [np.inf], ["a"], [True], [[1.0], []]],
+        "an array of floats in the range [0.0, inf), one per feature, or None",
+    ),
     "fit_intercept": (["yes", 2, None], "an instance of 'bool'"),
     "learning_rate": (
         [0, -1, "fast", np.nan, np.inf, None, True],

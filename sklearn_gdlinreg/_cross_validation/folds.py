@@ -15,6 +15,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from .._base.arrays import take
 from .._problem.coordinates import Coordinates
 from .._problem.penalty import Penalty
 from .._problem.quadratic import ByPasses
@@ -27,6 +28,8 @@ from .._solvers.path import descend_path
 # Coefficients that descend side by side: an iteration of as many costs little more than of
 # those of one penalty.
 COEFFICIENTS = 2**12
+# Iterations of a fit of the features that have no penalty, at most.
+MOST_STEPS = 1000
 # Iterations for each penalty, for the choice of moments or passes.
 STEPS_OF_A_PENALTY = 20
 
@@ -201,22 +204,41 @@ class Folds:
         M = self.data.X.shape[1]
         return float(np.mean(self.whole.variance[M:] / self.whole.unit[M:] ** 2))
 
-    def largest_alpha(self, l1_ratio, *, positive):
-        """Return the least alpha for which all coefficients are zero."""
-        whole, M = self.whole, self.data.X.shape[1]
+    def largest_alpha(self, l1_ratio, *, positive, penalty_factor):
+        """Return the least alpha for which all coefficients that are penalised are zero."""
+        whole, (M, D) = self.whole, (self.data.X.shape[1], self.data.n_outputs)
+        penalty = Penalty.of(
+            1.0, l1_ratio, positive, D, penalty_factor=penalty_factor, n_features=M
+        )
+        W = self._fit_without_penalty(penalty.free(M), np.broadcast_to(positive, M))
+        V = W / whole.unit[:M, None] * whole.unit[M:]
         if self.by_moments:
             cross = whole.products[:, M:]
+            if V.any():
+                cross = cross - whole.products[:, :M] @ V
         else:
-            none = Penalty.none(self.data.n_outputs)
-            coordinates = Coordinates.of(whole, penalty=none, raw=True)
-            passes = ByPasses(self.rows, coordinates)
-            cross, _ = passes.gradient(np.zeros(passes.shape))
+            coordinates = Coordinates.of(whole, penalty=Penalty.none(D), raw=True)
+            cross, _ = ByPasses(self.rows, coordinates).gradient(V)
         cross = cross / whole.unit[:M, None] / whole.unit[M:]
-        penalty = Penalty.of(1.0, l1_ratio, positive, self.data.n_outputs)
         return float(penalty.vanishing_factor(cross).max())
 
+    def _fit_without_penalty(self, features, positive):
+        """Return the W of a fit of these features alone, (M, D); both are bool, (M,)."""
+        M, D = self.data.X.shape[1], self.data.n_outputs
+        W = np.zeros((M, D))
+        if features.any():
+            some, limits = np.flatnonzero(features), Limits(MOST_STEPS, 0.0)
+            data = replace(self.data, X=take(self.data.X, some, axis=1))
+            penalty = Penalty.of(0.0, 0.0, positive[some], D, n_features=len(some))
+            (group,) = read_groups(
+                data, penalty,
+                fit_intercept=self.centred, raw=False, n_steps=MOST_STEPS, whitened=True,
+            )  # fmt: skip
+            W[some] = drive(exact_steps(W[some], group, limits), limits).W
+        return W
 
-def path_errors(fold, n_outputs, alphas, l1_ratio, *, positive, max_iter, tol):
+
+def path_errors(fold, n_outputs, alphas, l1_ratio, *, positive, penalty_factor, max_iter, tol):
     """Return the mean squared error of each alpha, largest first, and whether all converged.
 
     Parameters
@@ -225,15 +247,21 @@ def path_errors(fold, n_outputs, alphas, l1_ratio, *, positive, max_iter, tol):
     n_outputs : int
     alphas : ndarray of shape (n_alphas,), falling
     """
-    n_penalties = len(alphas) if positive else int(np.count_nonzero(alphas))
+    n_penalties = len(alphas) if np.any(positive) else int(np.count_nonzero(alphas))
     options = {"max_iter": max_iter, "tol": tol}
-    if l1_ratio > 0 or positive:
-        penalties = (
-            Penalty.of(alpha, l1_ratio, positive, n_outputs) for alpha in alphas[:n_penalties]
-        )
+
+    def penalty_of(alpha, n_outputs):
+        return Penalty.of(
+            alpha, l1_ratio, positive, n_outputs,
+            penalty_factor=penalty_factor, n_features=fold.n_features,
+        )  # fmt: skip
+
+    if l1_ratio > 0 or np.any(positive):
+        penalties = (penalty_of(alpha, n_outputs) for alpha in alphas[:n_penalties])
         errors, converged = _errors_by_sets(fold, penalties, **options)
     else:
-        errors, converged = _errors_of_ridges(fold, n_outputs, alphas[:n_penalties], **options)
+        own = alphas[:n_penalties]
+        errors, converged = _errors_of_ridges(fold, n_outputs, own, penalty_of, **options)
     if n_penalties < len(alphas):
         alone, ended = fold.errors_without_penalty(**options)
         errors.extend([alone.mean()] * (len(alphas) - n_penalties))
@@ -252,7 +280,7 @@ def _errors_by_sets(fold, penalties, **options):
     return errors, converged
 
 
-def _errors_of_ridges(fold, n_outputs, alphas, *, max_iter, tol):
+def _errors_of_ridges(fold, n_outputs, alphas, penalty_of, *, max_iter, tol):
     """Return the mean error of each L2 penalty, and whether all converged."""
     n_penalties = len(alphas)
     size = max(1, min(n_penalties, COEFFICIENTS // (fold.n_features * n_outputs)))
@@ -261,7 +289,7 @@ def _errors_of_ridges(fold, n_outputs, alphas, *, max_iter, tol):
         # The last stride is filled up to be as long as the others.
         stride = alphas[start : min(start + size, n_penalties)]
         each = np.repeat(np.append(stride, np.full(size - len(stride), stride[-1])), n_outputs)
-        penalty = Penalty.of(each, 0.0, False, len(each))
+        penalty = penalty_of(each, len(each))
         coordinates, supplier = fold.problem(penalty, size)
         if W is None:
             W = np.zeros((fold.n_features, n_outputs))

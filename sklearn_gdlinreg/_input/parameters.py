@@ -37,12 +37,18 @@ def _non_negative(value):
     return 0 <= _as_float(value) < math.inf
 
 
+def _is_list(value):
+    """Whether a value is a list or array in one dimension."""
+    try:
+        return hasattr(value, "__len__") and not isinstance(value, str) and np.ndim(value) == 1
+    except ValueError:
+        # Lists of unlike lengths are no array.
+        return False
+
+
 def _all_within(value, low, high):
     """Whether a value, or each of a list or array in one dimension, is within the range."""
-    if hasattr(value, "__len__") and not isinstance(value, str) and np.ndim(value) == 1:
-        values = list(value)
-    else:
-        values = [value]
+    values = list(value) if _is_list(value) else [value]
     floats = map(_as_float, values)
     return len(values) > 0 and all(low <= v <= high and v < math.inf for v in floats)
 
@@ -50,6 +56,12 @@ def _all_within(value, low, high):
 def _non_negatives(value):
     """Whether a value is one, or a list or array of them in one dimension."""
     return _all_within(value, 0, math.inf)
+
+
+def _all_bools(value):
+    """Whether a value is a bool, or a list or array of them in one dimension."""
+    values = list(value) if _is_list(value) else [value]
+    return len(values) > 0 and all(map(_is_bool, values))
 
 
 def _positive_integer(value):
@@ -67,7 +79,11 @@ CONSTRAINTS = {
         "a float in the range [0.0, 1.0]",
     ),
     "fit_intercept": (_is_bool, "an instance of 'bool'"),
-    "positive": (_is_bool, "an instance of 'bool'"),
+    "positive": (_all_bools, "an instance of 'bool' or an array of such, one per feature"),
+    "penalty_factor": (
+        lambda value: value is None or (_is_list(value) and _non_negatives(value)),
+        "an array of floats in the range [0.0, inf), one per feature, or None",
+    ),
     "learning_rate": (
         lambda value: (
             value == "auto" if isinstance(value, str) else 0 < _as_float(value) < math.inf
@@ -141,7 +157,14 @@ CV_CONSTRAINTS = {
     "n_jobs": (lambda value: value is None or _is_integer(value), "an int or None"),
     **{
         name: CONSTRAINTS[name]
-        for name in ("fit_intercept", "positive", "max_iter", "tol", "verbose")
+        for name in (
+            "fit_intercept",
+            "positive",
+            "penalty_factor",
+            "max_iter",
+            "tol",
+            "verbose",
+        )
     },
 }
 

@@ -4,6 +4,8 @@ import functools
 from dataclasses import dataclass, fields
 from typing import get_args
 
+import numpy as np
+
 from .parameters import CONSTRAINTS, check_parameters
 
 
@@ -18,7 +20,8 @@ class Settings:
     alpha: object = 0.0
     l1_ratio: float = 0.0
     fit_intercept: bool = True
-    positive: bool = False
+    positive: bool | object = False
+    penalty_factor: object = None
     batch_size: int | None = None
     learning_rate: float | None = None
     schedule: object = "constant"
@@ -93,5 +96,6 @@ def _is_auto(value):
 
 
 def _plain(value, kinds):
-    """Return a value as Python's own bool, int or float, where it is to be one."""
-    return value if value is None or kinds[0] in (object, str) else kinds[0](value)
+    """Return a value as Python's own bool, int or float, where it is to be one, and no array."""
+    as_it_is = value is None or kinds[0] in (object, str) or np.ndim(value) > 0
+    return value if as_it_is else kinds[0](value)

@@ -9,7 +9,7 @@ import math
 from .._base.arrays import dot, inverse_of, namespace, placed_like, zeros
 from .._problem.penalty import soft_threshold
 from .._solvers.learning_rate import Momentum
-from .coordinates import StepCoordinates
+from .coordinates import StepCoordinates, factors_of
 from .dense import DenseSGD
 
 
@@ -52,7 +52,9 @@ class ArraySGD(DenseSGD):
         if rule.cautious:
             step = self._cautious(step, gradient, z @ gradient, weight / divisor)
         # The intercept, the last row, is not penalised.
-        shrink = xp.concat([self.penalty[0, :] * self.W[:-1, :], 0.0 * self.W[-1:, :]])
+        factor, _ = factors_of(self.of_features, rule)
+        shrink = factor * self.penalty[0, :] * self.W[:-1, :]
+        shrink = xp.concat([shrink, 0.0 * self.W[-1:, :]])
         change = -step * (gradient + shrink)
         if rule.momentum > 0:
             momentum = Momentum(rule.momentum, rule.nesterov)
@@ -75,9 +77,9 @@ class ArraySGD(DenseSGD):
             filled = weight @ xp.astype(x != 0, xp.float64) / self.rule.divisor
             own = xp.where(self.density > 0, filled * inverse_of(self.density), 1.0)
             step = step * own[:, None]
-        threshold = step * self.penalty[1, :] * scale
-        kept = soft_threshold(W, threshold, self.rule.positive)
-        kept = kept / (1.0 + step * self.penalty[2, :] * scale**2)
+        factor, positive = factors_of(self.of_features, self.rule)
+        kept = soft_threshold(W, factor * (step * self.penalty[1, :] * scale), positive)
+        kept = kept / (1.0 + factor * (step * self.penalty[2, :] * scale**2))
         kept = xp.where(step > 0, kept, W) if self.density.shape[0] else kept
         moves = xp.concat([kept - W, 0.0 * self.W[-1:, :]])
         self.W, self.iterate_sum = self.W + moves, self.iterate_sum + moves
@@ -116,11 +118,13 @@ class ArraySGD(DenseSGD):
 
     def _adapt(self, some):
         """Centre and scale anew the features of the batch; the model and its sum stay."""
-        xp, inverse, penalty = namespace(some), self.inverse[:-1], math.sqrt(self.rule.least_l2)
+        xp, inverse, least_l2 = namespace(some), self.inverse[:-1], self.rule.least_l2
+        factor, _ = factors_of(self.of_features, self.rule)
+        root = math.sqrt(least_l2) * factor**0.5 + zeros((inverse.shape[0], 1), inverse)
         mean, square, density = self._spread()
         rare = self.density if self.density.shape[0] else None
         coordinates = StepCoordinates.of(
-            mean, xp.sqrt(square), density, penalty, self.centred, rare
+            mean, xp.sqrt(square), density, root[:, 0], self.centred, rare
         )
         centre = xp.where(some, coordinates.centre, self.centre)
         proximal = xp.where(some, coordinates.inverse, self.proximal_scale)

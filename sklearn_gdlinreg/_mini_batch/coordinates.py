@@ -48,6 +48,7 @@ class StepCoordinates:
         mean = coordinates.shift * rows.stored_unit + centre
         deviation = coordinates.deviation / rest[:M]
         root = math.sqrt(penalty.least_l2) * rows.stored_unit[:M]
+        root = root * penalty.factor(rest) ** 0.5
         density = rows.density()
         rare = rare_density(density, penalty, batch_size)
         return cls.of(mean[:M], deviation, density, root, rows.centred, rare), mean
@@ -89,6 +90,16 @@ def rare_density(density, penalty, batch_size):
 def kept_density(density, like):
     """Return the density of StepCoordinates as it is kept, (M,); (0,) where none is rare."""
     return zeros((0,), like) if density is None else copied(density)
+
+
+def factors_of(of_features, rule):
+    """Return the factors of a penalty, and which coefficients may not be negative, (M, 1) each.
+
+    Each is one number where all features are alike; see `update_rule`.
+    """
+    if not of_features.shape[0]:
+        return 1.0, rule.positive
+    return of_features[:, :1], of_features[:, 1:] > 0
 
 
 def moments_of_known(known):

@@ -6,7 +6,7 @@ from scipy import sparse
 from .._base.arrays import inverse_of
 from .._base.rounding import EPS
 from .._problem.penalty import soft_threshold
-from .coordinates import StepCoordinates, kept_density
+from .coordinates import StepCoordinates, factors_of, kept_density
 from .csr_epochs import descend_sparse
 from .epochs import span_of
 from .update_rule import mean_length
@@ -23,7 +23,7 @@ class CSRSGD:
     is stored, in a copy; dense features far off zero are rare in a sparse X.
     """
 
-    def __init__(self, rule, penalty, rows, coordinates, W, b, running):
+    def __init__(self, rule, penalty, of_features, rows, coordinates, W, b, running):
         self.rule, self.running, self.centred = rule, running, coordinates.centred
         M, D = W.shape
         self.n_outputs, self.shift = D, self._shift(rows, coordinates)
@@ -32,7 +32,7 @@ class CSRSGD:
         self.kappa = np.array([self.centre @ self.q])
         self.stored_unit, self.y_unit = rows.stored_unit[:M], rows.stored_unit[M:]
         self.to_units = self.stored_unit[:, None] / self.y_unit
-        self.penalty = penalty
+        self.penalty, self.of_features = penalty, of_features
         self.tell_rare(coordinates.density)
         self.debts = np.zeros((M + 1 if rule.lazy else 1, D))
         self.table = np.zeros((M, 2 * D + 1))
@@ -49,7 +49,7 @@ class CSRSGD:
         """Make the steps of these visits, one per batch."""
         descend_sparse(
             self.rule, *self.csr, self.Y, rows, weight, steps, float(self.centred), self.running,
-            self.q, self.products, self.kappa, self.stored_unit, self.penalty,
+            self.q, self.products, self.kappa, self.stored_unit, self.penalty, self.of_features,
             self.common, self.density, self.debts, *self._scratch, self._filled, self.table,
             self.shared, self.factors, self.velocity, self.loss, self.n_steps,
         )  # fmt: skip
@@ -138,7 +138,8 @@ class CSRSGD:
         V, _, q = self._columns()
         if self.rule.lazy:
             owed = np.sqrt(self.table[:, -1:]) * (self.debts[-1] - self.debts[:-1])
-            V = soft_threshold(V, owed, self.rule.positive)
+            factor, positive = factors_of(self.of_features, self.rule)
+            V = soft_threshold(V, factor * owed, positive)
         W = self._less(self.factors[0] * V, q * self.shared[0])
         return self._in_units(W, self.shared[1])
 

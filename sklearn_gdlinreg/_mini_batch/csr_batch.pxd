@@ -75,7 +75,7 @@ cdef inline int read_rows(
             fetch(data, indices, indptr, rows[k + PREFETCH_DISTANCE], rows[k + 2], model.table,
                   D)
         if indebted:
-            pay_for_row(model, indices + a, nnz, rule.positive)
+            pay_for_row(rule, model, indices + a, nnz)
         multiply_row(data + a, indices + a, nnz, model.table, D, r)
         for d in range(D):
             r[d] = model.scale[d] * r[d] - products[row] * model.s[d] + model.b[d]
@@ -218,7 +218,6 @@ cdef inline int shrink_rare_features(
                 if m > 1:
                     held, filled[j] = filled[j], 0
                 if held > 0 and density[j] > 0:
-                    shrink_rare(model, j, unit[j], rule.positive, step, l1, l2,
-                                held / density[j])
+                    shrink_rare(rule, model, j, unit[j], step, l1, l2, held / density[j])
         pause(work, (indptr[rows[k] + 1] - indptr[rows[k]]) * model.D)
     return 0

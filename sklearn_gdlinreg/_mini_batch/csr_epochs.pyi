@@ -18,6 +18,7 @@ def descend_sparse(
     kappa: NDArray,
     unit: NDArray,
     penalty: NDArray,
+    of_features: NDArray,
     common: NDArray,
     density: NDArray,
     debts: NDArray,

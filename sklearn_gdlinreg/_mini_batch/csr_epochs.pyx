@@ -49,6 +49,8 @@ one of r, s, b, S, scale and mass.
        W = scale * V - q s'                   V -= step / scale * p * x' r
 
    When scale gets so small that digits are at risk, V is multiplied by it, and it becomes 1.
+   Where features have factors of their own (``of_features``) there is no such number: all of V
+   is multiplied after each batch, in O(M D), and scale stays 1.
 
 5. The sum of all iterates W, from which their mean is worked out. The sum of ``q s'`` is
    ``q S'``, where S is the sum of s. Most features keep their V in a batch, so that to each the
@@ -73,8 +75,8 @@ one of r, s, b, S, scale and mass.
    holds its feature, and can pay for all batches in between at once: two payments that follow
    each other take as much as one of their sum. ``due`` is the sum of ``step * l1 / scale`` so
    far, and ``paid`` is what it was when the feature last paid. The feature pays the
-   difference, times its inverse, before it is read. The sum of iterates would need those in
-   between, and is not kept.
+   difference, times its inverse and the factor of its penalty, before it is read. The sum of
+   iterates would need those in between, and is not kept.
 
 8. A feature whose centre or scale changes, as those of streams do (`Rule.running`), gets
    another p and q. Its V and U follow, so that W and the sum of W stay.
@@ -98,7 +100,7 @@ from .csr_batch cimport (
     shorten_steps_of_row,
     shrink_rare_features,
 )
-from .csr_model cimport Model, model_of, move_all, shrink_common, shrink_scale
+from .csr_model cimport Model, model_of, move_all, shrink_common, shrink_in_units
 from .update_rule cimport Batch, Rule, batch_of
 
 
@@ -119,6 +121,7 @@ def descend_sparse(
     double[::1] kappa,             # I/O  (1,), the sum of p * centre ** 2
     const double[::1] unit,        # IN   (M,), what x was multiplied by where it is kept
     const double[:, ::1] penalty,  # IN   (3, D), [shrink, l1, l2]
+    const double[:, ::1] of_features,    # IN   (M, 2), [factor, positive]; (0, 2) if alike
     const Py_ssize_t[::1] common,  # IN   (n_common,), the features that every batch shrinks
     double[::1] density,           # I/O  (M,), the share of weight in which a rare feature is
                                    #      not zero, 0 of a common one; (0,) if all are common
@@ -137,7 +140,8 @@ def descend_sparse(
 ):
     """Visit rows in mini-batches, and move the model after each."""
     cdef Py_ssize_t D = Y.shape[1], n_visits = rows.shape[0], t, i, k, d, j, work = 0
-    cdef Model model = model_of(table, q, kappa, shared, factors, debts)
+    cdef bint indebted
+    cdef Model model = model_of(table, q, kappa, shared, factors, debts, of_features)
     cdef Batch batch
     cdef double* step = &sums[0, 0]
     cdef double* sum_r = &sums[1, 0]
@@ -153,9 +157,10 @@ def descend_sparse(
                 adapt(rule, &model, &data[0], &indices[0], &indptr[0], &rows[i], &weight[i],
                       batch, intercept != 0, &running[0, 0], rare, &products[0], &work)
             # Before the first step nothing is due, not even that no coefficient is negative.
+            indebted = rule.lazy and n_before + t > 0
             read_rows(rule, &model, &data[0], &indices[0], &indptr[0], &Y[0, 0], y_row_stride,
                       y_stride, &products[0], &rows[i], &weight[i], batch, n_visits - i,
-                      rule.lazy and n_before + t > 0, r, &loss[0], &work)
+                      indebted, r, &loss[0], &work)
             for d in range(D):
                 step[d] = steps[t]
             if rule.cautious and batch.n_rows == 1:
@@ -176,7 +181,7 @@ def descend_sparse(
                 move_all(rule, &model, steps[t], &penalty[0, 0], sum_r, &gradient[0, 0],
                          &velocity[0, 0])
             else:
-                shrink_scale(rule, &model, steps[t], &penalty[0, 0])
+                shrink_in_units(rule, &model, steps[t], &penalty[0, 0], indebted)
                 move_rows(&model, &data[0], &indices[0], &indptr[0], &products[0], &rows[i],
                           batch, step, intercept, sum_r, &sums[2, 0], r, &work)
             for d in range(D):
@@ -188,10 +193,9 @@ def descend_sparse(
             elif rule.proximal:
                 for k in range(common.shape[0]):
                     j = common[k]
-                    shrink_common(&model, j, unit[j], rule.positive, step, &penalty[1, 0],
+                    shrink_common(rule, &model, j, unit[j], step, &penalty[1, 0],
                                   &penalty[2, 0])
                 if rare is not NULL:
                     shrink_rare_features(rule, &model, &data[0], &indices[0], &indptr[0],
                                          &rows[i], &weight[i], batch, step, &penalty[1, 0],
-                                         &penalty[2, 0], &unit[0], rare, &filled[0],
-                                         &work)
+                                         &penalty[2, 0], &unit[0], rare, &filled[0], &work)

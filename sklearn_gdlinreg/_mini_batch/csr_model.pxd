@@ -4,7 +4,7 @@
 
 from libc.math cimport sqrt
 
-from .update_rule cimport Rule, shrunk, with_momentum
+from .update_rule cimport Rule, any_of, factor_of, is_positive, shrunk, with_momentum
 
 
 cdef struct Model:
@@ -22,11 +22,12 @@ cdef struct Model:
     double* mass      # (D,)
     double* paid      # (M, D), if the rule is lazy
     double* due       # (D,)
+    const double* of_features    # (M, 2), or NULL if features are alike
 
 
 cdef inline Model model_of(
     double[:, ::1] table, double[::1] q, double[::1] kappa, double[:, ::1] shared,
-    double[:, ::1] factors, double[:, ::1] debts,
+    double[:, ::1] factors, double[:, ::1] debts, const double[:, ::1] of_features,
 ) noexcept nogil:
     """Return the model in the arrays of `csr_epochs.descend_sparse`."""
     cdef Model model
@@ -36,16 +37,20 @@ cdef inline Model model_of(
     model.sum_s, model.sum_b = &shared[2, 0], &shared[3, 0]
     model.scale, model.mass = &factors[0, 0], &factors[1, 0]
     model.paid, model.due = &debts[0, 0], &debts[debts.shape[0] - 1, 0]
+    model.of_features = &of_features[0, 0] if of_features.shape[0] else NULL
     return model
 
 
-cdef inline void pay(
-    double* V, double* paid, const double* due, Py_ssize_t D, bint positive
-) noexcept nogil:
+cdef inline void pay(Rule rule, Model* model, Py_ssize_t j) noexcept nogil:
     """Take off the coefficients of a feature what they owe of the L1 penalty."""
-    cdef Py_ssize_t d
+    cdef Py_ssize_t d, D = model.D
+    cdef double* V = model.table + j * (2 * D + 1)
+    cdef double* paid = model.paid + j * D
+    cdef const double* due = model.due
     # It is 1 but for columns that had to be scaled to be kept: a root takes long.
     cdef double p = V[2 * D], inverse = 1 if p == 1 else sqrt(p)
+    cdef bint positive = is_positive(rule, model.of_features, j)
+    inverse *= factor_of(model.of_features, j)
     for d in range(D):
         V[d] = shrunk(V[d], inverse * (due[d] - paid[d]), 0, positive)
         paid[d] = due[d]
@@ -60,7 +65,7 @@ cdef inline void multiply_out(Rule rule, Model* model) noexcept nogil:
         V = model.table + j * (2 * D + 1)
         U = V + D
         if rule.lazy:
-            pay(V, model.paid + j * D, model.due, D, rule.positive)
+            pay(rule, model, j)
         for d in range(D):
             U[d] += model.mass[d] * V[d]
             V[d] *= model.scale[d]
@@ -70,16 +75,40 @@ cdef inline void multiply_out(Rule rule, Model* model) noexcept nogil:
         model.scale[d], model.mass[d], model.due[d] = 1, 0, 0
 
 
-cdef inline void shrink_scale(
-    Rule rule, Model* model, double step, const double* shrink
+cdef inline void shrink_features(
+    Rule rule, Model* model, double step, const double* shrink, bint indebted
+) noexcept nogil:
+    """Take the step of `shrink_in_units` in each feature at once, and leave scale at 1."""
+    cdef Py_ssize_t j, d, D = model.D
+    cdef double taken
+    cdef double* V
+    if not any_of(shrink, D):
+        return
+    for j in range(model.M):
+        V = model.table + j * (2 * D + 1)
+        if indebted:
+            pay(rule, model, j)
+        for d in range(D):
+            taken = step * shrink[d] * factor_of(model.of_features, j) * V[d]
+            V[d] -= taken
+            V[D + d] += model.mass[d] * taken
+
+
+cdef inline void shrink_in_units(
+    Rule rule, Model* model, double step, const double* shrink, bint indebted
 ) noexcept nogil:
     """Take a step of the L2 penalty in the units of X, which multiplies all coefficients.
 
-    A scale that gets too small is multiplied out.
+    Where features are alike it is the scale that is multiplied; one that gets too small is
+    multiplied out. Where they are not, coefficients that are ``indebted`` pay what they owe
+    before.
     """
     cdef Py_ssize_t d
     cdef double smallest = 1e-9
     cdef bint spent = False
+    if model.of_features is not NULL:
+        shrink_features(rule, model, step, shrink, indebted)
+        return
     for d in range(model.D):
         model.scale[d] *= 1 - step * shrink[d]
         spent |= -smallest < model.scale[d] < smallest
@@ -97,12 +126,12 @@ cdef inline void move_all(
 ) noexcept nogil:
     """Make a step with momentum, which moves every coefficient and the intercept."""
     cdef Py_ssize_t j, d, D = model.D
-    cdef double change
+    cdef double change, factor
     cdef double* V
     for j in range(model.M):
-        V = model.table + j * (2 * D + 1)
+        V, factor = model.table + j * (2 * D + 1), factor_of(model.of_features, j)
         for d in range(D):
-            change = -step * (V[2 * D] * gradient[d] + shrink[d] * V[d])
+            change = -step * (V[2 * D] * gradient[d] + factor * shrink[d] * V[d])
             V[d] += with_momentum(rule.momentum, rule.nesterov, change, &velocity[d])
             V[D + d] += V[d]
             gradient[d] = 0
@@ -131,7 +160,7 @@ cdef inline void recentre(
 
 
 cdef inline void shrink_common(
-    Model* model, Py_ssize_t j, double unit, bint positive,    # IN
+    Rule rule, Model* model, Py_ssize_t j, double unit,        # IN
     const double* step, const double* l1, const double* l2,    # IN   (D,)
 ) noexcept nogil:
     """Shrink the coefficients of a feature; the prediction at its centre stays."""
@@ -139,12 +168,14 @@ cdef inline void shrink_common(
     cdef double* V = model.table + j * (2 * D + 1)
     cdef double* U = V + D
     cdef double w, taken, q = model.q[j], p = V[2 * D]
+    cdef double own = factor_of(model.of_features, j)
+    cdef bint positive = is_positive(rule, model.of_features, j)
     if p == 0:
         return
     for d in range(D):
         w = model.scale[d] * V[d] - q * model.s[d]
-        taken = w - shrunk(w, step[d] * l1[d] * unit * p, step[d] * l2[d] * unit ** 2 * p,
-                           positive)
+        taken = w - shrunk(w, own * step[d] * l1[d] * unit * p,
+                           own * step[d] * l2[d] * unit ** 2 * p, positive)
         V[d] -= taken / model.scale[d]
         # The sum has the iterate before it was shrunk.
         U[d] += (model.mass[d] / model.scale[d] - 1) * taken
@@ -153,7 +184,7 @@ cdef inline void shrink_common(
 
 
 cdef inline void shrink_rare(
-    Model* model, Py_ssize_t j, double unit, bint positive,    # IN
+    Rule rule, Model* model, Py_ssize_t j, double unit,        # IN
     const double* step, const double* l1, const double* l2,    # IN   (D,)
     double times,                                              # IN
 ) noexcept nogil:
@@ -161,7 +192,8 @@ cdef inline void shrink_rare(
     cdef Py_ssize_t d, D = model.D
     cdef double* V = model.table + j * (2 * D + 1)
     cdef double* U = V + D
-    cdef double w, metric = times * V[2 * D] * unit
+    cdef double w, metric = factor_of(model.of_features, j) * times * V[2 * D] * unit
+    cdef bint positive = is_positive(rule, model.of_features, j)
     for d in range(D):
         w = shrunk(V[d], metric * step[d] * l1[d], metric * step[d] * unit * l2[d], positive)
         U[d] += (model.mass[d] - 1) * (V[d] - w)

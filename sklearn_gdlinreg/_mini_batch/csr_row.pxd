@@ -9,7 +9,14 @@ from cython cimport floating
 
 from .._rows.row cimport index_t
 from .csr_model cimport Model, pay, recentre
-from .update_rule cimport PREFETCH, FeatureCoordinates, coordinates_of, merge_moments
+from .update_rule cimport (
+    PREFETCH,
+    FeatureCoordinates,
+    Rule,
+    coordinates_of,
+    factor_of,
+    merge_moments,
+)
 
 
 cdef inline void fetch(
@@ -30,15 +37,12 @@ cdef inline void fetch(
 
 
 cdef inline void pay_for_row(
-    Model* model, const index_t* indices, Py_ssize_t nnz, bint positive
+    Rule rule, Model* model, const index_t* indices, Py_ssize_t nnz
 ) noexcept nogil:
     """Take off the coefficients of a row what they owe of the L1 penalty."""
-    cdef Py_ssize_t a, D = model.D
-    cdef double* table = model.table
-    cdef double* paid = model.paid
-    cdef const double* due = model.due
+    cdef Py_ssize_t a
     for a in range(nnz):
-        pay(table + indices[a] * (2 * D + 1), paid + indices[a] * D, due, D, positive)
+        pay(rule, model, indices[a])
 
 
 cdef inline void multiply_row(
@@ -133,7 +137,7 @@ cdef inline void recentre_row(
         j = indices[a]
         if running[3 * j] > 0:
             coordinates = coordinates_of(
-                running + 3 * j, total, least_l2, centred,
+                running + 3 * j, total, least_l2 * factor_of(model.of_features, j), centred,
                 NULL if density is NULL else density + j,
             )
             recentre(model, j, coordinates.centre, coordinates.inverse_square)

@@ -16,8 +16,9 @@ ENTRIES_AT_ONCE = 2**17
 class DenseSGD:
     """SGD over the rows of an ndarray; parameters are those of `sgd.sgd_of`."""
 
-    def __init__(self, rule, penalty, rows, coordinates, W, b, running):
+    def __init__(self, rule, penalty, of_features, rows, coordinates, W, b, running):
         self.rule, self.penalty, self.running = rule, placed_like(penalty, W), running
+        self.of_features = placed_like(of_features, W)
         M, D = W.shape
         self.centred, self.centre = coordinates.centred, copied(coordinates.centre)
         self.proximal_scale = zeros((M,), W) if rule.running else copied(coordinates.inverse)
@@ -38,8 +39,9 @@ class DenseSGD:
         with blas_of_one_thread(len(block) * self.W.size):
             descend_dense(
                 self.rule, self.X, self.Y, rows, weight, steps, self.running, self.centre,
-                self.inverse, self.proximal_scale, self.density, self.penalty, *self._scratch,
-                self._filled, self.W, self.velocity, self.iterate_sum, self.loss,
+                self.inverse, self.proximal_scale, self.density, self.penalty,
+                self.of_features, *self._scratch, self._filled, self.W, self.velocity,
+                self.iterate_sum, self.loss,
             )  # fmt: skip
         self.n_summed += len(steps)
 

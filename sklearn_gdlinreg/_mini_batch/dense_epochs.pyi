@@ -15,6 +15,7 @@ def descend_dense(
     proximal_scale: NDArray,
     density: NDArray,
     penalty: NDArray,
+    of_features: NDArray,
     block: NDArray,
     residual: NDArray,
     gradient: NDArray,

@@ -17,8 +17,11 @@ from .update_rule cimport (
     PREFETCH_DISTANCE,
     Batch,
     Rule,
+    any_of,
     batch_of,
     cautious_step,
+    factor_of,
+    is_positive,
     pause,
     shrunk,
     weighed,
@@ -64,10 +67,23 @@ cdef inline void move_with_momentum(
             total[i] += W[i]
 
 
+cdef inline void add_l2(
+    const double[:, ::1] W, const double* shrink, const double* of_features,    # IN
+    double[:, ::1] gradient,                                                    # I/O
+) noexcept nogil:
+    """Add the L2 penalty in the units of X to the gradient, where features are not alike."""
+    cdef Py_ssize_t j, d
+    if not any_of(shrink, W.shape[1]):
+        return
+    for j in range(W.shape[0] - 1):
+        for d in range(W.shape[1]):
+            gradient[j, d] += factor_of(of_features, j) * shrink[d] * W[j, d]
+
+
 cdef inline int shrink(
     Rule rule, const floating[:, :] X, const Py_ssize_t[::1] rows, const double[::1] weight,
     const double* step, const double[::1] proximal_scale, const double[:, ::1] penalty,
-    const double[::1] density, double[::1] filled,
+    const double* of_features, const double[::1] density, double[::1] filled,
     double[:, ::1] W, double[:, ::1] total, Py_ssize_t* work,
 ) except -1 nogil:
     """Shrink the coefficients after a batch, in the sum of iterates too; see `update_rule`.
@@ -77,19 +93,19 @@ cdef inline int shrink(
     """
     cdef Py_ssize_t j, d, M = proximal_scale.shape[0], D = W.shape[1]
     cdef double w, scale, times, pace
+    cdef bint positive
     if density.shape[0]:
         sum_filled(X, rows, weight, filled, work)
     for j in range(M):
-        scale, times = proximal_scale[j], 1
+        scale, times, positive = proximal_scale[j], 1, is_positive(rule, of_features, j)
         if density.shape[0] and density[j] > 0:
             if filled[j] == 0:
                 continue
             times = filled[j] / rule.divisor / density[j]
+        times *= factor_of(of_features, j)
         for d in range(D):
             pace = times * scale * step[d]
-            w = shrunk(
-                W[j, d], pace * penalty[1, d], pace * scale * penalty[2, d], rule.positive
-            )
+            w = shrunk(W[j, d], pace * penalty[1, d], pace * scale * penalty[2, d], positive)
             total[j, d] += w - W[j, d]
             W[j, d] = w
     return 0
@@ -248,6 +264,7 @@ def descend_dense(
     double[::1] density,           # I/O  (M,), the share of weight in which a rare feature is
                                    #      not zero, 0 of a common one; (0,) if all are common
     const double[:, ::1] penalty,  # IN   (3, D), [shrink, l1, l2]
+    const double[:, ::1] of_features,    # IN   (M, 2), [factor, positive]; (0, 2) if alike
     double[:, ::1] block,          # TMP  (S, M + 1), rows of a batch, S at a time
     double[:, ::1] residual,       # TMP  (S, D)
     double[:, ::1] gradient,       # TMP  (M + 4, D), last [steps, curvatures, zeros]
@@ -263,14 +280,19 @@ def descend_dense(
     cdef Batch batch
     cdef double* step = &gradient[M + 1, 0]
     cdef double* no_shrink = &gradient[M + 3, 0]
+    cdef const double* own = &of_features[0, 0] if of_features.shape[0] else NULL
+    # Where features are not alike, the gradient has the L2 penalty already.
+    cdef const double* l2 = &penalty[0, 0]
+    if own is not NULL:
+        l2 = no_shrink
     with nogil:
         for t in range(steps.shape[0]):
             batch = batch_of(rule, t, rows.shape[0])
             first, stop = batch.first, batch.first + batch.n_rows
             if rule.running:
                 observe(X, rows[first:stop], weight[first:stop], sums, running, &work)
-                adapt(rule.least_l2, sums, running, centre, inverse, proximal_scale, density, W,
-                      total)
+                adapt(rule.least_l2, own, sums, running, centre, inverse, proximal_scale,
+                      density, W, total)
             for j in range(M + 1):
                 for d in range(D):
                     gradient[j, d] = 0
@@ -281,15 +303,17 @@ def descend_dense(
             if rule.cautious:
                 shorten_steps(X, rows, weight, batch, steps[t], centre, inverse, block,
                               residual, gradient, &work)
+            if own is not NULL:
+                add_l2(W, &penalty[0, 0], own, gradient)
             # The intercept, the last row, is not penalised.
             if rule.momentum > 0:
-                move_with_momentum(rule, M, D, step, &penalty[0, 0], &gradient[0, 0], &W[0, 0],
+                move_with_momentum(rule, M, D, step, l2, &gradient[0, 0], &W[0, 0],
                                    &velocity[0, 0], &total[0, 0])
                 move_with_momentum(rule, 1, D, step, no_shrink, &gradient[M, 0], &W[M, 0],
                                    &velocity[M, 0], &total[M, 0])
             else:
-                move(M, D, step, &penalty[0, 0], &gradient[0, 0], &W[0, 0], &total[0, 0])
+                move(M, D, step, l2, &gradient[0, 0], &W[0, 0], &total[0, 0])
                 move(1, D, step, no_shrink, &gradient[M, 0], &W[M, 0], &total[M, 0])
             if rule.proximal:
                 shrink(rule, X, rows[first:stop], weight[first:stop], step, proximal_scale,
-                       penalty, density, filled, W, total, &work)
+                       penalty, own, density, filled, W, total, &work)

@@ -5,7 +5,13 @@
 from cython cimport floating
 from libc.math cimport sqrt
 
-from .update_rule cimport FeatureCoordinates, coordinates_of, merge_moments, pause
+from .update_rule cimport (
+    FeatureCoordinates,
+    coordinates_of,
+    factor_of,
+    merge_moments,
+    pause,
+)
 
 
 cdef inline void add_row(
@@ -54,7 +60,8 @@ cdef inline int observe(
 
 
 cdef inline void adapt(
-    double least_l2, const double[:, ::1] sums, const double[:, ::1] running,
+    double least_l2, const double* of_features,
+    const double[:, ::1] sums, const double[:, ::1] running,
     double[::1] centre, double[::1] inverse, double[::1] proximal_scale, double[::1] density,
     double[:, ::1] W, double[:, ::1] total,
 ) noexcept nogil:
@@ -69,7 +76,7 @@ cdef inline void adapt(
         if sums[1, j] == 0:
             continue
         coordinates = coordinates_of(
-            &running[j, 0], running[M, 0], least_l2, inverse[M] != 0,
+            &running[j, 0], running[M, 0], least_l2 * factor_of(of_features, j), inverse[M] != 0,
             &density[j] if density.shape[0] else NULL,
         )
         root = sqrt(coordinates.inverse_square)

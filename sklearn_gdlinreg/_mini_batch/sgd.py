@@ -34,5 +34,5 @@ def sgd_of(rule, penalty, rows, coordinates, W, b, running=None, *, raw):
     """
     running = zeros((0, 3), W) if running is None else running
     y_unit = to_host(rows.stored_unit[W.shape[0] :])
-    numbers = penalty.for_batches(raw=raw, y_unit=y_unit)
-    return SGD_OF[type(rows)](rule, numbers, rows, coordinates, W, b, running)
+    numbers = penalty.for_batches(raw=raw, y_unit=y_unit), penalty.of_features()
+    return SGD_OF[type(rows)](rule, *numbers, rows, coordinates, W, b, running)

@@ -90,6 +90,27 @@ cdef inline double cautious_step(double step, double square, double curvature) n
     return step
 
 
+cdef inline double factor_of(const double* of_features, Py_ssize_t j) noexcept nogil:
+    """The factor of the penalty of a feature; ``of_features`` is NULL if all are alike."""
+    return of_features[2 * j] if of_features is not NULL else 1
+
+
+cdef inline bint is_positive(
+    Rule rule, const double* of_features, Py_ssize_t j
+) noexcept nogil:
+    """Whether the coefficients of a feature may not be negative."""
+    return of_features[2 * j + 1] != 0 if of_features is not NULL else rule.positive
+
+
+cdef inline bint any_of(const double* values, Py_ssize_t n) noexcept nogil:
+    """Whether any of n values is not zero."""
+    cdef Py_ssize_t i
+    for i in range(n):
+        if values[i] != 0:
+            return True
+    return False
+
+
 cdef inline double shrunk(
     double w, double threshold, double ridge, bint positive
 ) noexcept nogil:

@@ -12,8 +12,10 @@ visit, batch by batch, and ``weight``, what each visit counts. A batch moves the
 
 and then by a proximal step of the penalty, if it has one. The penalty comes as three numbers
 for each output, (3, D): ``shrink``, in the units of X; and, in those of the coefficients, what
-is left to the proximal step, ``l1`` and ``l2``. There is one step size for each batch, which
-already holds the factor 2 of the gradient.
+is left to the proximal step, ``l1`` and ``l2``. Where features are not alike ``of_features``,
+(M, 2), holds what the three are multiplied by for each feature, and whether its coefficients may
+not be negative; else it has no rows. There is one step size for each batch, which already holds
+the factor 2 of the gradient.
 
 To shrink all coefficients after each batch would take O(M) even where a batch holds few
 features. Automatic steps therefore penalise the coefficient of a rare feature by rows. With
@@ -39,7 +41,8 @@ cdef class Rule:
     proximal : bool
         Whether each batch ends with a proximal step of the caller's penalty.
     positive : bool
-        Whether that step also ends at no negative coefficient.
+        Whether that step also ends at no negative coefficient; of all features, or of those
+        of which the caller says so.
     lazy : bool
         Whether CSR takes the step of the textbook's update coefficient by coefficient, when
         next needed, and not all at once; the sum of iterates is not kept then.
@@ -48,10 +51,10 @@ cdef class Rule:
         is replaced by the one that ends there, output by output.
     running : bool
         Whether each batch first joins the caller's running moments, and the features that
-        are not zero in it get the centre and scale that follow, with ``least_l2``. The
-        model stays; its coordinates change.
+        are not zero in it get the centre and scale that follow, with ``least_l2`` times
+        their factor. The model stays; its coordinates change.
     least_l2 : float
-        The least L2 penalty of an output.
+        The least L2 penalty of an output; that of a feature whose factor is 1.
     momentum : float
     nesterov : bool
     """

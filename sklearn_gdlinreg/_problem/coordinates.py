@@ -39,7 +39,7 @@ class Coordinates:
     n_rows : int
     rank : int
         In no more than so many directions is there curvature to speak of: fewer than
-        features if there are few rows and next to no L2 penalty.
+        features if there are few rows and next to no L2 penalty on most of them.
     """
 
     weight: float
@@ -62,14 +62,15 @@ class Coordinates:
     def of(cls, moments, *, penalty, raw):
         """Work them out from Moments.
 
-        The scale is the root of the variance plus the least L2 penalty: with one a rare
-        feature does not spoil the conditioning. With ``raw`` it is 1.
+        The scale is the root of the variance plus the least L2 penalty of the feature: with one
+        a rare feature does not spoil the conditioning. With ``raw`` it is 1.
         """
         mean, variance, xp = moments.mean, moments.variance, namespace(moments.mean)
         M, centred, unit_of_z = moments.n_features, float(moments.centred), moments.unit
         spread = variance if moments.centred else xp.maximum(variance - mean**2, 0.0)
-        square, least_l2 = variance[:M], penalty.least_l2
-        raw_square = square + least_l2 * unit_of_z[:M] ** 2 if least_l2 else square
+        square, raw_square, least_l2 = variance[:M], variance[:M], penalty.least_l2
+        if least_l2:
+            raw_square = square + least_l2 * penalty.factor(mean) * unit_of_z[:M] ** 2
         scale, standard = xp.sqrt(xp.where(square > 0, raw_square, 0.0)), None
         if raw:
             scale, standard = xp.ones_like(scale), inverse_of(xp.sqrt(raw_square))[:, None]
@@ -94,12 +95,12 @@ class Coordinates:
 
     def with_penalty(self, penalty):
         """Return the same, in the same scale, with another penalty, in the units of W."""
-        M, flat = self.scale.shape[0], penalty.least_l2 < FLAT_RIDGE
+        M = self.scale.shape[0]
+        curved = self.n_rows - self.centred + penalty.n_penalised(FLAT_RIDGE, M)
         if penalty.some:
             unit = self.unit[:M] * inverse_of(self.scale)
             penalty = penalty.seen_from(unit, self.unit[M:])
-        rank = min(M, self.n_rows - self.centred) if flat else M
-        return replace(self, penalty=penalty, rank=rank)
+        return replace(self, penalty=penalty, rank=min(M, curved))
 
     def objective(self, V, losses):
         """Return the losses at V with the penalty that has no gradient, (D,)."""

@@ -6,12 +6,13 @@ N samples, M features, D outputs. X is (N, M), Y (N, D), W (M, D), b (D,) and
 sample_weight (N,). The loss is a mean over samples and a *sum* over outputs::
 
     L = (1 / N) sum_i sum_j (X W + b - Y)_ij ** 2
-        + sum_j alpha_j * sum_i (2 * l1_ratio * |W_ij| + (1 - l1_ratio) * W_ij ** 2)
+        + sum_j alpha_j * sum_i f_i * (2 * l1_ratio * |W_ij| + (1 - l1_ratio) * W_ij ** 2)
 
 With weights, 1 / N becomes 1 / sum(s) and each sample counts s_i times. alpha is a number, or
-one per output. One sample, one output and many of both are the same lines: `loss` and
-`gradients` use nothing but operators and functions that NumPy, SciPy sparse, Array API and Dask
-arrays share. They say what the rest of the package must give, and tests hold it to them.
+one per output; f is the penalty_factor of each feature, 1 without one. One sample, one output
+and many of both are the same lines: `loss` and `gradients` use nothing but operators and
+functions that NumPy, SciPy sparse, Array API and Dask arrays share. They say what the rest of
+the package must give, and tests hold it to them.
 The textbook's descent asks `Loss`, which works out the same numbers from the gradient of the
 centred problem, and so without a copy of float32 data, from moments, or from chunks.
 """
@@ -33,18 +34,23 @@ def _mean_weight(X, sample_weight):
     return (sample_weight / namespace(sample_weight).sum(sample_weight))[:, None]
 
 
-def loss(X, Y, W, b, sample_weight=None, alpha=0.0, l1_ratio=0.0):
+def _penalty(W, alpha, l1_ratio, factor):
+    """Return the Penalty of the coefficients W, (M, D)."""
+    M, D = W.shape
+    return Penalty.of(alpha, l1_ratio, False, D, penalty_factor=factor, n_features=M)
+
+
+def loss(X, Y, W, b, sample_weight=None, alpha=0.0, l1_ratio=0.0, penalty_factor=None):
     """Return the loss L, a scalar in squared units of Y."""
     error = predict(X, W, b) - Y
-    penalty = Penalty.of(alpha, l1_ratio, False, W.shape[1])
-    xp = namespace(error)
+    penalty, xp = _penalty(W, alpha, l1_ratio, penalty_factor), namespace(error)
     return xp.sum(_mean_weight(X, sample_weight) * error**2) + xp.sum(penalty.value(W))
 
 
-def gradients(X, Y, W, b, sample_weight=None, alpha=0.0, l1_ratio=0.0):
+def gradients(X, Y, W, b, sample_weight=None, alpha=0.0, l1_ratio=0.0, penalty_factor=None):
     """Return the gradients of the loss but for its L1 term: by W, (M, D), and by b, (D,)."""
     error = _mean_weight(X, sample_weight) * (predict(X, W, b) - Y)
-    penalty = Penalty.of(alpha, l1_ratio, False, W.shape[1])
+    penalty = _penalty(W, alpha, l1_ratio, penalty_factor)
     by_W = 2.0 * (X.T @ error) + 2.0 * penalty.half_gradient(W)
     return by_W, 2.0 * namespace(error).sum(error, axis=0)
 

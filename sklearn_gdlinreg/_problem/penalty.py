@@ -4,64 +4,118 @@ On coefficients V, (M, D), with M features and D outputs, the penalty of the los
 
     sum_md 2 * l1_md * |V_md| + l2_md * V_md ** 2
 
-and infinite where ``positive`` and V is not. It is made from the parameters of an estimator, in
-the units of W, and seen from the coordinates of a descent. Nothing outside of this module knows
-its l1 and l2: the L2 term is asked for its value and its half gradient, the rest for its value
-and its proximal map.
+and infinite where a V is negative that may not be. It is made from the parameters of an
+estimator, in the units of W, and seen from the coordinates of a descent. In the units of W
+``l1_md`` and ``l2_md`` are those of an output times the factor of a feature, which is 1 where
+no ``penalty_factor`` is given. Nothing outside of this module knows its l1 and l2: the L2 term
+is asked for its value and its half gradient, the rest for its value and its proximal map.
+Compiled solvers are given `terms`.
 """
+
+import math
 
 import numpy as np
 
-from .._base.arrays import dot, inverse_of, multiply, namespace, placed_like
+from .._base.arrays import dot, inverse_of, multiply, namespace, placed_like, to_host
 
 
 def soft_threshold(V, threshold, positive):
     """Return the U that minimises ``|U - V|^2 / 2 + threshold |U|``, with U >= 0 if positive.
 
-    Entries within the threshold of zero are zero.
+    Entries within the threshold of zero are zero. ``positive`` is a bool, or an array of them
+    that goes with V.
     """
     xp = namespace(V)
+    if not isinstance(positive, bool):
+        return V - xp.clip(V, xp.where(positive, -xp.inf, -threshold), threshold)
     if positive:
         return xp.maximum(V - threshold, 0.0)
     return V - xp.clip(V, -threshold, threshold)
 
 
+def _by_feature(values, name, dtype, n_features):
+    """Return a parameter that has one value per feature as an array, (M, 1)."""
+    values = np.asarray(values, dtype=dtype)
+    if values.shape != (n_features,):
+        raise ValueError(
+            f"{name} must have one value per feature of X: expected shape {(n_features,)}. "
+            f"Got {values.shape}."
+        )
+    return values[:, None]
+
+
 class Penalty:
     """The penalty of each output; `of` and `none` make one.
 
+    Parameters
+    ----------
+    l1, l2 : array, of a shape that broadcasts to (M, D)
+    not_negative : bool, or array of bool of shape (M, 1)
+        Which coefficients may not be negative.
+    has_l1, has_l2 : bool
+    alike : tuple (l1, l2, factor), optional
+        The terms of a feature whose factor is 1, (1, D) each, and the factors of all, (M, 1),
+        or None where these are 1; before the penalty is seen from any coordinates.
+
     Attributes
     ----------
-    positive : bool, whether coefficients may not be negative
+    positive : bool, whether there are coefficients that may not be negative
     smooth : bool, whether all of it has a gradient: no L1 term, and not positive
     has_l1, has_l2 : bool, whether any coefficient has such a term
     """
 
-    def __init__(self, l1, l2, positive, *, has_l1, has_l2):
-        self._l1, self._l2, self.positive = l1, l2, positive
+    def __init__(self, l1, l2, not_negative, *, has_l1, has_l2, alike=None):
+        self._l1, self._l2, self._not_negative, self._alike = l1, l2, not_negative, alike
+        self.positive = not_negative if isinstance(not_negative, bool) else True
         self.has_l1, self.has_l2 = has_l1, has_l2
-        self.smooth = not (has_l1 or positive)
+        self.smooth = not (has_l1 or self.positive)
 
     @classmethod
-    def of(cls, alpha, l1_ratio, positive, n_outputs):
-        """Return that of an estimator's parameters; alpha is one for all, or one per output."""
+    def of(
+        cls, alpha, l1_ratio, positive, n_outputs, *, penalty_factor=None, n_features=None
+    ):  # fmt: skip
+        """Return that of an estimator's parameters.
+
+        Parameters
+        ----------
+        alpha, l1_ratio, positive, penalty_factor : as GDLinearRegression has them
+        n_outputs : int
+        n_features : int, needed where there are parameters with one value per feature
+        """
         alpha = np.array(alpha, dtype=np.float64, ndmin=1)
         if alpha.shape not in ((1,), (n_outputs,)):
             raise ValueError(
                 "alpha must be a float or have one value per output of y: expected shape "
                 f"{(n_outputs,)}. Got {alpha.shape}."
             )
-        alpha = alpha + np.zeros((1, n_outputs))
-        return cls._of(alpha * float(l1_ratio), alpha * (1.0 - float(l1_ratio)), bool(positive))
+        alpha, factor = alpha + np.zeros((1, n_outputs)), None
+        if penalty_factor is not None:
+            factor = _by_feature(penalty_factor, "penalty_factor", np.float64, n_features)
+            # What is alike is as if it had not been given for each feature.
+            factor = None if (factor == 1.0).all() else factor
+        if np.ndim(positive):
+            positive = _by_feature(positive, "positive", bool, n_features)
+        if not np.ndim(positive) or (positive == positive[0]).all():
+            positive = bool(np.ravel(positive)[0])
+        if factor is not None and not math.isfinite(float(factor.max()) * float(alpha.max())):
+            raise ValueError(
+                "alpha times penalty_factor must be finite. Got an alpha of "
+                f"{alpha.max():g} and a factor of {factor.max():g}."
+            )
+        l1, l2 = alpha * float(l1_ratio), alpha * (1.0 - float(l1_ratio))
+        return cls._of(l1, l2, factor, positive)
 
     @classmethod
-    def _of(cls, l1, l2, positive):
-        """Return that of terms in the units of W, (1, D) each."""
-        has_l1, has_l2 = np.count_nonzero(l1) > 0, np.count_nonzero(l2) > 0
-        return cls(l1, l2, positive, has_l1=has_l1, has_l2=has_l2)
+    def _of(cls, l1, l2, factor, not_negative):
+        """Return that of terms in the units of W; parameters are those of ``alike``."""
+        own = (l1, l2) if factor is None else (l1 * factor, l2 * factor)
+        has_l1, has_l2 = (np.count_nonzero(term) > 0 for term in own)
+        alike = l1, l2, factor
+        return cls(*own, not_negative, has_l1=has_l1, has_l2=has_l2, alike=alike)
 
-    def _with(self, l1, l2):
+    def _with(self, l1, l2, not_negative):
         """Return one of the same kind, with other terms."""
-        return Penalty(l1, l2, self.positive, has_l1=self.has_l1, has_l2=self.has_l2)
+        return Penalty(l1, l2, not_negative, has_l1=self.has_l1, has_l2=self.has_l2)
 
     @classmethod
     def none(cls, n_outputs):
@@ -70,7 +124,8 @@ class Penalty:
 
     def of_outputs(self, outputs):
         """Return that of some of the outputs, before it is seen from any coordinates."""
-        return self._of(self._l1[:, outputs], self._l2[:, outputs], self.positive)
+        l1, l2, factor = self._alike
+        return self._of(l1[:, outputs], l2[:, outputs], factor, self._not_negative)
 
     def seen_from(self, unit, y_unit=1.0):
         """Return the same penalty as a function of ``V = W / unit * y_unit``.
@@ -83,18 +138,32 @@ class Penalty:
         y_unit : array of shape (D,) or float
         """
         l1, l2 = self._l1, self._l2
-        if l2.shape[0] == 1 and namespace(l2).all(l2 == l2[:, :1]):
+        if self.one_l2:
             # Outputs are alike: one column tells the terms of all.
             l2 = l2[:, :1]
         unit = unit[:, None]
         # Of roots, so that nothing overflows where there is no penalty.
         l2 = (unit * placed_like(namespace(l2).sqrt(l2), unit)) ** 2
-        l1 = placed_like(l1, unit)
-        return self._with(unit * (l1 * y_unit) if self.has_l1 else l1, l2)
+        l1, not_negative = placed_like(l1, unit), self._not_negative
+        if not isinstance(not_negative, bool):
+            not_negative = placed_like(not_negative, unit)
+        return self._with(unit * (l1 * y_unit) if self.has_l1 else l1, l2, not_negative)
 
     def with_l1_times(self, factor):
         """Return the same with an L1 term so many times as strong, (D,)."""
-        return self._with(self._l1 * factor, self._l2)
+        return self._with(self._l1 * factor, self._l2, self._not_negative)
+
+    def terms(self, shape):
+        """Return l1 and l2, float64 of this shape, (M, D), and positive, bool, (M,).
+
+        The last says which features may have no negative V. All are views on the host, not to
+        be written to.
+        """
+        l1, l2 = (np.broadcast_to(to_host(term), shape) for term in (self._l1, self._l2))
+        not_negative = self._not_negative
+        if not isinstance(not_negative, bool):
+            not_negative = to_host(not_negative)[:, 0]
+        return l1, l2, np.broadcast_to(not_negative, shape[:1])
 
     @property
     def some(self):
@@ -113,8 +182,25 @@ class Penalty:
 
     @property
     def least_l2(self):
-        """The least factor of an L2 term, a float."""
-        return float(namespace(self._l2).min(self._l2)) if self.has_l2 else 0.0
+        """The least L2 term of an output, a float; that of a feature whose factor is 1."""
+        return float(self._alike[1].min()) if self.has_l2 else 0.0
+
+    def factor(self, like):
+        """Return the factor of each feature, (M,), where an array is; 1.0 if all are 1."""
+        factor = self._alike[2]
+        return 1.0 if factor is None else placed_like(factor[:, 0], like)
+
+    def free(self, n_features):
+        """Return which features have a factor of 0, and so no penalty, (M,), bool."""
+        factor = self._alike[2]
+        return np.zeros(n_features, bool) if factor is None else factor[:, 0] == 0.0
+
+    def n_penalised(self, least, n_features):
+        """Return how many features have an L2 term of at least so much in all outputs."""
+        factor = self._alike[2]
+        if factor is None:
+            return n_features if self.least_l2 >= least else 0
+        return int(np.count_nonzero(self.least_l2 * factor >= least))
 
     def value(self, V):
         """Return the penalty of each output, (D,)."""
@@ -137,7 +223,7 @@ class Penalty:
 
         That is half of the part without a gradient: V is to be a step along a half gradient.
         """
-        return V if self.smooth else soft_threshold(V, step * self._l1, self.positive)
+        return V if self.smooth else soft_threshold(V, step * self._l1, self._not_negative)
 
     def proximal_gradient(self, V, G):
         """Return the move of a proximal step of length 1 along the half gradient G, (M, D).
@@ -150,22 +236,21 @@ class Penalty:
         """Return half the gradient of the L1 term for coefficients of these signs, (M, D)."""
         return sign * self._l1
 
-    def terms(self, shape):
-        """Return l1 and l2, of shape (M, D), and which coefficients are positive, (M,), bool."""
-        l1, l2 = (np.broadcast_to(term, shape) for term in (self._l1, self._l2))
-        return l1, l2, np.full(shape[0], self.positive)
-
     def vanishing_factor(self, G):
         """Return how many times as strong the L1 term must be for V = 0 to be optimal, (D,).
 
         G is the half gradient there, (M, D). Coefficients without such a term do not count.
         """
         xp, l1 = namespace(G), placed_like(self._l1, G)
-        pull = xp.maximum(G, 0.0) if self.positive else xp.abs(G)
+        pull = xp.abs(G)
+        if self.positive:
+            pull = xp.where(self._not_negative & (G < 0.0), 0.0, pull)
         return xp.max(pull * inverse_of(xp.broadcast_to(l1, G.shape)), axis=0)
 
     def for_batches(self, *, raw, y_unit=1.0):
         """Return the numbers (3, D) that `_mini_batch.update_rule` calls shrink, l1 and l2.
+
+        They are those of a feature whose factor is 1.
 
         Parameters
         ----------
@@ -174,6 +259,17 @@ class Penalty:
         y_unit : array of shape (D,) or float
             What Y has been multiplied by, and with it the coefficients.
         """
-        none = np.zeros_like(self._l2[0])
-        shrink, l2 = (self._l2[0], none) if raw else (none, self._l2[0])
-        return np.stack([shrink, self._l1[0] * y_unit, l2])
+        l1, l2 = self._alike[0][0], self._alike[1][0]
+        none = np.zeros_like(l2)
+        shrink, l2 = (l2, none) if raw else (none, l2)
+        return np.stack([shrink, l1 * y_unit, l2])
+
+    def of_features(self):
+        """Return the (M, 2) that `_mini_batch.update_rule` calls so; (0, 2) if all are alike."""
+        factor, not_negative = self._alike[2], self._not_negative
+        if factor is None and isinstance(not_negative, bool):
+            return np.zeros((0, 2))
+        factor = 1.0 if factor is None else factor
+        return np.concatenate(
+            np.broadcast_arrays(factor, np.asarray(not_negative, float)), axis=1
+        )

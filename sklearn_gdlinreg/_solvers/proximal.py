@@ -246,7 +246,9 @@ class _Descent:
         self.V = xp.where(outputs, 0.0, self.V)
         self.G, self.losses = self.supplier.gradient(self.V)
         self.G = copied(self.G)
-        factor = xp.where(outputs, asked.vanishing_factor(self.G), 1.0)
+        # The last step is made in any case: what has no such penalty is not at its best yet.
+        factor = xp.maximum(asked.vanishing_factor(self.G), 1.0 / PATH_RATIO)
+        factor = xp.where(outputs, factor, 1.0)
         while xp.max(factor) > 1.0 and self.limits.n_left:
             factor = xp.maximum(factor * PATH_RATIO, 1.0)
             self.penalty = asked.with_l1_times(factor)

@@ -55,10 +55,13 @@ class Case:
     step: float = 0.02
     block: int = 16
     unit: np.ndarray = field(default_factory=lambda: np.ones(M))
+    of_features: np.ndarray = field(default_factory=lambda: np.zeros((0, 2)))
 
 
 UNIT = np.array([1.0, 2.0, 0.5, 4.0, 1.0, 0.25])
 PENALTY = {"l1": 1.0, "l2": 0.2}
+# The factor of each feature, and whether its coefficients may not be negative.
+OWN = np.array([[0.0, 1.0], [2.0, 0.0], [1.0, 1.0], [0.0, 0.0], [0.5, 0.0], [3.0, 1.0]])
 CASES = {
     "constant step": Case({"batch_size": 7, "divisor": 7}),
     "blocks": Case({"batch_size": 7}, block=3),
@@ -96,6 +99,30 @@ CASES = {
     "lazy, scale is negative": Case(
         {"batch_size": 1, "proximal": True, "lazy": True}, False, 60, 0.3
     ),
+    "factors": Case(
+        {"batch_size": 7, "proximal": True}, **PENALTY, unit=UNIT, of_features=OWN
+    ),
+    "factors, rare": Case(
+        {"batch_size": 7, "divisor": 7, "proximal": True}, **PENALTY, rare=True, of_features=OWN
+    ),
+    "factors, ridge": Case({"batch_size": 7}, shrink=0.5, centred=False, of_features=OWN),
+    "factors, momentum": Case(
+        {"batch_size": 7, "momentum": 0.8, "proximal": True}, False, 0.5, 2.0, unit=UNIT,
+        of_features=OWN,
+    ),
+    "factors, lazy": Case(
+        {"batch_size": 1, "proximal": True, "lazy": True}, False, 0, 1.0, unit=UNIT,
+        of_features=OWN,
+    ),
+    "factors, lazy, ridge": Case(
+        {"batch_size": 7, "proximal": True, "lazy": True}, False, 0.5, 1.0, unit=UNIT,
+        of_features=OWN,
+    ),
+    "factors, running": Case(
+        {"batch_size": 4, "divisor": 4, "running": True, "cautious": True, "proximal": True,
+         "least_l2": 0.1},
+        **PENALTY, rare=True, step=0.4, of_features=OWN,
+    ),
     "running": Case({"batch_size": 7, "divisor": 7, "running": True, "least_l2": 0.1}),
     "running, no intercept": Case({"batch_size": 1, "running": True}, centred=False),
     "running, cautious, rare": Case(
@@ -130,6 +157,9 @@ class Problem:
         self.density[:2] = 0.3
         if case.rare:
             self.centre[:2] = 0
+        self.factor, self.positive = np.ones(M), self.rule.positive
+        if len(case.of_features):
+            self.factor, self.positive = case.of_features[:, 0], case.of_features[:, 1:] > 0
         self.before = np.arange(20 if self.rule.running else 0)
 
     def running(self):
@@ -148,9 +178,8 @@ def moments_of(x, weight):
 
 def soft(W, threshold, positive):
     """Return the proximal map of an L1 penalty, and of W >= 0."""
-    if positive:
-        return np.maximum(W - threshold, 0)
-    return W - np.clip(W, -threshold, threshold)
+    V = W - np.clip(W, -threshold, threshold)
+    return np.where(positive, np.maximum(V, 0), V)
 
 
 def plain_coordinates(problem, t):
@@ -161,7 +190,7 @@ def plain_coordinates(problem, t):
     mean = np.average(X, axis=0, weights=weight)
     square = np.average((X - mean * problem.intercept) ** 2, axis=0, weights=weight)
     density = np.average(X != 0, axis=0, weights=weight)
-    inverse = (square / np.sqrt(density) + problem.rule.least_l2) ** -0.5
+    inverse = (square / np.sqrt(density) + problem.rule.least_l2 * problem.factor) ** -0.5
     return mean * problem.intercept, inverse, density
 
 
@@ -172,7 +201,7 @@ def plain_descent(problem):
     """
     rule, W, b = problem.rule, problem.W, problem.b
     centre, inverse, density = problem.centre, problem.inverse, problem.density.copy()
-    shrink, l1, l2 = problem.penalty
+    shrink, l1, l2 = problem.penalty[:, None, :] * problem.factor[:, None]
     velocity, sum_W, sum_b, loss = np.zeros((M + 1, problem.D)), 0, 0, 0
     for t, step in enumerate(problem.steps):
         batch = slice(t * rule.batch_size, (t + 1) * rule.batch_size)
@@ -205,7 +234,8 @@ def plain_descent(problem):
                 filled = (w * (x != 0)).sum(axis=0) / divisor
                 times = np.where(density > 0, filled / np.where(density > 0, density, 1), 1)
             gain, pace = (problem.case.unit * inverse)[:, None], step * times[:, None]
-            shrunk = soft(V[:M], pace * l1 * gain, rule.positive) / (1 + pace * l2 * gain**2)
+            shrunk = soft(V[:M], pace * l1 * gain, problem.positive)
+            shrunk = shrunk / (1 + pace * l2 * gain**2)
             V[:M] = np.where(times[:, None] > 0, shrunk, V[:M])
         W = V[:M] * inverse[:, None]
         b = V[M] - centre @ W
@@ -225,6 +255,7 @@ def dense_descent(problem):
     descend_dense(
         rule, problem.X, problem.Y, problem.rows, problem.weight, problem.steps,
         problem.running(), centre, inverse, gain, problem.density.copy(), problem.penalty,
+        problem.case.of_features,
         np.empty((S, M + 1)), np.empty((S, D)), np.empty((M + 4, D)), np.empty((4, M)),
         np.empty(len(problem.density)), W, np.zeros((M + 1, D)), total, loss,
     )  # fmt: skip
@@ -258,13 +289,14 @@ def sparse_descent(problem, index):
         descend_sparse(
             rule, *csr, problem.Y, problem.rows[visits], problem.weight[visits],
             problem.steps[part], problem.intercept, running, q, products, kappa,
-            problem.case.unit, problem.penalty, common, density, debts, *scratch, filled, table,
-            shared, factors, velocity, loss, n_before,
+            problem.case.unit, problem.penalty, problem.case.of_features, common, density, debts,
+            *scratch, filled, table, shared, factors, velocity, loss, n_before,
         )  # fmt: skip
     V, U, p = table[:, :D], table[:, D:-1], table[:, -1:]
     if rule.lazy:
         owed = np.sqrt(p) * (debts[-1] - debts[:-1])
-        return factors[0] * soft(V, owed, rule.positive), shared[1], None, None, loss
+        V = soft(V, problem.factor[:, None] * owed, problem.positive)
+        return factors[0] * V, shared[1], None, None, loss
     W = factors[0] * V - q[:, None] * shared[0]
     sum_W = factors[1] * V + U - q[:, None] * shared[2]
     # What the next call counts on.

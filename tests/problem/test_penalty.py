@@ -104,6 +104,53 @@ def test_none():
     np.testing.assert_array_equal(penalty.proximal_map(W, 1.0), W)
 
 
+FACTOR, SIGNS = np.array([0.0, 1.0, 2.5, 0.3]), np.array([True, False, True, False])
+
+
+@pytest.mark.parametrize("positive", [False, True, SIGNS])
+@pytest.mark.parametrize("l1_ratio", [0.0, 0.4, 1.0])
+def test_factors_of_features(rng, l1_ratio, positive):
+    """Each feature's rows are those of a penalty of its own factor times alpha."""
+    alpha, unit = np.array([0.3, 0.7, 2.0]), np.geomspace(0.5, 2.0, M)
+    given = {"penalty_factor": FACTOR, "n_features": M}
+    base = Penalty.of(alpha, l1_ratio, positive, D, **given)
+    V, G, step = rng.standard_normal((M, D)), rng.standard_normal((M, D)), 0.4
+    for penalty, units in [(base, np.ones(M)), (base.seen_from(unit), unit)]:
+        value, l1, l2 = 0.0, *penalty.terms((M, D))[:2]
+        for m, own in enumerate(FACTOR):
+            row, at = slice(m, m + 1), bool(np.broadcast_to(positive, M)[m])
+            single = Penalty.of(own * alpha, l1_ratio, at, D).seen_from(units[row])
+            value = value + single.value(V[row])
+            for name, arguments in [
+                ("half_gradient", (V[row],)), ("l1_half_gradient", (np.sign(V[row]),)),
+            ]:  # fmt: skip
+                whole = getattr(penalty, name)(*(V if name[0] == "h" else np.sign(V),))
+                np.testing.assert_allclose(whole[row], getattr(single, name)(*arguments))
+            mapped = penalty.proximal_map(V, step)[row]
+            expected = V[row] if single.smooth else single.proximal_map(V[row], step)
+            np.testing.assert_allclose(mapped, expected)
+            np.testing.assert_allclose(l1[row], single.l1_half_gradient(np.ones((1, D))))
+            np.testing.assert_allclose(l2[row], single.half_gradient(np.ones((1, D))))
+        np.testing.assert_allclose(penalty.value(V), value)
+    np.testing.assert_array_equal(base.terms((M, D))[2], np.broadcast_to(positive, M))
+    factor = base.vanishing_factor(G)
+    pull = np.where(np.broadcast_to(positive, M)[:, None], np.maximum(G, 0), np.abs(G))
+    of_each = np.outer(FACTOR, alpha) * l1_ratio
+    most = np.where(of_each > 0, pull / np.where(of_each > 0, of_each, 1), 0).max(axis=0)
+    np.testing.assert_allclose(factor, most)
+    np.testing.assert_array_equal(base.free(M), FACTOR == 0)
+    some = np.array([2, 0])
+    np.testing.assert_allclose(base.of_outputs(some).value(V[:, some]), base.value(V)[some])
+
+
+def test_features_that_are_alike_are_as_if_nothing_had_been_said():
+    given = {"penalty_factor": np.ones(M), "n_features": M}
+    penalty = Penalty.of(0.3, 0.5, np.ones(M, dtype=bool), D, **given)
+    assert penalty.of_features().shape == (0, 2)
+    assert all(len(term) == 1 for term in (penalty._l1, penalty._l2))
+    assert penalty._not_negative is True
+
+
 @pytest.mark.parametrize("alpha", [[1.0, 2.0], [[1.0, 2.0, 3.0]]])
 def test_an_alpha_of_another_shape(alpha):
     with pytest.raises(ValueError, match=r"expected shape \(3,\)"):
