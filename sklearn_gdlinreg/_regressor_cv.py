@@ -61,7 +61,8 @@ class GDLinearRegressionCV(LinearModel, RegressorMixin, BaseEstimator):
         What alpha is multiplied by for each feature, in the range [0, inf), as in
         `GDLinearRegression`. None is 1 for all.
     max_iter : int, default=1000
-        Most iterations of a descent. Reaching it first is a `ConvergenceWarning`.
+        Most iterations of a descent. Reaching it first is a `ConvergenceWarning`. Paths with
+        an L1 penalty or `positive` are not limited by it where moments serve.
     tol : float, default=1e-6
         A descent ends when its `optimality_` is at most this for every output; see
         `GDLinearRegression`.

@@ -42,6 +42,7 @@ SPLITTERS = {
 def supplier(request, monkeypatch):
     """Run by moments, and by passes."""
     monkeypatch.setattr(cv_folds, "cheapest_way", lambda *_: request.param)
+    return request.param
 
 
 @pytest.fixture
@@ -299,8 +300,12 @@ def test_too_few_iterations_are_told(problem, supplier):
         warnings.simplefilter("always")
         GDLinearRegressionCV(max_iter=2, alphas=3).fit(*problem)
     assert {warning.category for warning in told} == {ConvergenceWarning}
-    assert "5 of 5 paths stopped at max_iter=2 short of tol=1e-06" in str(told[0].message)
     assert told[0].filename == __file__
+    if supplier == "moments":
+        # The products of all features end a path without a look at the data.
+        assert "paths" not in str(told[0].message)
+        return
+    assert "5 of 5 paths stopped at max_iter=2 short of tol=1e-06" in str(told[0].message)
 
 
 BAD = {

@@ -90,18 +90,18 @@ class MomentsFold(Fold):
 
     def errors(self, coordinates, V):
         """Return the mean squared error of each column of V on the rows of the test."""
-        M, D = self.n_features, self.data.n_outputs
+        M, outputs = self.n_features, np.arange(V.shape[1]) % len(coordinates.null_loss)
         W = V * coordinates.inverse_scale
-        mean, y = self.test.mean, M + np.arange(V.shape[1]) % D
+        mean, y = self.test.mean, M + outputs % self.data.n_outputs
         covariance, spread = self.test.products, self.test.variance[y]
         if not coordinates.centred:
             covariance = covariance - np.outer(mean[:M], mean)
             spread = spread - mean[y] ** 2
         explained = W * (2.0 * covariance[:, y] - covariance[:, :M] @ W)
         about_mean = spread - explained.sum(axis=0)
-        b = coordinates.y_centre - coordinates.centre @ W
+        b = coordinates.y_centre[outputs] - coordinates.centre @ W
         bias = mean[y] - mean[:M] @ W - b
-        return (np.maximum(about_mean, 0.0) + bias**2) * coordinates.loss_unit
+        return (np.maximum(about_mean, 0.0) + bias**2) * coordinates.loss_unit[outputs]
 
 
 class PassesFold(Fold):
@@ -257,8 +257,8 @@ def path_errors(fold, n_outputs, alphas, l1_ratio, *, positive, penalty_factor, 
         )  # fmt: skip
 
     if l1_ratio > 0 or np.any(positive):
-        penalties = (penalty_of(alpha, n_outputs) for alpha in alphas[:n_penalties])
-        errors, converged = _errors_by_sets(fold, penalties, **options)
+        of_one = penalty_of(1.0, n_outputs)
+        errors, converged = _errors_by_sets(fold, of_one, alphas[:n_penalties], **options)
     else:
         own = alphas[:n_penalties]
         errors, converged = _errors_of_ridges(fold, n_outputs, own, penalty_of, **options)
@@ -269,14 +269,22 @@ def path_errors(fold, n_outputs, alphas, l1_ratio, *, positive, penalty_factor, 
     return np.array(errors), converged
 
 
-def _errors_by_sets(fold, penalties, **options):
+def _errors_by_sets(fold, penalty, alphas, **options):
     """Return the mean error of each penalty without a gradient, and whether all converged."""
-    none = Penalty.none(fold.data.n_outputs)
-    coordinates, supplier = fold.problem(none, 1)
-    errors, converged = [], True
-    for here, V, ended in descend_path(supplier, coordinates, penalties, **options):
-        errors.append(fold.errors(here, V).mean())
-        converged &= ended
+    n_outputs = fold.data.n_outputs
+    coordinates, supplier = fold.problem(Penalty.none(n_outputs), 1)
+    errors, together, converged = [], [], True
+    n_together = max(1, COEFFICIENTS // (fold.n_features * n_outputs))
+    if supplier.by_passes:
+        n_together = 1
+    path = descend_path(supplier, coordinates, penalty, alphas, **options)
+    for k, (V, ended) in enumerate(path):
+        together.append(V)
+        converged &= bool(ended)
+        if len(together) == n_together or k == len(alphas) - 1:
+            found = fold.errors(coordinates, np.concatenate(together, axis=1))
+            errors.extend(found.reshape(len(together), n_outputs).mean(axis=1))
+            together = []
     return errors, converged
 
 

@@ -149,6 +149,11 @@ class Penalty:
             not_negative = placed_like(not_negative, unit)
         return self._with(unit * (l1 * y_unit) if self.has_l1 else l1, l2, not_negative)
 
+    def times(self, number):
+        """Return the same with all terms so many times as strong, in the units of W."""
+        l1, l2, factor = self._alike
+        return self._of(l1 * number, l2 * number, factor, self._not_negative)
+
     def with_l1_times(self, factor):
         """Return the same with an L1 term so many times as strong, (D,)."""
         return self._with(self._l1 * factor, self._l2, self._not_negative)

@@ -81,15 +81,22 @@ class Subproblem:
         Returns
         -------
         fast : bool, whether it was
+        square : float, that of the proximal gradient at the end
         longest : float, one over the least curvature of the faces, about; inf if it is unknown
         """
-        face, least, n_worse = Face(self), np.inf, 0
         if fast:
             active = np.flatnonzero((v != 0) | (np.abs(g) > self.l1))
             fast = self._coordinates(active, v, g, FAST_EPOCHS, max(0.1 * small, coarse))
-            if fast and (coarse > small or np.sum(self.proximal_gradient(v, g) ** 2) <= small):
-                return fast, 0.0
-        small = max(small, coarse)
+            if fast:
+                p = self.proximal_gradient(v, g)
+                square = p @ p
+                if coarse > small or square <= small:
+                    return True, square, 0.0
+        return fast, *self._by_faces(v, g, max(small, coarse))
+
+    def _by_faces(self, v, g, small):
+        """Take turns of Newton's steps and coordinate descent; return as `minimise` does."""
+        face, least, n_worse = Face(self), np.inf, 0
         while True:
             face.descend(v, g, 0.01 * small)
             p = np.abs(self.proximal_gradient(v, g))
@@ -97,7 +104,7 @@ class Subproblem:
             n_worse = 0 if square < 0.5 * least else n_worse + 1
             least = min(least, square)
             if not square > small or n_worse == PATIENCE:
-                return fast, face.longest
+                return square, face.longest
             on_face = np.flatnonzero(v)
             p[on_face] = 0.0
             n_entering = max(ENTERING, int(SHARE * len(on_face)))
@@ -114,8 +121,7 @@ class Subproblem:
 
 def proximal_gradient(v, g, l1, positive):
     """Return the move of a proximal step of length 1, for vectors of one length."""
-    u = v + g
-    return np.where(positive, soft_threshold(u, l1, True), soft_threshold(u, l1, False)) - v
+    return soft_threshold(v + g, l1, positive) - v
 
 
 def largest(values, candidates, n):

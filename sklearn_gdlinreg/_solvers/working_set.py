@@ -112,7 +112,8 @@ class _Output:
         terms = l1[s], self.l2[s], self.positive[s]
         problem = Subproblem(gram.block(s), *terms, self.rounding[s], loss)
         v_set, g_set, coarse = v[s], g[s], COARSE * self.level**2 * len(s)
-        self.fast, longest = problem.minimise(v_set, g_set, small, coarse=coarse, fast=self.fast)
+        found = problem.minimise(v_set, g_set, small, coarse=coarse, fast=self.fast)
+        self.fast, _, longest = found
         v[s], g[s] = v_set, g_set
         return longest
 
