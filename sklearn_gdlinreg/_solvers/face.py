@@ -18,8 +18,9 @@ from scipy.linalg import lapack
 from .._problem.penalty import soft_threshold
 from .coordinate import bent_step, copy_face, descend_coordinates
 
-# Epochs of coordinate descent that do where features are little correlated, and between faces.
-FAST_EPOCHS, EPOCHS = 20, 5
+# Epochs of coordinate descent that do where features are little correlated, or as many as take
+# so many steps, which is next to no time; and epochs between faces.
+FAST_EPOCHS, FAST_STEPS, EPOCHS = 20, 2_000, 5
 # Coefficients that may leave zero between two faces: so many, or a share of the face.
 ENTERING, SHARE = 32, 0.5
 # A factor serves until the face has lost this share of its coefficients.
@@ -86,7 +87,8 @@ class Subproblem:
         """
         if fast:
             active = np.flatnonzero((v != 0) | (np.abs(g) > self.l1))
-            fast = self._coordinates(active, v, g, FAST_EPOCHS, max(0.1 * small, coarse))
+            n_epochs = max(FAST_EPOCHS, FAST_STEPS // max(1, len(v)))
+            fast = self._coordinates(active, v, g, n_epochs, max(0.1 * small, coarse))
             if fast:
                 p = self.proximal_gradient(v, g)
                 square = p @ p
