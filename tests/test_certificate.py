@@ -305,3 +305,16 @@ def test_mini_batches_from_coefficients_that_are_not_allowed(rng, container):
     warm = GDLinearRegression(batch_size=8, random_state=0, max_iter=50).fit(container(X), y)
     warm.set_params(positive=True, warm_start=True).fit(container(X), y)
     assert warm.score(X, y) > expected.score(X, y) - 0.01
+
+
+def test_taking_up_the_rounding_of_an_intercept_keeps_signs():
+    # Planted: a coefficient next to zero whose feature is far off zero is the cheapest to move.
+    rng = np.random.default_rng(131)
+    X = np.abs(rng.standard_normal((40, 80))) * 10.0 ** rng.uniform(-3, 3, 80)
+    X = X.astype(np.float32) + np.float32(10 ** rng.uniform(0, 3))
+    y = (X[:, :3].sum(axis=1) + rng.standard_normal(40)).astype(np.float32)
+    positive = np.arange(80) % 2 == 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model = GDLinearRegression(positive=positive).fit(X, y)
+    assert (model.coef_[positive] >= 0).all()

@@ -99,11 +99,11 @@ def _take_up(W, b, objective, groups):
         moves = np.where(unit * mean == 0, 0.0, unit * mean)
         n_units = np.rint(off / np.where(moves == 0, np.inf, moves))
         cost = (n_units * unit * deviation) ** 2 + (off - n_units * moves) ** 2
-        least = np.argmin(cost, axis=0)
-        changed = cast[least, outputs] + (n_units * unit)[least, outputs].astype(cast.dtype)
-        cast[least, outputs] = np.where(
-            cost[least, outputs] < off**2, changed, cast[least, outputs]
-        )
+        changed = cast + (n_units * unit).astype(cast.dtype)
+        # Signs stay: coefficients may have to be positive.
+        least = np.argmin(np.where(changed * cast > 0, cost, np.inf), axis=0), outputs
+        better = (cost[least] < off**2) & (changed * cast > 0)[least]
+        cast[least] = np.where(better, changed[least], cast[least])
     return placed_like(cast, W)
 
 

@@ -164,6 +164,11 @@ class Face:
             room = -v[ends] / d[ends]
             order = np.argsort(room)
             n_ended = bent_step(H, l2, slope, ends[order], room[order], v, g, d, image)
+            # Rounding may carry those that are next past zero.
+            past = ends[v[ends] * d[ends] > 0]
+            g += v[past] @ H[past]
+            g[past] += l2[past] * v[past]
+            v[past] = 0.0
             gradient = known(g - slope)[at]
             if not n_ended and not gradient @ gradient < 0.25 * square:
                 return
