@@ -96,10 +96,10 @@ class Coordinates:
     def with_penalty(self, penalty):
         """Return the same, in the same scale, with another penalty, in the units of W."""
         M = self.scale.shape[0]
-        curved = self.n_rows - self.centred + penalty.n_penalised(FLAT_RIDGE, M)
         if penalty.some:
             unit = self.unit[:M] * inverse_of(self.scale)
             penalty = penalty.seen_from(unit, self.unit[M:])
+        curved = self.n_rows - self.centred + penalty.n_penalised(FLAT_RIDGE, M)
         return replace(self, penalty=penalty, rank=min(M, curved))
 
     def objective(self, V, losses):

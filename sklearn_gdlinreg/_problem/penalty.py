@@ -202,10 +202,10 @@ class Penalty:
 
     def n_penalised(self, least, n_features):
         """Return how many features have an L2 term of at least so much in all outputs."""
-        factor = self._alike[2]
-        if factor is None:
-            return n_features if self.least_l2 >= least else 0
-        return int(np.count_nonzero(self.least_l2 * factor >= least))
+        if not self.has_l2:
+            return 0
+        of_features = np.broadcast_to(to_host(self._l2).min(axis=1), (n_features,))
+        return int(np.count_nonzero(of_features >= least))
 
     def value(self, V):
         """Return the penalty of each output, (D,)."""

@@ -32,6 +32,8 @@ FREE_WORK, FREE_PASS = 2**17, 2**12
 # In the metric of a sample of the rows a descent takes about 14 iterations. Where 30 are not
 # enough, the products of all rows are worth their time.
 MOST_SAMPLED_STEPS = 30
+# With so many outputs for each feature, steps of all of them at once are the fastest.
+MANY_OUTPUTS = 10
 # Proximal steps where a minimum may be one of many.
 ALIKE_STEPS = 300
 # Where a correction is this small, relative to the coefficients, the one before was right to
@@ -52,14 +54,16 @@ def _cycle_for(supplier, penalty, metric, *, by_sets):
     """Return what descends by a supplier: a generator function that returns the last State."""
     if penalty.smooth:
         return functools.partial(_cycle, metric=metric)
-    if not by_sets or supplier.gram is None:
+    n_features, n_outputs = supplier.shape
+    many_outputs = n_outputs > MANY_OUTPUTS * n_features
+    if many_outputs or not by_sets or supplier.gram is None:
         return proximal_cycle
     return _alike_cycle if _may_have_many_minima(supplier, penalty) else working_set_cycle
 
 
 def _alike_cycle(supplier, state, target, coordinates, limits):
     """Descend by proximal steps, which treat features alike; by working sets if that is slow."""
-    first = limits.within(ALIKE_STEPS)
+    first = limits.within(min(ALIKE_STEPS, limits.n_left // 2))
     state = yield from proximal_cycle(supplier, state, target, coordinates, first)
     if first.n_left or not limits.n_left:
         return state

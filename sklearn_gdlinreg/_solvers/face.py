@@ -175,7 +175,9 @@ class Face:
 
     def _newton(self, at, gradient):
         """Return the step of these coefficients to where the gradient on their face is zero."""
-        kept = np.isin(self._at, at, assume_unique=True)
+        on_face = np.zeros(len(self._problem.l1), dtype=bool)
+        on_face[at] = True
+        kept = on_face[self._at]
         n_kept = np.count_nonzero(kept)
         if n_kept < len(at) or n_kept < (1.0 - LOST) * len(kept):
             self._factorise(at)
@@ -185,7 +187,9 @@ class Face:
         step = lapack.dpotrs(self._factor, step, lower=True)[0]
         if not kept.all():
             # Multipliers keep at zero what has become zero since.
-            gone = np.setdiff1d(np.flatnonzero(~kept), self._lost, assume_unique=True)
+            kept_before = np.ones(len(kept), dtype=bool)
+            kept_before[self._lost] = False
+            gone = np.flatnonzero(kept_before & ~kept)
             unit = np.zeros((len(kept), len(gone)), order="F")
             unit[gone, np.arange(len(gone))] = 1.0
             inverse = lapack.dpotrs(self._factor, unit, lower=True, overwrite_b=True)[0]

@@ -23,6 +23,7 @@ from .._problem.certificate import Goal
 from .exact_step import State
 from .face import Subproblem, largest, proximal_gradient
 from .iterates import Iterate
+from .proximal import proximal_cycle
 
 # Features that a set takes at once: so many, or as many as there are coefficients in the model.
 FIRST = 64
@@ -34,6 +35,8 @@ PATH_FROM, RATIO, WEAKEST, WEAKEST_WITHOUT = 0.25, 0.5, 1e-3, 0.1
 COARSE = 1e-4
 # Looks without progress before rounding is taken to be the limit.
 PATIENCE = 4
+# Products of the columns of a larger set cost more than proximal steps.
+LARGEST = 2048
 # What an objective may rise by, relatively, as it is rounded.
 RISE = 1e-9
 
@@ -54,7 +57,8 @@ class _Output:
         self.set = np.flatnonzero((v != 0) | ~self.kinked)
         self.best, self.objective, self.least, self.n_worse = None, np.inf, np.inf, 0
         self.fast, self.level, self.ended = True, 0.0, False
-        strongest = np.abs(g[self.kinked]).max(initial=0.0)
+        pull = np.where(self.positive, g, np.abs(g))
+        strongest = pull[self.kinked].max(initial=0.0)
         asked = float(np.median(self.l1[self.kinked])) if self.kinked.any() else strongest
         if not v.any() and asked < PATH_FROM * strongest:
             self.level = strongest
@@ -158,27 +162,34 @@ class _Descent:
     def jobs(self):
         """Return what is left to do: outputs, L1 terms, and how small gradients must be."""
         objective = self.coordinates.objective(self.V, self.losses)
-        found = []
+        gradients, squares, found = {}, np.zeros(len(self.outputs)), []
         for d, output in enumerate(self.outputs):
             v, g, loss = self.V[:, d], self.G[:, d], self.losses[d]
             if not output.ended and not output.falls(v, g, loss, objective[d]):
                 v[:], g[:], self.losses[d] = output.best
                 output.ended = True
+            if not output.ended:
+                p = gradients[d] = output.proximal_gradient(v, g, output.l1, loss)
+                squares[d] = p @ p
+        missed = self._goal.missed(objective, squares, self._negligible)
+        for d, p in gradients.items():
+            output, v = self.outputs[d], self.V[:, d]
+            output.ended = not missed[d]
             if output.ended:
-                continue
-            p = output.proximal_gradient(v, g, output.l1, loss)
-            square, negligible = p @ p, self._negligible[d]
-            if not self._goal.missed(objective, square, negligible)[d]:
-                output.ended = True
                 continue
             l1 = output.lower()
             if l1 is not output.l1:
-                p = output.proximal_gradient(v, g, l1, loss)
-            output.ended = not output.take(p, v, square)
+                p = output.proximal_gradient(v, self.G[:, d], l1, self.losses[d])
+            output.ended = not output.take(p, v, squares[d])
             if not output.ended:
-                small = max(self._square * objective[d], negligible)
+                small = max(self._square * objective[d], self._negligible[d])
                 found.append((d, l1, 0.1 * small))
         return found
+
+    def too_large(self, jobs):
+        """Whether products of the columns of a set would cost more than proximal steps."""
+        sets = (self.outputs[d].set for d, *_ in jobs)
+        return self.supplier.by_passes and any(len(s) > LARGEST for s in sets)
 
     def minimise(self, jobs):
         """Descend over the working sets of these outputs, and look at all features again."""
@@ -207,14 +218,18 @@ class _Descent:
 def working_set_cycle(supplier, state, target, coordinates, limits):
     """Descend from a state of known gradient until the target or a dead end.
 
-    Parameters and result are those of `conjugate._cycle`.
+    Parameters and result are those of `conjugate._cycle`. Where too few coefficients are zero
+    for products of columns to pay, it goes on by proximal steps.
     """
     descent = _Descent(supplier, state, target, coordinates)
     jobs = descent.jobs()
-    while jobs and limits.n_left:
+    while jobs and limits.n_left and not descent.too_large(jobs):
         descent.minimise(jobs)
         yield descent.iterate()
         jobs = descent.jobs()
     V, G = (np.ascontiguousarray(A) for A in (descent.V, descent.G))
     step = np.ones_like(state.losses)
-    return State(V, G, descent.losses, step, descent.longest, looked=supplier.by_passes)
+    state = State(V, G, descent.losses, step, descent.longest, looked=supplier.by_passes)
+    if jobs and limits.n_left:
+        return (yield from proximal_cycle(supplier, state, target, coordinates, limits))
+    return state

@@ -172,3 +172,24 @@ def test_many_coefficients_to_start_from(make_data):
     warm = GDLinearRegression(**options).fit(X, y[:, 0], coef_init=start)
     np.testing.assert_allclose(warm.coef_, cold.coef_, atol=1e-8 * np.abs(cold.coef_).max())
     assert warm.n_iter_ <= cold.n_iter_ + 2
+
+
+@pytest.mark.parametrize("free", [True, False])
+def test_a_set_that_is_too_large_ends_by_proximal_steps(rng, monkeypatch, free):
+    # Features without a penalty are in the set from the start.
+    monkeypatch.setattr(working_set, "LARGEST", 64)
+    X = sparse.random(400, 600, density=0.05, random_state=0, format="csr")
+    y = X[:, :20] @ np.ones(20) + 0.1 * rng.standard_normal(400)
+    options = {"alpha": 1e-3, "positive": np.arange(600) < 1} if free else {"alpha": 1e-4}
+    asked = []
+
+    def required(gram, features):
+        asked.append(len(features))
+        return require(gram, features)
+
+    require = Gram.require
+    monkeypatch.setattr(Gram, "require", required)
+    model = GDLinearRegression(l1_ratio=0.0 if free else 0.1, **options).fit(X, y)
+    assert model.stop_reason_ == "tol"
+    assert max(asked, default=0) <= 64
+    assert np.count_nonzero(model.coef_) > 128
