@@ -113,6 +113,11 @@ class Coordinates:
         return self.y_noise + (4 * EPS) ** 2 * self.scale.shape[0] * self.null_loss
 
     @cached_property
+    def negligible(self):
+        """The squares of half gradients that are all rounding, and lead astray, (D,)."""
+        return (16 * EPS) ** 2 * self.scale.shape[0] * self.null_loss
+
+    @cached_property
     def inverse_scale(self):
         """1 / scale, (M, 1); 0 where a feature says nothing."""
         return inverse_of(self.scale)[:, None]

@@ -218,12 +218,10 @@ class CSRRows(Rows):
     def products_of_columns(self, columns, others, centre):
         """Return what that of DenseRows does."""
         both, by_column = np.concatenate([others, columns]), self._by_column
-        new = (
-            by_column[columns].multiply(self.weight[None, :])
-            if self.weighted
-            else by_column[columns]
-        )
-        products = (new.tocsr() @ by_column[both].T).toarray()
+        new = by_column[columns]
+        if self.weighted:
+            new = new.multiply(self.weight[None, :]).tocsr()
+        products = (new @ by_column[both].T).toarray()
         if self.centred:
             products -= self.weight.sum() * np.outer(centre[columns], centre[both])
         return products

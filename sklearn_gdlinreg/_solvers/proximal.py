@@ -19,7 +19,6 @@ import functools
 import math
 
 from .._base.arrays import copied, dot, namespace, nth_smallest, to_floats
-from .._base.rounding import EPS
 from .._problem.certificate import Goal
 from .conjugate_directions import directions_for
 from .exact_step import State, exact_step
@@ -63,8 +62,7 @@ class _Descent:
         self.V, self.G, self.losses = copied(state.V), copied(state.G), state.losses
         self.longest, self._xp = state.longest, namespace(state.V)
         self.steepest = self._xp.ones_like(state.losses)
-        # The square of a gradient that is all rounding: a step along it leads anywhere.
-        self._negligible = (16 * EPS) ** 2 * self.V.shape[0] * coordinates.null_loss
+        self._negligible = coordinates.negligible
         self._rounding = coordinates.rounding[:, None]
 
     def objective(self):

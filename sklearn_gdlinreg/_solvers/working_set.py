@@ -17,7 +17,6 @@ import math
 import numpy as np
 
 from .._base.arrays import dot
-from .._base.rounding import EPS
 from .._base.threads import blas_of_one_thread
 from .._problem.certificate import Goal
 from .exact_step import State
@@ -139,8 +138,7 @@ class _Descent:
             terms = l1[:, d].copy(), l2[:, d].copy(), positive
             self.outputs.append(_Output(self.V[:, d], self.G[:, d], terms, in_data))
         self._goal, self._square = Goal(target, coordinates), target**2
-        # The square of a gradient that is all rounding: a step along it leads anywhere.
-        self._negligible = (16 * EPS) ** 2 * M * coordinates.null_loss
+        self._negligible = coordinates.negligible
 
     def _start_anew(self):
         """Start at zero the outputs that have more coefficients than an L1 penalty leaves.
