@@ -21,7 +21,12 @@ class CSRSGD:
     Centring by algebra loses as many digits as the square of mean over deviation has. That
     is at most N where a feature is zero in some row. One that never is can be shifted as it
     is stored, in a copy; dense features far off zero are rare in a sparse X.
+
+    Its steps take no time for features that a batch does not hold. A correction would move all of
+    them, so that there is none.
     """
+
+    corrects = False
 
     def __init__(self, rule, penalty, of_features, rows, coordinates, W, b, running):
         self.rule, self.running, self.centred = rule, running, coordinates.centred

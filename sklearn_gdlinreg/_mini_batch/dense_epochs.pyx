@@ -11,6 +11,7 @@ from cython cimport floating
 from scipy.linalg.cython_blas cimport daxpy, ddot, dgemm
 
 from .._rows.row cimport standardise
+from .dense_correction cimport leave_anchor, whiten
 from .dense_running cimport adapt, observe
 from .update_rule cimport (
     PREFETCH,
@@ -190,7 +191,7 @@ cdef inline void add_products(
 cdef inline int add_gradient(
     const floating[:, :] X, const floating[:, :] Y, const Py_ssize_t[::1] rows,
     const double[::1] weight, Batch batch,                                          # IN
-    const double[::1] centre, const double[::1] inverse, const double[:, ::1] W,    # IN
+    const double[::1] centre, const double[::1] inverse, const double* W, Py_ssize_t P,    # IN
     double[:, ::1] block, double[:, ::1] residual,                                  # TMP
     double[:, ::1] gradient, double[::1] loss,                                      # I/O
     Py_ssize_t* work,
@@ -199,12 +200,12 @@ cdef inline int add_gradient(
 
     A batch of one block is left in ``block``.
     """
-    cdef Py_ssize_t P = W.shape[0], D = W.shape[1], S = block.shape[0], stop, k, q, n, d
+    cdef Py_ssize_t D = residual.shape[1], S = block.shape[0], stop, k, q, n, d
     k, stop = batch.first, batch.first + batch.n_rows
     while k < stop:
         n = min(S, stop - k)
         read_rows(X, &rows[k], n, rows.shape[0] - k, centre, inverse, block)
-        predict(&block[0, 0], <int> n, <int> P, <int> D, &W[0, 0], &residual[0, 0])
+        predict(&block[0, 0], <int> n, <int> P, <int> D, W, &residual[0, 0])
         for q in range(n):
             for d in range(D):
                 residual[q, d] = weighed(residual[q, d] - Y[rows[k + q], d], weight[k + q],
@@ -274,6 +275,9 @@ def descend_dense(
     double[:, ::1] velocity,       # I/O  (M + 1, D), or (1, D) without momentum
     double[:, ::1] total,          # I/O  (M + 1, D), the sum of the iterates
     double[::1] loss,              # I/O  (D,), the sum of weight * error ** 2
+    double[:, ::1] correction,     # I/O  (3 (M + 1), D), [the anchor, the gradient there, TMP]
+                                   #      if steps are variance-reduced, and Y zero; or (0, D)
+    const double[:, ::1] metric,   # IN   (M, M), what gradients are multiplied by; or (0, 0)
 ):
     """Visit rows in mini-batches, and move W after each."""
     cdef Py_ssize_t M = X.shape[1], D = Y.shape[1], t, j, d, first, stop, work = 0
@@ -283,6 +287,7 @@ def descend_dense(
     cdef const double* own = &of_features[0, 0] if of_features.shape[0] else NULL
     # Where features are not alike, the gradient has the L2 penalty already.
     cdef const double* l2 = &penalty[0, 0]
+    cdef const double* way
     if own is not NULL:
         l2 = no_shrink
     with nogil:
@@ -296,8 +301,13 @@ def descend_dense(
             for j in range(M + 1):
                 for d in range(D):
                     gradient[j, d] = 0
-            add_gradient(X, Y, rows, weight, batch, centre, inverse, W, block, residual,
+            way = &W[0, 0]
+            if correction.shape[0]:
+                way = leave_anchor((M + 1) * D, way, &correction[0, 0], &gradient[0, 0])
+            add_gradient(X, Y, rows, weight, batch, centre, inverse, way, M + 1, block, residual,
                          gradient, loss, &work)
+            if metric.shape[0]:
+                whiten(<int> M, <int> D, &metric[0, 0], &gradient[0, 0], &correction[2 * M + 2, 0])
             for d in range(D):
                 step[d], no_shrink[d] = steps[t], 0
             if rule.cautious:

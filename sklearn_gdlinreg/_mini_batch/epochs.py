@@ -107,13 +107,29 @@ class Epochs:
             self.tail.add(*self.sgd.sum())
         return self.sgd.losses() / self.visits.n_rows
 
-    def _visit(self, first, last):
-        """Make the updates of these batches of the epoch, a span at a time."""
+    def corrected_epoch(self, step):
+        """Visit all rows once by variance-reduced steps; return the mean W of its second half."""
+        if self.batches.shuffle:
+            self.visits.shuffle(self.batches.rng)
+        n_batches = math.ceil(len(self.visits.rows) / self.batches.size)
+        self._visit(0, n_batches // 2, step)
+        self.sgd.forget()
+        self._visit(n_batches // 2, n_batches, step)
+        W, _, n = self.sgd.sum()
+        return W / n
+
+    def _visit(self, first, last, step=None):
+        """Make the updates of these batches of the epoch, a span at a time.
+
+        All are as long as a step, where one is given.
+        """
         B = self.batches.size
         for start in range(first, last, self.sgd.span):
             stop = min(start + self.sgd.span, last)
             rows, weight = self.visits.span(start * B, stop * B)
-            self.sgd.visit(rows, weight, self.rates(self.t, stop - start))
+            n = stop - start
+            steps = self.rates(self.t, n) if step is None else np.full(n, step)
+            self.sgd.visit(rows, weight, steps)
             self.t += stop - start
 
     def result(self):

@@ -258,6 +258,7 @@ def dense_descent(problem):
         problem.case.of_features,
         np.empty((S, M + 1)), np.empty((S, D)), np.empty((M + 4, D)), np.empty((4, M)),
         np.empty(len(problem.density)), W, np.zeros((M + 1, D)), total, loss,
+        np.zeros((0, D)), np.zeros((0, 0)),
     )  # fmt: skip
     models = [V[:M] * inverse[:M, None] for V in (W, total)]
     intercepts = [V[M] - centre @ W for V, W in zip((W, total), models, strict=True)]
