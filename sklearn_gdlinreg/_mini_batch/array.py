@@ -47,13 +47,12 @@ class ArraySGD(DenseSGD):
         z[:, -1] = self.inverse[-1]
         divisor = rule.divisor or x.shape[0]
         P = self.W.shape[0]
-        if self.correction.shape[0]:
-            r = z @ (self.W - self.correction[:P, :])
-        else:
-            r = z @ self.W - y
+        corrected = self.correction.shape[0] > 0
+        # Curvature needs no targets.
+        r = z @ (self.W - self.correction[:P, :]) if corrected else z @ self.W - y
         self.loss = self.loss + dot(weight[:, None] * r, r)
         gradient = z.T @ (weight[:, None] * r / divisor)
-        if self.correction.shape[0]:
+        if corrected:
             gradient = gradient + self.correction[P : 2 * P, :]
         if self.metric.shape[0]:
             gradient = xp.concat([self.metric @ gradient[:-1, :], gradient[-1:, :]])

@@ -22,8 +22,8 @@ class CSRSGD:
     is at most N where a feature is zero in some row. One that never is can be shifted as it
     is stored, in a copy; dense features far off zero are rare in a sparse X.
 
-    Its steps take no time for features that a batch does not hold. A correction would move all of
-    them, so that there is none.
+    Its steps take no time for features that a batch does not hold. A correction would move all
+    of them, so that there is none.
     """
 
     corrects = False

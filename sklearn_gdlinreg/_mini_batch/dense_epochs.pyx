@@ -307,7 +307,8 @@ def descend_dense(
             add_gradient(X, Y, rows, weight, batch, centre, inverse, way, M + 1, block, residual,
                          gradient, loss, &work)
             if metric.shape[0]:
-                whiten(<int> M, <int> D, &metric[0, 0], &gradient[0, 0], &correction[2 * M + 2, 0])
+                whiten(<int> M, <int> D, &metric[0, 0], &gradient[0, 0],
+                       &correction[2 * M + 2, 0])
             for d in range(D):
                 step[d], no_shrink[d] = steps[t], 0
             if rule.cautious:

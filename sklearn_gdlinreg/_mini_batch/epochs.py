@@ -108,7 +108,7 @@ class Epochs:
         return self.sgd.losses() / self.visits.n_rows
 
     def corrected_epoch(self, step):
-        """Visit all rows once by variance-reduced steps; return the mean W of its second half."""
+        """Visit all rows by variance-reduced steps; return the mean W of the second half."""
         if self.batches.shuffle:
             self.visits.shuffle(self.batches.rng)
         n_batches = math.ceil(len(self.visits.rows) / self.batches.size)

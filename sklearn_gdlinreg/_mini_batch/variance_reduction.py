@@ -116,7 +116,7 @@ class _Progress:
 
     def open_outputs(self, anchor):
         """Return which outputs go on, (D,), bool."""
-        # A fit that is nearly exact is soon one but for rounding: it goes on until it stands still.
+        # A nearly exact fit is soon one but for rounding: it goes on until it stands still.
         return (anchor.optimality > self._tol) | anchor.nearly_exact(self._tol) | self._endless
 
     def reason(self, anchor):
