@@ -66,10 +66,9 @@ class GDLinearRegression(CallbackSupportMixin, LinearModel, RegressorMixin, Base
         Most iterations; in mini-batches, epochs. Reaching it first is a
         `ConvergenceWarning`.
     tol : float, default=1e-6
-        A full-batch fit ends when `optimality_` is at most this for every output, and so does
-        a mini-batch fit by automatic steps over dense rows. Small data are descended further,
-        as it costs nothing. A mini-batch fit also ends when the loss has not improved by this,
-        relatively, in `n_iter_no_change` epochs. 0 asks full-batch
+        A fit in full batches, or variance-reduced, ends when `optimality_` is at most this for
+        every output. Small data are descended further. A mini-batch fit also ends when the loss
+        has not improved by this, relatively, in `n_iter_no_change` epochs. 0 asks full-batch
         "auto" for every digit that rounding leaves, and the others for all `max_iter`
         iterations, even where the optimum comes before, without a warning at the end.
     n_iter_no_change : int, default=5
@@ -116,8 +115,7 @@ class GDLinearRegression(CallbackSupportMixin, LinearModel, RegressorMixin, Base
         Number of updates of the coefficients.
     loss_curve_ : list of float
         The objective after each iteration, in squared units of y. In mini-batches that of
-        each epoch, with each row's loss as it was before the row was learnt from, or, from the
-        second on, of the best model so far where steps are variance-reduced. The last
+        each epoch, with each row's loss as it was before the row was learnt from. The last
         entry is the objective of the model that is returned. Empty where no iteration was
         needed. After `partial_fit`, the mean loss of each chunk before it was learnt from,
         without the penalty.

@@ -116,7 +116,7 @@ class DenseSGD:
         self.correction = zeros((3 * P, W.shape[1]), W)
         self.correction[:P, :] = self.W
         self.correction[P : 2 * P - 1, :] = gradient * inverse
-        self.metric = zeros((0, 0), W) if metric is None else metric
+        self.metric = zeros((0, 0), W) if metric is None else placed_like(metric, W)
 
     def tell_rare(self, density):
         """Penalise features by rows from now on; density is that of StepCoordinates."""

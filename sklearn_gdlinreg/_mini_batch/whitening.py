@@ -12,7 +12,7 @@ import math
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve, solve_triangular
 
-from .._base.arrays import is_numpy
+from .._base.arrays import take, to_host
 from .sampling import CURVATURE_MARGIN, LENGTH_MARGIN, POWER_STEPS, longest_step
 
 # Rows of a sample: so many are enough, and so many for each feature needed.
@@ -40,10 +40,11 @@ def whitened(rows, coordinates, batches, penalty, step):
     least = ROWS_OF_A_FEATURE * M
     n_rows = min(max(ENOUGH_ROWS, least), rows.n_weighted // 2)
     pays = 1 < M <= FEATURES_OF_A_ROW * batches.size and n_rows >= least
-    if not (pays and batches.shuffle and is_numpy(rows.X)) or penalty.some:
+    if not (pays and batches.shuffle) or penalty.some:
         return None
-    drawn = _draw(rows.weight, 2 * n_rows, batches.rng)
-    Z = (rows.X[drawn] - coordinates.centre) * coordinates.inverse
+    drawn = _draw(to_host(rows.weight), 2 * n_rows, batches.rng)
+    sample = to_host(take(rows.X, drawn, axis=0))
+    Z = (sample - to_host(coordinates.centre)) * to_host(coordinates.inverse)
     H = Z[::2].T @ Z[::2] / n_rows
     H[np.diag_indices(M)] += DAMPING * max(H.diagonal().max(), 1e-300)
     factor = cho_factor(H, lower=True)
