@@ -218,7 +218,7 @@ def test_mini_batches_do_not_depend_on_the_container(rng, options, shuffle):
     Y = X @ rng.standard_normal((60, 2)) + 0.1 * rng.standard_normal((300, 2))
     models = [
         GDLinearRegression(
-            **options, batch_size=4, max_iter=1, tol=0, random_state=0, shuffle=shuffle
+            **options, batch_size=4, max_iter=3, tol=0, random_state=0, shuffle=shuffle
         ).fit(A, Y)
         for A in (X, X.toarray())
     ]

@@ -17,9 +17,6 @@ ENTRIES_AT_ONCE = 2**17
 class DenseSGD:
     """SGD over the rows of an ndarray; parameters are those of `sgd.sgd_of`."""
 
-    # Whether its steps can be variance-reduced.
-    corrects = True
-
     def __init__(self, rule, penalty, of_features, rows, coordinates, W, b, running):
         self.rule, self.penalty, self.running = rule, placed_like(penalty, W), running
         self.of_features = placed_like(of_features, W)

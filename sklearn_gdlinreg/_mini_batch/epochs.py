@@ -121,15 +121,18 @@ class Epochs:
     def _visit(self, first, last, step=None):
         """Make the updates of these batches of the epoch, a span at a time.
 
-        All are as long as a step, where one is given.
+        With a step given, all are as long as that, and as heavy as N rows in the mean, as the
+        gradient of an anchor is: rows that are visited often make visits lighter than rows.
         """
-        B = self.batches.size
+        B, more = self.batches.size, len(self.visits.rows) / self.visits.n_rows
         for start in range(first, last, self.sgd.span):
             stop = min(start + self.sgd.span, last)
             rows, weight = self.visits.span(start * B, stop * B)
             n = stop - start
-            steps = self.rates(self.t, n) if step is None else np.full(n, step)
-            self.sgd.visit(rows, weight, steps)
+            if step is None:
+                self.sgd.visit(rows, weight, self.rates(self.t, n))
+            else:
+                self.sgd.visit(rows, weight * more, np.full(n, step / more))
             self.t += stop - start
 
     def result(self):

@@ -23,7 +23,7 @@ from .epochs import Epochs
 from .sampling import Visits, automatic
 from .sgd import sgd_of
 from .update_rule import Rule
-from .variance_reduction import variance_reduced_steps
+from .variance_reduction import pays, variance_reduced_steps
 
 
 class _Result:
@@ -127,7 +127,7 @@ def automatic_steps(W, group, limits, batches, one_by_one):
         solution = yield from exact_steps(W, group, limits)
         return replace(solution, engine="mini-batch")
     epochs, coordinates, step = _automatic_epochs(W, group, batches)
-    if batches.size > 1 and limits.max_iter > 1 and batches.average and epochs.sgd.corrects:
+    if limits.max_iter > 1 and batches.average and pays(rows, batches.size):
         return (
             yield from variance_reduced_steps(start, group, limits, epochs, coordinates, step)
         )

@@ -24,10 +24,25 @@ from .._solvers.iterates import Iterate, Patience, Solution
 from .._solvers.proximal import one_proximal_step
 from .whitening import whitened
 
+# A step moves all features: there may be so many for each entry of a batch.
+FEATURES_OF_AN_ENTRY = 4
 # The optimality of an anchor is better if it is less than this share of the best one's.
 BETTER_OPTIMALITY = 0.5
 # Objectives that differ by less than this share are one and the same but for rounding.
 ROUNDING = 16 * EPS
+
+
+def pays(rows, batch_size):
+    """Return whether steps of so many rows gain by moving all features, as the gradient does.
+
+    What is zero is no entry, whatever the rows are kept in: all containers get the same model. A
+    visit takes the time of an entry at least.
+    """
+    if batch_size == 1:
+        return False
+    density = rows.density()
+    entries = batch_size * max(1.0, float(namespace(density).sum(density)))
+    return rows.n_features <= FEATURES_OF_AN_ENTRY * entries
 
 
 class Anchor:

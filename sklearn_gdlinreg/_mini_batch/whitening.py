@@ -10,6 +10,7 @@ Conventions: M features, D outputs, B rows a batch.
 import math
 
 import numpy as np
+from scipy import sparse
 from scipy.linalg import cho_factor, cho_solve, solve_triangular
 
 from .._base.arrays import take, to_host
@@ -43,7 +44,8 @@ def whitened(rows, coordinates, batches, penalty, step):
     if not (pays and batches.shuffle) or penalty.some:
         return None
     drawn = _draw(to_host(rows.weight), 2 * n_rows, batches.rng)
-    sample = to_host(take(rows.X, drawn, axis=0))
+    sample = take(rows.X, drawn, axis=0)
+    sample = sample.toarray() if sparse.issparse(sample) else to_host(sample)
     Z = (sample - to_host(coordinates.centre)) * to_host(coordinates.inverse)
     H = Z[::2].T @ Z[::2] / n_rows
     H[np.diag_indices(M)] += DAMPING * max(H.diagonal().max(), 1e-300)

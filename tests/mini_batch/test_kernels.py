@@ -292,6 +292,7 @@ def sparse_descent(problem, index):
             problem.steps[part], problem.intercept, running, q, products, kappa,
             problem.case.unit, problem.penalty, problem.case.of_features, common, density, debts,
             *scratch, filled, table, shared, factors, velocity, loss, n_before,
+            np.zeros((0, D)), np.zeros((0, 0)),
         )  # fmt: skip
     V, U, p = table[:, :D], table[:, D:-1], table[:, -1:]
     if rule.lazy:
