@@ -22,6 +22,7 @@ from .._base.rounding import EPS
 from .._problem.certificate import certificate_at, optimality
 from .._solvers.iterates import Iterate, Patience, Solution
 from .._solvers.proximal import one_proximal_step
+from .coordinates import entries_of_a_row
 from .whitening import whitened
 
 # A step moves all features: there may be so many for each entry of a batch.
@@ -33,15 +34,8 @@ ROUNDING = 16 * EPS
 
 
 def pays(rows, batch_size):
-    """Return whether steps of so many rows gain by moving all features, as the gradient does.
-
-    What is zero is no entry, whatever the rows are kept in: all containers get the same model. A
-    visit takes the time of an entry at least.
-    """
-    if batch_size == 1:
-        return False
-    density = rows.density()
-    entries = batch_size * max(1.0, float(namespace(density).sum(density)))
+    """Return whether steps of so many rows gain by moving all features, as the gradient does."""
+    entries = batch_size * entries_of_a_row(rows) if batch_size > 1 else 0
     return rows.n_features <= FEATURES_OF_AN_ENTRY * entries
 
 

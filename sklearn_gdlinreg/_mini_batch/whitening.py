@@ -14,6 +14,7 @@ from scipy import sparse
 from scipy.linalg import cho_factor, cho_solve, solve_triangular
 
 from .._base.arrays import take, to_host
+from .coordinates import entries_of_a_row
 from .sampling import CURVATURE_MARGIN, LENGTH_MARGIN, POWER_STEPS, longest_step
 
 # Rows of a sample: so many are enough, and so many for each feature needed.
@@ -22,8 +23,12 @@ ENOUGH_ROWS, ROWS_OF_A_FEATURE = 2000, 4
 FEATURES_OF_A_ROW = 16
 # What is added to the curvature of all directions, so that flat ones are not blown up.
 DAMPING = 1e-4
-# A metric must promise so many times the pace, as the sample may mislead.
-GAIN = 2.0
+# A metric must promise so many times the pace, as the sample may mislead; and so much in an
+# epoch, which brings the model nearer by e to that power.
+GAIN, USEFUL_PACE = 2.0, 2.0
+# What a metric takes to make is at most so many products for each entry of the rows: measured,
+# as long as four epochs.
+PRODUCTS_OF_AN_ENTRY = 75
 
 
 def whitened(rows, coordinates, batches, penalty, step):
@@ -40,7 +45,9 @@ def whitened(rows, coordinates, batches, penalty, step):
     M = rows.n_features
     least = ROWS_OF_A_FEATURE * M
     n_rows = min(max(ENOUGH_ROWS, least), rows.n_weighted // 2)
+    entries = entries_of_a_row(rows)
     pays = 1 < M <= FEATURES_OF_A_ROW * batches.size and n_rows >= least
+    pays &= n_rows * M * M <= PRODUCTS_OF_AN_ENTRY * rows.n_weighted * entries
     if not (pays and batches.shuffle) or penalty.some:
         return None
     drawn = _draw(to_host(rows.weight), 2 * n_rows, batches.rng)
@@ -55,7 +62,9 @@ def whitened(rows, coordinates, batches, penalty, step):
     longer = _step(images, coordinates.centred, batches)
     # The flattest direction sets the pace without a metric, and all go at one with it.
     pace = step / _largest_eigenvalue(lambda v: metric @ v, M, batches.rng)
-    if longer < GAIN * pace * (1.0 + M / batches.size):
+    useful = USEFUL_PACE * batches.size / rows.n_weighted
+    cost = 1.0 + M * M / (batches.size * entries)
+    if longer < max(useful, GAIN * cost * pace):
         return None
     return np.ascontiguousarray((metric + metric.T) / 2.0), longer
 
