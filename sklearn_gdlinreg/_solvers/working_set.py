@@ -20,15 +20,15 @@ from .._base.arrays import dot
 from .._base.threads import blas_of_one_thread
 from .._problem.certificate import Goal
 from .exact_step import State
-from .face import Subproblem, largest, proximal_gradient
+from .face import Face, Subproblem, largest, proximal_gradient
 from .iterates import Iterate
 from .proximal import proximal_cycle
 
 # Features that a set takes at once: so many, or as many as there are coefficients in the model.
 FIRST = 64
 # A path of penalties is taken where those asked for are less than this share of the largest
-# gradient. Each is this share of the one before, down to a share of the largest gradient: with
-# an L1 term, and without.
+# gradient. Each is at most this share of the one before, down to a share of the largest gradient:
+# with an L1 term, and without.
 PATH_FROM, RATIO, WEAKEST, WEAKEST_WITHOUT = 0.25, 0.5, 1e-3, 0.1
 # On the way coordinate descent may leave so much of the squared penalty, for each coefficient.
 COARSE = 1e-4
@@ -38,6 +38,11 @@ PATIENCE = 4
 LARGEST = 2048
 # What an objective may rise by, relatively, as it is rounded.
 RISE = 1e-9
+
+
+def room(v):
+    """Return how many features a set may take at once where the coefficients are v."""
+    return max(FIRST, np.count_nonzero(v))
 
 
 class _Output:
@@ -55,7 +60,7 @@ class _Output:
         self.kinked = (self.l1 > 0) | self.positive
         self.set = np.flatnonzero((v != 0) | ~self.kinked)
         self.best, self.objective, self.least, self.n_worse = None, np.inf, np.inf, 0
-        self.fast, self.level, self.ended = True, 0.0, False
+        self.fast, self.level, self.ended, self.face = True, 0.0, False, Face()
         pull = np.where(self.positive, g, np.abs(g))
         strongest = pull[self.kinked].max(initial=0.0)
         asked = float(np.median(self.l1[self.kinked])) if self.kinked.any() else strongest
@@ -75,9 +80,18 @@ class _Output:
         self.best, self.objective = (v.copy(), g.copy(), loss), objective
         return True
 
-    def lower(self):
-        """Lower the penalty where it is above what is asked for; return its L1 term."""
-        self.level *= RATIO
+    def lower(self, v, g):
+        """Lower the penalty where it is above what is asked for; return its L1 term.
+
+        It falls as far as the set has room for all that then violate the conditions.
+        """
+        if not self.level:
+            return self.l1
+        pull = np.where(self.positive, g, np.abs(g)) * self.kinked
+        pull[self.set] = 0.0
+        n_room = room(v)
+        least = np.partition(pull, -n_room - 1)[-n_room - 1] if n_room < len(pull) else 0.0
+        self.level = min(RATIO * self.level, least)
         if self.level <= self.weakest:
             self.level = 0.0
             return self.l1
@@ -100,7 +114,7 @@ class _Output:
         """
         p = np.abs(p)
         p[self.set] = 0.0
-        violators = largest(p, np.flatnonzero(p), max(FIRST, np.count_nonzero(v)))
+        violators = largest(p, np.flatnonzero(p), room(v))
         self.set = np.concatenate([self.set, violators])
         if self.level or len(violators):
             return True
@@ -115,7 +129,9 @@ class _Output:
         terms = l1[s], self.l2[s], self.positive[s]
         problem = Subproblem(gram.block(s), *terms, self.rounding[s], loss)
         v_set, g_set, coarse = v[s], g[s], COARSE * self.level**2 * len(s)
-        found = problem.minimise(v_set, g_set, small, coarse=coarse, fast=self.fast)
+        # The features that have been met keep their places.
+        face = self.face if s is gram.features else None
+        found = problem.minimise(v_set, g_set, small, coarse=coarse, fast=self.fast, face=face)
         self.fast, _, longest = found
         v[s], g[s] = v_set, g_set
         return longest
@@ -175,7 +191,7 @@ class _Descent:
             output.ended = not missed[d]
             if output.ended:
                 continue
-            l1 = output.lower()
+            l1 = output.lower(v, self.G[:, d])
             if l1 is not output.l1:
                 p = output.proximal_gradient(v, self.G[:, d], l1, self.losses[d])
             output.ended = not output.take(p, v, squares[d])
