@@ -44,7 +44,7 @@ DUAL_STEPS = 4
 # `fit` keeps the products of up to so many columns of X and y with its model: 1 MB.
 MOST_COLUMNS_KEPT = 500
 # Looks at all features that a descent by working sets takes.
-LOOKS = 12
+LOOKS = 6
 # A multiply-add of a factor is this many times cheaper than one of a pass.
 FACTOR_ADVANTAGE = 8
 # So many outputs may have a factor each, which may take this many float64 values: 128 MB.

@@ -15,6 +15,7 @@ from .._base.arrays import take
 from .._base.rounding import EPS, rounded_to_20_bits, rounding_of
 from .._base.threads import count_threads
 from .base import Rows, constant_array, with_whole_strides
+from .columns import products_of_sparse_columns
 from .kernels import (
     add_filled_sparse,
     add_moments_sparse,
@@ -215,16 +216,16 @@ class CSRRows(Rows):
 
     precise_residual = residual
 
-    def products_of_columns(self, columns, others, centre):
-        """Return what that of DenseRows does."""
-        both, by_column = np.concatenate([others, columns]), self._by_column
-        new = by_column[columns]
-        if self.weighted:
-            new = new.multiply(self.weight[None, :]).tocsr()
-        products = (new @ by_column[both].T).toarray()
-        if self.centred:
-            products -= self.weight.sum() * np.outer(centre[columns], centre[both])
-        return products
+    def products_of_columns(self, columns, others, centre, scale, out):
+        """Write what that of DenseRows does."""
+        both, X = np.concatenate([others, columns]), self._by_column
+        n_entries = int((X.indptr[both + 1] - X.indptr[both]).sum())
+        total = self.weight.sum() if self.centred else 0.0
+        out[:] = 0.0
+        products_of_sparse_columns(
+            X.data, X.indices, X.indptr, self.weight, both, centre[both], scale[both], total,
+            np.zeros(self.n_rows, np.intp), np.empty(n_entries, np.intp), np.empty(n_entries), out,
+        )  # fmt: skip
 
     @cached_property
     def _by_column(self):

@@ -79,11 +79,10 @@ def extend_factor(
     if n_new == 0:
         return True
     with nogil:
-        for j in range(face.shape[0]):
-            for i in range(max(j, n_known), face.shape[0]):
-                L[i, j] = H[face[j], face[i]]
-            if j >= n_known:
-                L[j, j] += l2[face[j]] + shift
+        for i in range(n_known, face.shape[0]):
+            for j in range(i + 1):
+                L[i, j] = H[face[i], face[j]]
+            L[i, i] += l2[face[i]] + shift
         if n_known > 0:
             dtrsm(
                 "R", "L", "T", "N", &n_new, &n_known, &one,

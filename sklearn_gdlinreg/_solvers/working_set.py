@@ -53,12 +53,14 @@ class _Output:
     v, g : ndarray of shape (M,), where it starts, and the half gradient there
     terms : (l1, l2, positive) of shape (M,) each
     rounding : ndarray of shape (M,), as that of Coordinates
+    varies : ndarray of shape (M,), bool
+        Which features say anything.
     """
 
-    def __init__(self, v, g, terms, rounding):
+    def __init__(self, v, g, terms, rounding, varies):
         (self.l1, self.l2, self.positive), self.rounding = terms, rounding
         self.kinked = (self.l1 > 0) | self.positive
-        self.set = np.flatnonzero((v != 0) | ~self.kinked)
+        self.set = np.flatnonzero((v != 0) | (varies & ~self.kinked))
         self.best, self.objective, self.least, self.n_worse = None, np.inf, np.inf, 0
         self.fast, self.level, self.ended, self.face = True, 0.0, False, Face()
         pull = np.where(self.positive, g, np.abs(g))
@@ -123,8 +125,10 @@ class _Output:
         return self.n_worse < PATIENCE
 
     def minimise(self, gram, v, g, l1, loss, small):
-        """Descend over the set; v and g, (M,), are changed in place, g in the set alone."""
-        gram.require(self.set)
+        """Descend over the set, whose products are known.
+
+        v and g, (M,), are changed in place, g in the set alone.
+        """
         s = self.set = gram.around(self.set)
         terms = l1[s], self.l2[s], self.positive[s]
         problem = Subproblem(gram.block(s), *terms, self.rounding[s], loss)
@@ -148,11 +152,11 @@ class _Descent:
         self._start_anew()
         M, D = self.V.shape
         l1, l2, positive = coordinates.penalty.terms((M, D))
-        in_data = coordinates.rounding
+        of_data = coordinates.rounding, coordinates.scale > 0
         self.outputs = []
         for d in range(D):
             terms = l1[:, d].copy(), l2[:, d].copy(), positive
-            self.outputs.append(_Output(self.V[:, d], self.G[:, d], terms, in_data))
+            self.outputs.append(_Output(self.V[:, d], self.G[:, d], terms, *of_data))
         self._goal, self._square = Goal(target, coordinates), target**2
         self._negligible = coordinates.negligible
 
@@ -210,6 +214,7 @@ class _Descent:
         before, G_before = self.V.copy(), self.G.copy()
         # Threads of BLAS would wait for each other longer than its products take.
         with blas_of_one_thread(math.inf):
+            self.gram.require(np.concatenate([self.outputs[d].set for d, *_ in jobs]))
             for d, l1, small in jobs:
                 output, v, g = self.outputs[d], self.V[:, d], self.G[:, d]
                 longest = output.minimise(self.gram, v, g, l1, self.losses[d], small)

@@ -77,15 +77,15 @@ def test_no_step_on_a_face_raises_the_objective(rng, monkeypatch):
     assert (np.diff(values) <= 1e-12).all()
 
 
-@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize("container", [np.asarray, np.asfortranarray, sparse.csr_array])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_gram_grows(rng, container, weighted):
     X = rng.standard_normal((30, 9)) * (rng.random((30, 9)) < 0.7) + 3.0
     weight = rng.integers(0, 3, 30).astype(float) if weighted else np.ones(30)
     rows = rows_of(container(X), np.zeros((30, 1)), weight, centred=True)
     moments = rows.column_moments()
-    centre, total = moments.mean[:9], moments.weight
-    gram = Gram(lambda new, old: rows.products_of_columns(new, old, centre) / total, 9)
+    about = moments.mean[:9], np.full(9, 1.0 / np.sqrt(moments.weight))
+    gram = Gram(lambda new, old, out: rows.products_of_columns(new, old, *about, out), 9)
     mean = weight @ X / weight.sum()
     Z = (X - mean) * rows.unit[:9]
     H = Z.T @ (weight[:, None] * Z) / weight.sum()
