@@ -265,7 +265,8 @@ class DenseRows(Rows):
         n_block = max(1, PRODUCT_ITEMS // len(both))
         for start in range(0, self.n_rows, n_block):
             rows = slice(start, start + n_block)
-            z = columns_of(self.X[rows], both) - mean
+            z = columns_of(self.X[rows], both).astype(np.float64, copy=False)
+            z -= mean
             z *= scale
             if self.weighted:
                 z *= np.sqrt(self.weight[rows])[:, None]

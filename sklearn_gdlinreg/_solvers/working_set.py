@@ -32,6 +32,7 @@ FIRST = 64
 PATH_FROM, RATIO, WEAKEST, WEAKEST_WITHOUT = 0.25, 0.5, 1e-3, 0.1
 # On the way coordinate descent may leave so much of the squared penalty, for each coefficient.
 COARSE = 1e-4
+ROUGH = 1e-4
 # Looks without progress before rounding is taken to be the limit.
 PATIENCE = 4
 # Products of the columns of a larger set cost more than proximal steps.
@@ -198,10 +199,13 @@ class _Descent:
             l1 = output.lower(v, self.G[:, d])
             if l1 is not output.l1:
                 p = output.proximal_gradient(v, self.G[:, d], l1, self.losses[d])
+            n_before = len(output.set)
             output.ended = not output.take(p, v, squares[d])
             if not output.ended:
-                small = max(self._square * objective[d], self._negligible[d])
-                found.append((d, l1, 0.1 * small))
+                small = 0.1 * max(self._square * objective[d], self._negligible[d])
+                if len(output.set) > n_before and not output.level and not output.fast:
+                    small = max(small, ROUGH * squares[d])
+                found.append((d, l1, small))
         return found
 
     def too_large(self, jobs):
