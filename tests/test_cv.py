@@ -183,8 +183,8 @@ def test_the_warning_of_the_last_fit_points_to_the_user(rng):
     y = X[:, 0] + rng.standard_normal(60)
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
-        GDLinearRegressionCV(alphas=[1e-3], max_iter=2).fit(X, y)
-    assert any("Stopped at max_iter=2" in str(warning.message) for warning in told)
+        GDLinearRegressionCV(alphas=[1e-3], max_iter=1).fit(X, y)
+    assert any("Stopped at max_iter=1" in str(warning.message) for warning in told)
     assert {warning.filename for warning in told} == {__file__}
 
 
@@ -298,14 +298,14 @@ def test_leave_one_out(problem):
 def test_too_few_iterations_are_told(problem, supplier):
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
-        GDLinearRegressionCV(max_iter=2, alphas=3).fit(*problem)
+        GDLinearRegressionCV(max_iter=1, alphas=3).fit(*problem)
     assert {warning.category for warning in told} == {ConvergenceWarning}
     assert told[0].filename == __file__
     if supplier == "moments":
         # The products of all features end a path without a look at the data.
         assert "paths" not in str(told[0].message)
         return
-    assert "5 of 5 paths stopped at max_iter=2 short of tol=1e-06" in str(told[0].message)
+    assert "5 of 5 paths stopped at max_iter=1 short of tol=1e-06" in str(told[0].message)
 
 
 BAD = {

@@ -14,7 +14,7 @@ def products_of_sparse_columns(
     const index_t[::1] indices,     # IN   (nnz,), the row of each
     const index_t[::1] indptr,      # IN   (M + 1,)
     const double[:] weight,         # IN   (N,)
-    const Py_ssize_t[::1] columns,  # IN   (n,), those that products are with; new ones last
+    const Py_ssize_t[::1] columns,  # IN   (n,), those of the products; new ones last
     const double[::1] mean,         # IN   (n,), what is taken off each of them
     const double[::1] scale,        # IN   (n,), what each is multiplied by then
     double total,                   # IN   the sum of weights

@@ -222,10 +222,13 @@ class CSRRows(Rows):
         n_entries = int((X.indptr[both + 1] - X.indptr[both]).sum())
         total = self.weight.sum() if self.centred else 0.0
         out[:] = 0.0
-        products_of_sparse_columns(
-            X.data, X.indices, X.indptr, self.weight, both, centre[both], scale[both], total,
-            np.zeros(self.n_rows, np.intp), np.empty(n_entries, np.intp), np.empty(n_entries), out,
+        ends, places, values = (
+            np.zeros(self.n_rows, np.intp), np.empty(n_entries, np.intp), np.empty(n_entries),
         )  # fmt: skip
+        about = self.weight, both, centre[both], scale[both], total
+        products_of_sparse_columns(
+            X.data, X.indices, X.indptr, *about, ends, places, values, out
+        )
 
     @cached_property
     def _by_column(self):

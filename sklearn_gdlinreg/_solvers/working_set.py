@@ -27,15 +27,17 @@ from .proximal import proximal_cycle
 # Features that a set takes at once: so many, or as many as there are coefficients in the model.
 FIRST = 64
 # A path of penalties is taken where those asked for are less than this share of the largest
-# gradient. Each is at most this share of the one before, down to a share of the largest gradient:
-# with an L1 term, and without.
+# gradient. Each is at most this share of the one before, down to a share of the largest
+# gradient: with an L1 term, and without.
 PATH_FROM, RATIO, WEAKEST, WEAKEST_WITHOUT = 0.25, 0.5, 1e-3, 0.1
-# On the way coordinate descent may leave so much of the squared penalty, for each coefficient.
+# On the way coordinate descent may leave so much of the squared penalty, for each coefficient;
+# faces may leave so much of the squared proximal gradient while a set misses features.
 COARSE = 1e-4
 ROUGH = 1e-4
 # Looks without progress before rounding is taken to be the limit.
 PATIENCE = 4
-# Products of the columns of a larger set cost more than proximal steps.
+# Products of the columns of a larger set cost more than proximal steps, unless they take no more
+# room than the data.
 LARGEST = 2048
 # What an objective may rise by, relatively, as it is rounded.
 RISE = 1e-9
@@ -210,8 +212,10 @@ class _Descent:
 
     def too_large(self, jobs):
         """Whether products of the columns of a set would cost more than proximal steps."""
-        sets = (self.outputs[d].set for d, *_ in jobs)
-        return self.supplier.by_passes and any(len(s) > LARGEST for s in sets)
+        if not self.supplier.by_passes:
+            return False
+        most = max(LARGEST, math.isqrt(self.supplier.rows.n_entries))
+        return any(len(self.outputs[d].set) > most for d, *_ in jobs)
 
     def minimise(self, jobs):
         """Descend over the working sets of these outputs, and look at all features again."""
