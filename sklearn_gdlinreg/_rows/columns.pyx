@@ -29,7 +29,7 @@ def products_of_sparse_columns(
     cdef double x
     cdef double* row
     with nogil:
-        # The entries of these columns, row by row: how many, where they begin, and what they are.
+        # The entries of these columns, row by row: how many, where they begin, what they are.
         for j in range(n):
             for k in range(indptr[columns[j]], indptr[columns[j] + 1]):
                 end[indices[k]] += 1
