@@ -20,7 +20,7 @@ extensions = [
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "benchmarks/data"]
 templates_path = ["_templates"]
 default_role = "py:obj"
 highlight_language = "text"

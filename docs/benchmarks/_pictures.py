@@ -119,7 +119,7 @@ def ratios(records):
             seen = [row["times ours"] for row in peers if near(row) == close]
             axes.plot(seen, [height] * len(seen), marker, color=PEERS, markersize=6, alpha=0.8)
     axes.axvline(1, color=OURS)
-    axes.set_yticks(range(len(chosen)), [case.partition(":")[0] for _, case, *_ in chosen])
+    axes.set_yticks(range(len(chosen)), [name for _, (name, _), *_ in chosen])
     axes.set_ylim(len(chosen) - 0.5, -0.5)
     axes.plot([], [], "o", color=PEERS, label="within 1e-4 of the optimum")
     axes.plot([], [], "x", color=PEERS, label="further away")

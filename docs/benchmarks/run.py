@@ -24,7 +24,6 @@ import _path  # noqa: F401
 from _compare import THRESHOLD, compare, report
 from _pictures import draw
 from _tables import page, summary
-from accuracy import DATA
 
 HERE = Path(__file__).resolve().parent
 BENCHMARKS = {  # and the modules that they cannot do without
@@ -42,8 +41,6 @@ SCRIPTS = {"tensors": ("gpu.py", "--device", "cpu")}  # the others have their na
 
 def lacking(name):
     """Return why a benchmark cannot run, or nothing."""
-    if name == "accuracy" and not DATA.exists():
-        return "its data are not there"
     missing = [module for module in BENCHMARKS[name] if not importlib.util.find_spec(module)]
     return f"not installed: {', '.join(missing)}" if missing else ""
 
