@@ -5,6 +5,9 @@ import shutil
 from importlib.metadata import version as version_of
 from pathlib import Path
 
+from docutils import nodes
+from docutils.utils.math.latex2mathml import tex2mathml
+
 project = author = "sklearn_gdlinreg"
 project_copyright = "the sklearn_gdlinreg developers"
 version = release = version_of("sklearn_gdlinreg")
@@ -15,7 +18,6 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.intersphinx",
-    "sphinx.ext.mathjax",
     "sphinx_copybutton",
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
@@ -24,6 +26,7 @@ exclude_patterns = ["_build", "benchmarks/data"]
 templates_path = ["_templates"]
 default_role = "py:obj"
 highlight_language = "text"
+smartquotes = False
 
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 3
@@ -67,6 +70,9 @@ sphinx_gallery_conf = {
     "within_subsection_order": "FileNameSortKey",
 }
 
+# Browsers show MathML by themselves: neither a script nor a network is needed.
+html_math_renderer = "mathml"
+
 html_theme = "pydata_sphinx_theme"
 html_title = "sklearn_gdlinreg"
 html_static_path = ["_static"]
@@ -91,6 +97,15 @@ def link_examples(app, docname, source):
     source[0] = link.sub(r"(/auto_examples/\1.rst)", text)
 
 
+def render_math(self, node):
+    """Write a formula as MathML."""
+    is_block = isinstance(node, nodes.math_block)
+    formula = tex2mathml(node.astext(), as_block=is_block)
+    self.body.append(f'<div class="formula">{formula}</div>' if is_block else formula)
+    raise nodes.SkipNode
+
+
 def setup(app):
     """Connect what is here to Sphinx."""
+    app.add_html_math_renderer("mathml", (render_math, None), (render_math, None))
     app.connect("source-read", link_examples)
