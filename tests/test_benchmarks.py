@@ -13,6 +13,10 @@ sys.path.insert(0, str(BENCHMARKS))
 from _compare import compare, report  # noqa: E402
 from _tables import digits, of_predict, page, short, summary, table  # noqa: E402
 
+pytest.importorskip("matplotlib")
+
+from _pictures import forward  # noqa: E402
+
 sys.path.remove(str(BENCHMARKS))
 
 OURS, PEERS = "GDLinearRegression", ("Ridge", "LinearRegression", "ElasticNet")
@@ -138,7 +142,7 @@ def test_the_summary_takes_peers_that_come_as_near():
     ]
     line = summary(records(rows=rows)).splitlines()[-1]
     assert [text.strip() for text in line.split("|")[1:-1]] == [
-        "100 rows",
+        "tall: 100 rows",
         "10.0 ms",
         "0.500",
         "exact",
@@ -173,6 +177,14 @@ def test_a_sentence_tells_of_predict():
     rows += [{"name": "b", "predict (ms)": None}, {"name": "c", "predict (ms)": 3.0}]
     assert of_predict(rows) == "`predict` takes 1.00 ms; with the others, 2.00 to 3.00 ms."
     assert of_predict(rows[1:]) == ""
+
+
+def test_no_line_runs_backwards_in_time():
+    assert forward([[1.0, 4.0], [3.0, 3.0], [2.0, 2.0], [4.0, None], [5.0, 1.0]]) == [
+        (1.0, 4.0),
+        (2.0, 2.0),
+        (5.0, 1.0),
+    ]
 
 
 def run(out, *options):

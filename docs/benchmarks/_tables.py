@@ -126,13 +126,13 @@ def near(row):
 def summary(records):
     """Return one page: ours beside the fastest peer that came as near, case by case."""
     tables = {}
-    for benchmark, (_, title), ours, peers in contests(records):
+    for benchmark, (name, title), ours, peers in contests(records):
         column = list(ours)[1]
         close = [peer for peer in peers if near(peer)]
         best = min(close, key=lambda peer: peer[column], default={"name": "none", column: None})
         tables.setdefault(benchmark, []).append(
             {
-                "name": short(title),
+                "name": f"{name}: {short(title)}",
                 "ours": f"{digits(ours[column])} ms",
                 "times ours": best.get("times ours"),
                 "fastest other": best["name"],
