@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from importlib.metadata import version as version_of
+from importlib.metadata import metadata
 from pathlib import Path
 
 from docutils import nodes
@@ -10,7 +10,9 @@ from docutils.utils.math.latex2mathml import tex2mathml
 
 project = author = "sklearn_gdlinreg"
 project_copyright = "the sklearn_gdlinreg developers"
-version = release = version_of("sklearn_gdlinreg")
+package = metadata("sklearn_gdlinreg")
+version = release = package["Version"]
+urls = dict(line.split(", ") for line in package.get_all("Project-URL"))
 
 extensions = [
     "myst_parser",
@@ -28,7 +30,13 @@ default_role = "py:obj"
 highlight_language = "text"
 smartquotes = False
 
-myst_enable_extensions = ["colon_fence", "dollarmath"]
+myst_enable_extensions = ["colon_fence", "dollarmath", "substitution"]
+myst_substitutions = {
+    "version": version,
+    "source": f"[Source]({urls['Source']})",
+    "issues": f"[Issues]({urls['Issues']})",
+    "source_url": f"<{urls['Source']}>",
+}
 myst_heading_anchors = 3
 
 numpydoc_show_class_members = False
@@ -82,6 +90,9 @@ html_theme_options = {
     "logo": {"text": "sklearn_gdlinreg"},
     "navbar_align": "left",
     "header_links_before_dropdown": 6,
+    "icon_links": [
+        {"name": "Source", "url": urls["Source"], "icon": "fa-brands fa-github"},
+    ],
     "show_prev_next": False,
     "secondary_sidebar_items": ["page-toc"],
     "footer_start": ["copyright"],

@@ -44,3 +44,30 @@ def test_the_oldest_scikit_learn_is_tested():
     assert oldest.replace(">=", "==") + ".0" in (ROOT / ".ci" / "wheel").read_text(
         encoding="utf-8"
     )
+
+
+def test_links_of_the_readme_lead_somewhere():
+    """On a code host as on the package index: none is relative, and each page has a source."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert not re.search(r"\]\((?!https)", text)
+    targets = dict(re.findall(r"^\[([^\]]+)\]: (\S+)$", text, re.MULTILINE))
+    prose = re.sub(r"```.*?```|!\[.*?\](?=\[)", "", text, flags=re.DOTALL)
+    assert set(re.findall(r"\[([^\]]+)\]", prose)) == targets.keys()
+    pages = PROJECT["urls"]["Documentation"]
+    sources = {
+        "_images/excess.png": "benchmarks/excess.png",
+        "auto_examples/index.html": "../examples/README.rst",
+    }
+    for target in targets.values():
+        if target.startswith(pages):
+            name = target.removeprefix(pages)
+            path = ROOT / "docs" / sources.get(name, name.replace(".html", ".md"))
+            assert path.is_file(), target
+        else:
+            assert target in PROJECT["urls"].values()
+
+
+def test_every_repr_leads_to_the_documentation():
+    pages = PROJECT["urls"]["Documentation"]
+    link = sklearn_gdlinreg.GDLinearRegression()._get_doc_link()
+    assert link == f"{pages}generated/sklearn_gdlinreg.GDLinearRegression.html"
