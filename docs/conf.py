@@ -7,6 +7,7 @@ from pathlib import Path
 
 from docutils import nodes
 from docutils.utils.math.latex2mathml import tex2mathml
+from sphinx_gallery.sorting import ExplicitOrder
 
 project = author = "sklearn_gdlinreg"
 project_copyright = "the sklearn_gdlinreg developers"
@@ -61,6 +62,11 @@ here = Path(__file__).parent
 examples = here / "_build" / "examples"
 shutil.rmtree(examples, ignore_errors=True)
 shutil.copytree(here.parent / "examples", examples)
+reading_order = (
+    "quick_start", "unscaled", "loss_surface", "cars", "grid_search", "early_stopping",
+    "masked_targets", "sparse_text", "exact_streams", "stream_from_parquet", "merge_shards",
+    "larger_than_memory",
+)  # fmt: skip
 sphinx_gallery_conf = {
     "examples_dirs": str(examples),
     "gallery_dirs": "auto_examples",
@@ -75,7 +81,7 @@ sphinx_gallery_conf = {
     "show_memory": False,
     "show_signature": False,
     "write_computation_times": False,
-    "within_subsection_order": "FileNameSortKey",
+    "within_subsection_order": ExplicitOrder([f"plot_{name}.py" for name in reading_order]),
 }
 
 # Browsers show MathML by themselves: neither a script nor a network is needed.

@@ -133,7 +133,8 @@ CLAIMS = {
         ("it takes {} chunks on a worker and {} chunks on the client",
          [number("dask", "memory", "256 chunks, 2 processes", column)
           for column in ("memory of a worker", "of the client")]),
-        ("| moments of 1,000 rows of 1,000 features | {} ms", [rate("moments of 1,000 x 1,000")]),
+        ("| moments of 1,000 rows of 1,000 features | {} ms",
+         [rate("moments of 1,000 x 1,000")]),
         ("| a pass over 1,000 rows of 1,000 features | {} ms",
          [rate("a pass over 1,000 x 1,000")]),
         ("| a matrix of 8 MB to the client | {} ms",
