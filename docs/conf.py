@@ -79,6 +79,7 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
     "remove_config_comments": True,
     "show_memory": False,
+    "thumbnail_size": (640, 448),
     "show_signature": False,
     "write_computation_times": False,
     "within_subsection_order": ExplicitOrder([f"plot_{name}.py" for name in reading_order]),

@@ -27,7 +27,7 @@ except NameError:  # in a gallery
     folder = Path()
 cars = pd.read_csv(folder / "data" / "cars.csv.gz", parse_dates=["year"])
 cars["make"] = cars["name"].str.split().str[0]
-print(cars.head(3).to_string())
+print(cars.head(3).T.to_string())
 
 # %%
 # What is to be predicted: fuel, power, and the time from 0 to 60 miles per hour. Miles per
@@ -59,13 +59,15 @@ def years(dates):
     return dates.apply(lambda column: (column - start).dt.days / 365.25)
 
 
+words = OneHotEncoder(
+    min_frequency=10, handle_unknown="infrequent_if_exist", sparse_output=False
+)
 features = make_column_transformer(
-    (OneHotEncoder(min_frequency=10, handle_unknown="infrequent_if_exist", sparse_output=False),
-     ["make", "origin"]),
+    (words, ["make", "origin"]),
     (FunctionTransformer(years, feature_names_out="one-to-one"), ["year"]),
     remainder="passthrough",
     verbose_feature_names_out=False,
-)  # fmt: skip
+)
 features.set_output(transform="pandas")
 model = make_pipeline(features, GDLinearRegression(missing_targets="ignore"))
 model.fit(X_train, Y_train)
