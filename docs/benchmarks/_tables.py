@@ -7,6 +7,8 @@ NEAR = 1e-4
 # A table has at most five columns, so that it fits into a page. What is left out is in
 # results.json; of `predict` a sentence tells.
 PREDICT, LEFT_OUT = "predict (ms)", ("epochs",)
+# The columns of words: they are aligned to the left, and may break.
+WORDS = ("name", "fastest other")
 USUAL = ("D=1", "float64", "dense")
 ERRORS = ("excess", "difference", "error of coef_")
 
@@ -37,8 +39,9 @@ def table(rows):
     lines = [["" if column == "name" else column for column in columns]]
     lines += [[cell(column, row.get(column)) for column in columns] for row in rows]
     widths = [max(map(len, texts)) for texts in zip(*lines, strict=True)]
-    lines.insert(1, ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])])
-    aligns = "<" + ">" * (len(widths) - 1)
+    aligns = ["<" if column in WORDS else ">" for column in columns]
+    rules = {"<": "-", ">": ":"}
+    lines.insert(1, ["-" * (w - 1) + rules[a] for w, a in zip(widths, aligns, strict=True)])
     return "\n".join(
         "| " + " | ".join(map("{:{}{}}".format, line, aligns, widths)) + " |" for line in lines
     )

@@ -14,6 +14,7 @@ GOOD = 1e-4
 # What a ConvergenceWarning advises, for each way to descend that ran out of iterations.
 ADVICE = {
     "exact": "Increase max_iter or tol, or set alpha > 0 if features are collinear.",
+    "textbook": 'Increase max_iter, or use learning_rate="auto".',
     "epochs": "Increase max_iter or tol.",
 }
 ADVICE["stream"] = ADVICE["exact"]
