@@ -18,6 +18,8 @@ def test_the_version_is_in_one_place():
     assert sklearn_gdlinreg.__version__ == PROJECT["version"]
     citation = (ROOT / ".github" / "CITATION.cff").read_text(encoding="utf-8")
     assert not re.search("^(version|date-released):", citation, re.MULTILINE)
+    for field, name in (("repository-code", "Source"), ("url", "Documentation")):
+        assert f"\n{field}: {PROJECT['urls'][name]}\n" in citation
 
 
 @pytest.fixture
