@@ -205,7 +205,7 @@ def test_one_command_measures_writes_and_compares(tmp_path):
     page = (tmp_path / "tables" / "full_batch.md").read_text()
     assert page.startswith("# Full-batch")
     assert "## small: N=442, M=10, D=1" in page
-    assert "full_batch" in (tmp_path / "tables" / "summary.md").read_text()
+    assert "| small: 442 × 10 |" in (tmp_path / "tables" / "summary.md").read_text()
 
     # The same numbers beside themselves: of fit and of predict.
     again = run(tmp_path, "--only", "--add", tmp_path / "results.json")
