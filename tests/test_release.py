@@ -1,5 +1,6 @@
 """What several files say of a release: versions of the package, Python and scikit-learn."""
 
+import importlib
 import re
 import tomllib
 from pathlib import Path
@@ -69,7 +70,14 @@ def test_links_of_the_readme_lead_somewhere():
             assert target in PROJECT["urls"].values()
 
 
-def test_every_repr_leads_to_the_documentation():
-    pages = PROJECT["urls"]["Documentation"]
-    link = sklearn_gdlinreg.GDLinearRegression()._get_doc_link()
-    assert link == f"{pages}generated/sklearn_gdlinreg.GDLinearRegression.html"
+@pytest.mark.parametrize(
+    "name", ["GDLinearRegression", "GDLinearRegressionCV", "dask.DaskGDLinearRegression"]
+)
+def test_every_repr_leads_to_a_page_of_the_documentation(name):
+    module, _, class_name = f"sklearn_gdlinreg.{name}".rpartition(".")
+    if "dask" in name:
+        pytest.importorskip("dask.array")
+    estimator = getattr(importlib.import_module(module), class_name)()
+    page = f"generated/sklearn_gdlinreg.{name}.html"
+    assert estimator._get_doc_link() == PROJECT["urls"]["Documentation"] + page
+    assert class_name in (ROOT / "docs" / "api.rst").read_text(encoding="utf-8")
