@@ -10,7 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
-from .._base.arrays import inverse_of, namespace
+from .._base.arrays import inverse_of, namespace, to_host
 from .._base.rounding import EPS, rounding_of
 
 # An L2 penalty above this, per unit of variance, gives all directions curvature.
@@ -177,6 +177,14 @@ class Coordinates:
         centre = namespace(self.centre).concat([self.centre, self.y_centre])
         mean = self.shift + centre / self.unit
         return mean[:M], mean[M:]
+
+    @property
+    def features_are_scaled(self):
+        """Whether features spread alike about means that are no larger; scaling gains little."""
+        deviation = to_host(self.deviation / self.unit[: self.deviation.shape[0]])
+        seen, mean = deviation[deviation > 0], to_host(self.mean[0])
+        most = seen.max(initial=0.0)
+        return bool(most <= 2.0 * seen.min(initial=most) and abs(mean).max() <= most)
 
     def to_model(self, V):
         """Return W, (M, D), and the best b, (D,), in the units of X and Y."""

@@ -11,11 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 
 import numpy as np
-from sklearn.utils import assert_all_finite
 
 from .._base.arrays import namespace, stored, take
 from .._base.threads import blas_of_one_thread, count_threads
-from .._input.containers import assert_finite_targets
+from .._input.containers import assert_finite_features, assert_finite_targets
 from .moments import columns_of
 
 
@@ -156,7 +155,7 @@ class Rows:
 
     def _raise_non_finite(self):
         """Say which input holds a nan or an infinity, or overflows."""
-        assert_all_finite(stored(self.X), input_name="X")
+        assert_finite_features(stored(self.X))
         assert_finite_targets(self.Y)
         raise ValueError(
             "Input X or y spans too many orders of magnitude: the squares of its values "
