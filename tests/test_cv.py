@@ -319,6 +319,9 @@ BAD = {
     "penalty_factor": [1.0, "a", [1.0, -1.0], [np.nan]],
     "max_iter": [0],
     "tol": [-1],
+    "alpha_per_target": [1, "a", None],
+    "alpha_rule": ["2se", None, 1],
+    "missing_targets": ["drop", True],
     "n_jobs": [1.5, "a"],
     "verbose": [-1],
 }
@@ -350,8 +353,8 @@ def test_real_parameters_of_other_types(problem, name, kind):
 
 
 def test_every_parameter_is_checked():
-    # scikit-learn checks cv.
-    assert BAD.keys() | {"cv"} == GDLinearRegressionCV().get_params().keys()
+    # scikit-learn checks the others.
+    assert BAD.keys() | {"cv", "scoring"} == GDLinearRegressionCV().get_params().keys()
 
 
 def test_bad_data(problem):

@@ -45,8 +45,17 @@ FLAT_STEP = 1e2
 
 
 def path_step(V, supplier, coordinates, limits):
-    """Descend from V where the penalty is smooth, by one supplier alone; return V."""
-    state = State(V, *supplier.gradient(V), step=zeros(V.shape[1:], V))
+    """Descend from V where the penalty is smooth, by one supplier alone; return V.
+
+    Outputs for which V is worse than zero begin there.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        G, losses = supplier.gradient(V)
+    sound = losses <= coordinates.null_loss
+    if not sound.all():
+        V = np.where(sound, V, 0.0)
+        G, losses = supplier.gradient(V)
+    state = State(V, G, losses, step=zeros(V.shape[1:], V))
     return drive(_cycle(supplier, state, limits.tol, coordinates, limits, Plain()), limits).V
 
 
