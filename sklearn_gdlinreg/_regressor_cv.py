@@ -24,9 +24,12 @@ from ._input.dataset import Data
 from ._input.parameters import CV_CONSTRAINTS, check_parameters, restored_on_error
 from ._input.settings import Settings
 from ._linear_model import LinearModel, solution
+from ._penalty_path import PenaltyPath
 
 
-class GDLinearRegressionCV(CallbackSupportMixin, LinearModel, RegressorMixin, BaseEstimator):
+class GDLinearRegressionCV(
+    CallbackSupportMixin, PenaltyPath, LinearModel, RegressorMixin, BaseEstimator
+):
     """Linear regression whose penalty is chosen by cross-validation along a path.
 
     It does what ``GridSearchCV(GDLinearRegression())`` over `alpha` and `l1_ratio` does, in

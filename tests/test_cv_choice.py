@@ -264,9 +264,7 @@ def test_leave_one_out_of_rows_that_alone_have_a_feature(rng):
     X = np.c_[rng.standard_normal((30, 4)), np.zeros(30)]
     X[7, 4] = 1e6
     Y = X[:, :2] + rng.standard_normal((30, 2))
-    model = GDLinearRegressionCV(
-        l1_ratio=0.0, alphas=[1e-2, 1e-4], cv=LeaveOneOut(), tol=1e-11
-    )
+    model = GDLinearRegressionCV(l1_ratio=0.0, alphas=[1e-2, 1e-4], cv=LeaveOneOut(), tol=1e-11)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         model.fit(X, Y)
