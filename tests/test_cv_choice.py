@@ -385,3 +385,58 @@ def test_callbacks_are_told_of_each_path(data):
     assert recorder.ended.count("path of a fold") == 6
     assert recorder.ended.count("paths") == 1
     assert recorder.ended[-1] == "fit"
+
+
+@pytest.mark.parametrize(
+    ("base", "ignored"),
+    [
+        ({"alphas": [1.0, 0.1]}, {"eps": 0.5}),
+        ({"l1_ratio": 0.0}, {"eps": 0.5}),
+        ({"l1_ratio": [0.0, 0.5]}, {"n_jobs": 2}),
+        ({"missing_targets": "error"}, {"missing_targets": "ignore"}),
+    ],
+)
+def test_ignored(data, base, ignored):
+    """The table of docs/parameters.md."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        model = GDLinearRegressionCV(**base).fit(*data)
+        other = GDLinearRegressionCV(**{**base, **ignored}).fit(*data)
+    np.testing.assert_array_equal(model.mse_path_, other.mse_path_)
+    np.testing.assert_array_equal(model.coef_, other.coef_)
+
+
+def test_given_alphas_are_those_of_each_output(data):
+    alphas = [10.0, 1.0, 0.1, 1e-2]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        model = GDLinearRegressionCV(alphas=alphas, alpha_per_target=True).fit(*data)
+    np.testing.assert_array_equal(model.alphas_, alphas)
+    assert np.isin(model.alpha_, alphas).all()
+    assert model.mse_path_.shape == (4, 5, 3)
+
+
+@pytest.mark.parametrize("options", [{"positive": True}, {"penalty_factor": [0.0] + [1.0] * 6}])
+def test_leave_one_out_without_a_closed_form(data, options):
+    X, Y = data[0][:30], data[1][:30] / [1.0, 1e3, 1e-3]
+    model = GDLinearRegressionCV(
+        l1_ratio=0.0, alphas=[1.0, 0.1], cv=LeaveOneOut(), tol=1e-10, **options
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        model.fit(X, Y)
+    for a, alpha in enumerate([1.0, 0.1]):
+        alone = GDLinearRegression(alpha=alpha, tol=1e-10, **options)
+        apart = (cross_val_predict(alone, X, Y, cv=LeaveOneOut()) - Y) ** 2
+        np.testing.assert_allclose(model.mse_path_[a], apart.mean(axis=1), rtol=1e-6)
+
+
+def test_a_failed_search_changes_nothing(data):
+    X, Y = data
+    model = GDLinearRegressionCV(alphas=5, scoring="r2").fit(X, Y)
+    before = dict(vars(model))
+    model.set_params(scoring="neg_mean_poisson_deviance")
+    with pytest.raises(ValueError, match="Poisson|strictly positive|can only be used"):
+        model.fit(X, Y)
+    assert vars(model).keys() == before.keys()
+    assert model.score_path_ is before["score_path_"]
