@@ -436,7 +436,7 @@ def test_a_failed_search_changes_nothing(data):
     model = GDLinearRegressionCV(alphas=5, scoring="r2").fit(X, Y)
     before = dict(vars(model))
     model.set_params(scoring="neg_mean_poisson_deviance")
-    with pytest.raises(ValueError, match="Poisson|strictly positive|can only be used"):
+    with pytest.raises(ValueError, match=r"Poisson|strictly positive|can only be used"):
         model.fit(X, Y)
     assert vars(model).keys() == before.keys()
     assert model.score_path_ is before["score_path_"]
