@@ -11,7 +11,10 @@ import numpy as np
 from scipy import sparse
 
 from .._base.arrays import inverse_of
+from .._base.threads import blas_of_one_thread
 
+# Threads of BLAS get in each other's way over eigenvectors of smaller matrices.
+SHARED = 300
 # Rows are multiplied by eigenvectors in blocks of so many items, 8 MB.
 BLOCK_ITEMS = 2**20
 
@@ -50,8 +53,7 @@ class ColumnSpectrum(Spectrum):
         M, self._root = moments.n_features, np.sqrt(factor) * np.ones(moments.n_features)
         unit, y_unit = moments.unit[:M] * self._root, moments.unit[M:]
         H = moments.products[:, :M] / unit[:, None] / unit
-        values, self._Q = np.linalg.eigh(H)
-        self.values = np.maximum(values, 0.0)
+        self.values, self._Q = _eigen(H)
         self.cross = self._Q.T @ (moments.products[:, M:] / unit[:, None] / y_unit)
 
     def coefficients(self, alphas):
@@ -87,8 +89,7 @@ class RowSpectrum(Spectrum):
         self._unit = rows.unit[:M]
         scale = 1.0 / (self._unit * np.sqrt(factor))
         K = rows.products_of_rows(self._centre, scale) / coordinates.weight
-        values, self._U = np.linalg.eigh(K, UPLO="L")
-        self.values = np.maximum(values, 0.0)
+        self.values, self._U = _eigen(K)
         self._root = np.sqrt(rows.weight / coordinates.weight)[:, None]
         Y = (rows.targets() - coordinates.y_centre) / coordinates.y_unit
         self._of_y = self._U.T @ (self._root * Y)
@@ -103,3 +104,11 @@ class RowSpectrum(Spectrum):
     def rows(self, X):
         """Yield what that of `ColumnSpectrum` does; X are these rows."""
         yield slice(None), self._U * np.sqrt(self.values) / self._root
+
+
+def _eigen(A):
+    """Return the eigenvalues, not negative, and eigenvectors of A, its lower triangle."""
+    n = len(A)
+    with blas_of_one_thread(n**3 if n < SHARED else 0):
+        values, vectors = np.linalg.eigh(A, UPLO="L")
+    return np.maximum(values, 0.0), vectors
