@@ -12,11 +12,8 @@ without the 1 if there is no intercept; u and H are those of `spectrum`.
 
 import numpy as np
 
-# Errors lose digits where one less the leverage is below this.
-LEAST_LEFT = 1e-6
 
-
-def errors_left_out(spectrum, X, Y, weight, alphas, *, centred):
+def errors_left_out(spectrum, X, Y, weight, alphas):
     """Return the error of each row by the models that have not seen it, and which are sure.
 
     Parameters
@@ -25,7 +22,6 @@ def errors_left_out(spectrum, X, Y, weight, alphas, *, centred):
     X, Y : of shape (N, M) and (N, D)
     weight : ndarray of shape (N,), all positive
     alphas : ndarray of shape (A,)
-    centred : bool, whether there is an intercept
 
     Returns
     -------
@@ -34,30 +30,31 @@ def errors_left_out(spectrum, X, Y, weight, alphas, *, centred):
     """
     share = weight / weight.sum()
     N, A, D = len(share), len(alphas), Y.shape[1]
-    errors, left = np.empty((N, A, D)), np.empty((N, A))
-    alike = (weight == weight[0]).all()
-    solve = _of_one_share if alike else _of_each_share
-    for rows, T in spectrum.rows(X):
-        explained, length = solve(spectrum, T, share[rows], alphas)
-        left[rows] = 1.0 - share[rows, None] * (float(centred) + length)
-        errors[rows] = (Y[rows] - spectrum.y_mean)[:, None, :] - explained
-    sure = (left > LEAST_LEFT).all(axis=1)
-    return errors / np.where(sure[:, None], left, 1.0)[:, :, None], sure
+    errors, sure = np.empty((N, A, D)), np.empty(N, dtype=bool)
+    sums_over = _of_one_share if (weight == weight[0]).all() else _of_each_share
+    for rows, basis in spectrum.rows(X):
+        own = alphas * (1.0 - share[rows, None])
+        sums, squares = sums_over(spectrum, basis, own)
+        left = spectrum.left(squares, share[rows], own)
+        sure[rows] = (left > spectrum.least_left).all(axis=1)
+        left = np.where(sure[rows, None], left, 1.0)
+        errors[rows] = spectrum.residuals(sums, Y[rows]) / left[:, :, None]
+    return errors, sure
 
 
-def _of_one_share(spectrum, T, share, alphas):
-    """Return what a fit explains of each row, (n, A, D), and ``u'(H + alpha)^-1 u``, (n, A)."""
-    alphas = alphas * (1.0 - share[0])
-    explained = T @ spectrum.shrunk(spectrum.cross, alphas)
-    length = T**2 @ (1.0 / (spectrum.values[:, None] + alphas))
-    return explained.reshape(len(T), len(alphas), -1), length
+def _of_one_share(spectrum, basis, alphas):
+    """Return the sums over a basis, (n, A, D), and of its squares, (n, A), for equal rows."""
+    factor = spectrum.factor(spectrum.values[:, None], alphas[0])
+    both = factor[:, :, None] * spectrum.cross[:, None, :]
+    sums = basis @ both.reshape(len(both), -1)
+    return sums.reshape(len(basis), *both.shape[1:]), basis**2 @ factor
 
 
-def _of_each_share(spectrum, T, share, alphas):
-    """Return what `_of_one_share` does where each row has a share of its own."""
-    explained = np.empty((len(T), len(alphas), spectrum.cross.shape[1]))
-    length = np.empty((len(T), len(alphas)))
-    for a, alpha in enumerate(alphas):
-        shrunk = T / (spectrum.values + alpha * (1.0 - share)[:, None])
-        explained[:, a], length[:, a] = shrunk @ spectrum.cross, (shrunk * T).sum(axis=1)
-    return explained, length
+def _of_each_share(spectrum, basis, alphas):
+    """Return what `_of_one_share` does where each row has alphas of its own, (n, A)."""
+    sums = np.empty((*alphas.shape, spectrum.cross.shape[1]))
+    squares = np.empty(alphas.shape)
+    for a, own in enumerate(alphas.T):
+        shrunk = basis * spectrum.factor(spectrum.values, own[:, None])
+        sums[:, a], squares[:, a] = shrunk @ spectrum.cross, (shrunk * basis).sum(axis=1)
+    return sums, squares

@@ -187,7 +187,7 @@ class Search:
         X, Y, weight = folds.data.X, folds.data.Y, folds.weight
         some = np.flatnonzero(weight)
         known = (X, Y, weight) if len(some) == len(weight) else (X[some], Y[some], weight[some])
-        found, sure = errors_left_out(spectrum, *known, alphas[:, 0], centred=folds.centred)
+        found, sure = errors_left_out(spectrum, *known, alphas[:, 0])
         shape, converged = (len(alphas), len(weight), Y.shape[1]), True
         errors, predicted = np.full(shape, np.nan), np.full(shape, np.nan)
         errors[:, some] = np.moveaxis(found, 0, 1) ** 2

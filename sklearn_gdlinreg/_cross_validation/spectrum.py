@@ -25,21 +25,26 @@ class Spectrum:
     Attributes
     ----------
     values : ndarray of shape (R,), the eigenvalues, not negative
-    cross : ndarray of shape (R, D), Q'c
+    cross : ndarray of shape (R, D), Q'c or U'y
+    centred : bool, whether there is an intercept
     mean, y_mean : ndarray of shape (M,) and (D,), zeros without an intercept
     """
 
     def __init__(self, coordinates):
         self.mean, self.y_mean = coordinates.mean
+        self.centred = coordinates.centred
 
-    def shrunk(self, cross, alphas):
+    def shrunk(self, alphas):
         """Return ``(L + alpha)^-1 cross``, (R, A * D): all outputs of the first alpha, ..."""
-        both = self.values[:, None] + alphas
-        return (inverse_of(both)[:, :, None] * cross[:, None, :]).reshape(len(cross), -1)
+        both = inverse_of(self.values[:, None] + alphas)
+        return (both[:, :, None] * self.cross[:, None, :]).reshape(len(both), -1)
 
 
 class ColumnSpectrum(Spectrum):
     """That of the products of columns.
+
+    A row of its basis is ``Q'u``. The residual of a fit to all rows is what its sum with
+    ``1 / (L + alpha)`` leaves of y.
 
     Parameters
     ----------
@@ -58,10 +63,31 @@ class ColumnSpectrum(Spectrum):
 
     def coefficients(self, alphas):
         """Return the W of the minimum for each alpha, (M, A * D)."""
-        return (self._Q @ self.shrunk(self.cross, alphas)) / self._root[:, None]
+        return (self._Q @ self.shrunk(alphas)) / self._root[:, None]
+
+    # One less a leverage has lost its digits where it is below this.
+    least_left = 1e-6
+
+    def factor(self, values, alphas):
+        """Return what each direction of the basis is multiplied by."""
+        return inverse_of(values + alphas)
+
+    def residuals(self, sums, Y):
+        """Return the residuals, (n, A, D), given the sums over the basis, and Y, (n, D)."""
+        return (Y - self.y_mean)[:, None, :] - sums
+
+    def left(self, squares, share, alphas):
+        """Return one less the leverages, (n, A), given the sums of squares over the basis.
+
+        Parameters
+        ----------
+        squares, alphas : ndarray of shape (n, A), the second of each row
+        share : ndarray of shape (n,), of the weight
+        """
+        return 1.0 - share[:, None] * (float(self.centred) + squares)
 
     def rows(self, X):
-        """Yield slices of rows and their ``Q'u``, (n, R), block by block."""
+        """Yield slices of rows and their basis, (n, R), block by block."""
         Q = self._Q / self._root[:, None]
         n_block = max(1, BLOCK_ITEMS // len(Q))
         for start in range(0, X.shape[0], n_block):
@@ -74,6 +100,11 @@ class ColumnSpectrum(Spectrum):
 
 class RowSpectrum(Spectrum):
     """That of the products of rows, which all have a positive weight.
+
+    A row of its basis is that of U over the root of its share of the weight. The residual of a
+    fit to all rows is its sum with ``alpha / (L + alpha)``: no digit is lost where the residual
+    is small. The vector of the root weights, along which centred rows say nothing, has an
+    eigenvalue of its own among the others.
 
     Parameters
     ----------
@@ -89,21 +120,38 @@ class RowSpectrum(Spectrum):
         self._unit = rows.unit[:M]
         scale = 1.0 / (self._unit * np.sqrt(factor))
         K = rows.products_of_rows(self._centre, scale) / coordinates.weight
-        self.values, self._U = _eigen(K)
         self._root = np.sqrt(rows.weight / coordinates.weight)[:, None]
+        self._of_root = np.einsum("nn->", K) / len(K)
+        if self.centred:
+            K += self._of_root * self._root * self._root.T
+        self.values, self._U = _eigen(K)
         Y = (rows.targets() - coordinates.y_centre) / coordinates.y_unit
-        self._of_y = self._U.T @ (self._root * Y)
-        self.cross = np.sqrt(self.values)[:, None] * self._of_y
+        self.cross = self._U.T @ (self._root * Y)
 
     def coefficients(self, alphas):
         """Return the W of the minimum for each alpha, (M, A * D)."""
-        A = self._root * (self._U @ self.shrunk(self._of_y, alphas))
+        A = self._root * (self._U @ self.shrunk(alphas))
         sums = self._rows.combinations(A) - self._centre[:, None] * A.sum(axis=0)
         return sums / (self._unit * self._factor)[:, None]
 
+    least_left = 0.0
+
+    def factor(self, values, alphas):
+        """Return what that of `ColumnSpectrum` does."""
+        return alphas * inverse_of(values + alphas)
+
+    def residuals(self, sums, Y):
+        """Return what that of `ColumnSpectrum` does."""
+        return sums
+
+    def left(self, squares, share, alphas):
+        """Return what that of `ColumnSpectrum` does."""
+        of_root = float(self.centred) * self.factor(self._of_root, alphas)
+        return share[:, None] * (squares - of_root)
+
     def rows(self, X):
         """Yield what that of `ColumnSpectrum` does; X are these rows."""
-        yield slice(None), self._U * np.sqrt(self.values) / self._root
+        yield slice(None), self._U / self._root
 
 
 def _eigen(A):
