@@ -26,7 +26,7 @@ from .._base.rounding import EPS
 from .._rows.containers import rows_of
 from .._rows.moments import FLOAT32_SUMS
 from .coordinates import Coordinates
-from .metric import DualFactor, Plain
+from .metric import DualFactor, InverseRidge, Plain
 from .outputs import Group, Groups
 from .quadratic import ByMoments, ByPasses
 
@@ -175,6 +175,8 @@ def _by_products(
             return _by_products(
                 rows, moments, way, penalty, raw, whitened, rough=False, coordinates=given
             )
+    if whitened and supplier is None:
+        metric = Plain(InverseRidge.of(coordinates))
     passes = ByPasses(rows, coordinates)
     more = more if supplier is not None else None
     return Group(slice(None), penalty, coordinates, supplier, passes, metric, moments, more)
