@@ -272,8 +272,8 @@ def _cycle(supplier, state, target, coordinates, limits, metric, directions=None
     """Descend from a state of known gradient until the target or a dead end.
 
     Each step is exact, for each output, along the gradient, seen in a metric and made conjugate
-    to the moves before it, also to those of a cycle that it goes on. The gradient is carried along, not asked for again. Yields iterates;
-    returns the last State.
+    to the moves before it: those of ``directions`` too, where a cycle is gone on with. The
+    gradient is carried along, not asked for again. Yields iterates; returns the last State.
     """
     xp, V, G = namespace(state.V), copied(state.V), copied(state.G)
     losses, step, longest = state.losses, state.step, max(state.longest, metric.longest)
