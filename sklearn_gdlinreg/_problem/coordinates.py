@@ -102,6 +102,13 @@ class Coordinates:
         curved = self.n_rows - self.centred + penalty.n_penalised(FLAT_RIDGE, M)
         return replace(self, penalty=penalty, rank=min(M, curved))
 
+    @cached_property
+    def is_curved(self):
+        """Whether the L2 penalty gives all directions curvature that rounding cannot hide."""
+        M = self.scale.shape[0]
+        seen = int(namespace(self.scale).count_nonzero(self.scale))
+        return self.penalty.n_penalised(FLAT_RIDGE, M) >= seen
+
     def objective(self, V, losses):
         """Return the losses at V with the penalty that has no gradient, (D,)."""
         smooth = self.penalty.smooth

@@ -52,7 +52,7 @@ class Rows:
     has_columns : bool
         Whether products of some of the columns can be made.
     at_hand : bool
-        Whether all values are, zeros too, so that products of rows can be made, and a sample.
+        Whether all values are, zeros too, so that a sample can be taken.
     """
 
     at_hand = has_columns = False
@@ -80,6 +80,11 @@ class Rows:
         other.shift, other.unit = self.shift[columns], self.unit[columns]
         other._outputs = other._pool = other._column_sums = other._residual = None
         return other
+
+    @property
+    def row_products_work(self):
+        """What products of rows take, in multiply-adds of a pass."""
+        return self.moments_work * self.n_rows / self.n_features
 
     def _no_targets(self):
         """Return Y where all of it is zero."""
