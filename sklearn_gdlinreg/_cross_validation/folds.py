@@ -107,8 +107,6 @@ class Fold:
             return None
         X, Y, weight = self.data.X[learnt], self.data.Y[learnt], self.data.weight[learnt]
         rows = rows_of(X, Y, weight, centred=self.centred)
-        if not rows.at_hand:
-            return None
         none = Penalty.none(self.data.n_outputs)
         coordinates = Coordinates.of(rows.column_moments(), penalty=none, raw=False)
         return RowSpectrum(rows, coordinates, factor)
@@ -214,6 +212,9 @@ class Folds:
         n_steps = STEPS_OF_A_PENALTY * n_penalties
         rows = rows_of(data.X, data.Y, data.weight, centred=centred)
         self.by_moments = cheapest_way(rows, n_steps) == "moments"
+        if self.leave_one_out:
+            # The closed form needs them, unless it is by products of rows.
+            self.by_moments |= rows.n_features <= min(rows.n_rows, MOST_EIGENVECTORS)
         self.rows = rows
         self.whole = rows.moments() if self.by_moments else rows.column_moments()
 
