@@ -23,6 +23,7 @@ class PenaltyPath:
     def path(
         cls, X, y, *, l1_ratio=0.5, eps=1e-3, alphas=100, sample_weight=None,
         fit_intercept=True, positive=False, penalty_factor=None, max_iter=1000, tol=1e-6,
+        missing_targets="error",
     ):  # fmt: skip
         """Return the coefficients for each alpha of a path, as `ElasticNet.path` does.
 
@@ -54,6 +55,8 @@ class PenaltyPath:
             Most iterations for each alpha.
         tol : float, default=1e-6
             The optimality that ends the descent for an alpha.
+        missing_targets : {"error", "ignore"}, default="error"
+            What is done where y is NaN; "ignore" is as in `GDLinearRegression`.
 
         Returns
         -------
@@ -83,6 +86,7 @@ class PenaltyPath:
         estimator = cls(
             l1_ratio=l1_ratio, eps=eps, alphas=alphas, fit_intercept=fit_intercept,
             positive=positive, penalty_factor=penalty_factor, max_iter=max_iter, tol=tol,
+            missing_targets=missing_targets,
         )  # fmt: skip
         given = {name: getattr(estimator, name) for name in CV_CONSTRAINTS}
         check_parameters(given, CV_CONSTRAINTS, cls.__name__)
@@ -90,7 +94,7 @@ class PenaltyPath:
             raise ValueError(f"path takes one l1_ratio, a float. Got {l1_ratio!r}.")
         X, y = check_data(estimator, X, y)
         weight = check_sample_weight(sample_weight, X)
-        data = Data.of(X, y, weight, missing_targets="error")
+        data = Data.of(X, y, weight, missing_targets=missing_targets)
         alphas, W, certificates = _follow(estimator, data)
         coefs = np.moveaxis(np.stack(W), 0, 2).astype(data.dtype, copy=False)
         coefs = coefs[:, 0] if y.ndim == 1 else np.swapaxes(coefs, 0, 1)
@@ -100,10 +104,11 @@ class PenaltyPath:
 def _follow(estimator, data):
     """Return the alphas, (A,), the W of each, (M, D), and their optimality, (A,)."""
     search = Search.of(estimator, data, [], Progress(0, None), None)
-    alphas, (_, folds) = search.grid()[0, :, 0], search.groups[0]
-    data, models, certificates = folds.data, [], []
+    alphas, models, certificates, short = search.grid()[0, :, 0], [], [], 0
+    if len(search.groups) == 1:
+        folds = search.groups[0][1]
+        data = replace(folds.data, gathered=(folds.rows, folds.whole))
     W, b = np.zeros((data.X.shape[1], data.n_outputs)), np.zeros(data.n_outputs)
-    data, short = replace(data, gathered=(folds.rows, folds.whole)), 0
     for alpha in alphas:
         settings = Settings(
             alpha=float(alpha), l1_ratio=float(estimator.l1_ratio),

@@ -50,7 +50,8 @@ class GDLinearRegressionCV(
         coefficients are zero; or the alphas themselves, not negative. For ``l1_ratio=0``,
         where there is no such alpha, they go from 1e4 to 1e-6 times the mean variance of the
         features. Where the smallest is the best, all paths are extended by as many, until it
-        is not or the penalty tells no more. Of alphas that are given a warning says so.
+        is not or the penalty tells no more; not with `LeaveOneOut`. Of alphas that are given
+        a warning says so.
     alpha_per_target : bool, default=False
         Whether each output has its own alpha, from a path of its own. If False, all share the
         alpha whose error, averaged over the outputs, is the least: outputs in larger units
@@ -298,7 +299,7 @@ class GDLinearRegressionCV(
 
     def _routed(self, sample_weight, params):
         """Return the parameters that are for the splitter, and the Scorer, or None."""
-        scorer = self.scoring and check_scoring(self, self.scoring)
+        scorer = None if self.scoring is None else check_scoring(self, self.scoring)
         if get_config()["enable_metadata_routing"]:
             routed = process_routing(self, "fit", sample_weight=sample_weight, **params)
             weighted = scorer and routed.scorer.score.get("sample_weight") is not None
@@ -332,7 +333,7 @@ class GDLinearRegressionCV(
         split = MethodMapping().add(caller="fit", callee="split")
         router = MetadataRouter(owner=self).add_self_request(self)
         router.add(splitter=check_cv(self.cv), method_mapping=split)
-        if self.scoring:
+        if self.scoring is not None:
             score = MethodMapping().add(caller="fit", callee="score")
             router.add(scorer=check_scoring(self, self.scoring), method_mapping=score)
         return router

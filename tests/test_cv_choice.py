@@ -440,3 +440,29 @@ def test_a_failed_search_changes_nothing(data):
         model.fit(X, Y)
     assert vars(model).keys() == before.keys()
     assert model.score_path_ is before["score_path_"]
+
+
+def test_an_output_that_is_never_observed(data):
+    X, Y = data
+    Y[:, 1] = np.nan
+    with pytest.raises(ValueError, match="Got none for output 1 of y"):
+        GDLinearRegressionCV(missing_targets="ignore").fit(X, Y)
+
+
+def test_a_look_at_the_end_of_a_path_is_not_told(rng, capsys):
+    X = rng.standard_normal((60, 4))
+    y = X.sum(axis=1) + 1e-9 * rng.standard_normal(60)
+    model = GDLinearRegressionCV(verbose=1, alphas=4, cv=2).fit(X, y)
+    n_stretches = len(model.alphas_) // 4
+    assert n_stretches > 1
+    lines = capsys.readouterr().out.splitlines()
+    assert (
+        lines == [f"l1_ratio 0.5, fold {k} of 2: done, 4 alphas" for k in (1, 2)] * n_stretches
+    )
+
+
+def test_steps_of_leave_one_out_are_told(data, capsys):
+    GDLinearRegressionCV(l1_ratio=0.0, alphas=3, cv=LeaveOneOut(), verbose=2).fit(*data)
+    lines = capsys.readouterr().out.splitlines()
+    where = "l1_ratio 0, all rows left out in turn"
+    assert lines == [f"{where}: 3 of 3 alphas", f"{where}: done, 3 alphas"]

@@ -126,3 +126,22 @@ def test_the_picture_of_errors_alone(data):
     with pytest.raises(ValueError, match="axes must be 1"):
         display.plot(pyplot.subplots(2)[1])
     pyplot.close("all")
+
+
+def test_missing_targets(data, rng):
+    X, Y = data
+    Y = np.where(rng.random(Y.shape) < 0.3, np.nan, Y)
+    with pytest.raises(ValueError, match="Input y contains NaN"):
+        GDLinearRegressionCV.path(X, Y, alphas=[0.1])
+    _, coefs, _ = GDLinearRegressionCV.path(X, Y, alphas=[0.1, 0.01], missing_targets="ignore")
+    alone = GDLinearRegression(alpha=0.01, l1_ratio=0.5, missing_targets="ignore").fit(X, Y)
+    np.testing.assert_allclose(coefs[:, :, 1], alone.coef_, rtol=1e-4)
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    model = GDLinearRegressionCV(missing_targets="ignore", alphas=8).fit(X, Y)
+    for output in (0, 1):
+        display = RegularizationPathDisplay.from_estimator(model, X, Y, output=output)
+        assert len(display.lines_) == 8
+    model.set_params(l1_ratio=0.3)
+    with pytest.raises(ValueError, match=r"l1_ratio=0.3 is not what the estimator was fitted"):
+        RegularizationPathDisplay.from_estimator(model)
+    pyplot.close("all")

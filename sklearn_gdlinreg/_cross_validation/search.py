@@ -3,7 +3,7 @@
 Conventions: R l1_ratios, A alphas, F folds, D outputs; K as in `choice`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from numbers import Integral
 
@@ -17,6 +17,7 @@ from .choice import Paths, choose, mean_of
 from .folds import EVERY_DIGIT, Folds
 from .leave_one_out import errors_left_out
 from .paths import Losses, path_losses
+from .progress import Progress
 from .scoring import prediction_of_one
 
 # The path of a ridge, over the mean variance of the features: from one that leaves next to
@@ -142,7 +143,6 @@ class Search:
         self.progress.end()
         for (r, _, outputs, k, _), found in zip(jobs, results, strict=True):
             folds = slice(None) if k is None else slice(k, k + 1)
-            # The axis of folds is between those that are indexed: all of them are given.
             errors[r][:, folds, outputs] = found.errors
             if self.scorer is not None:
                 scores[r][:, folds, outputs] = found.scores
@@ -182,7 +182,7 @@ class Search:
             penalty_factor=factor, n_features=folds.data.X.shape[1],
         )  # fmt: skip
 
-    def _left_out(self, folds, spectrum, alphas, l1_ratio, **options):
+    def _left_out(self, folds, spectrum, alphas, l1_ratio, *, tell, **options):
         """Return the Losses of leave-one-out: in closed form; of fits where that is not sure."""
         X, Y, weight = folds.data.X, folds.data.Y, folds.weight
         some = np.flatnonzero(weight)
@@ -198,6 +198,7 @@ class Search:
             errors[:, [row]], converged = one.errors, converged and one.converged
             if one.scores is not None:
                 predicted[:, [row]] = one.scores
+        tell(len(alphas))
         return Losses(errors, predicted, converged)
 
     def _scores(self, scores, counted):
@@ -239,7 +240,8 @@ class Search:
         All paths get as many more, until the penalty that is left tells no more, or they do not
         converge.
         """
-        if not isinstance(self.alphas, Integral) or self.alphas == 1:
+        leave_one_out = self.groups[0][1].leave_one_out
+        if not isinstance(self.alphas, Integral) or self.alphas == 1 or leave_one_out:
             return paths
         for _ in range(MOST_EXTENSIONS):
             choice, last = self.choose(paths), paths.alphas.shape[1] - 1
@@ -257,7 +259,8 @@ class Search:
     def _tells(self, paths, row, edge):
         """Whether the last penalty of a path still tells, for any output at its edge."""
         row = slice(row, row + 1)
-        none, _ = self.losses(np.zeros((1, 1, 1)), self.l1_ratios[row])
+        untold = replace(self, progress=Progress(0, None))
+        none, _ = untold.losses(np.zeros((1, 1, 1)), self.l1_ratios[row])
         alone, last = (mean_of(losses[0, -1], 0) for losses in (none.losses, paths.losses[row]))
         if not self.per_target:
             alone, last = (mean_of(losses, 0)[None] for losses in (alone, last))
@@ -282,6 +285,7 @@ def splits_of(cv, X, y, params):
 
 def _groups(data, splits, centred, n_penalties):
     """Return (outputs, Folds) of each group of outputs that are observed in the same rows."""
+    data.check_observed("learn from")
     groups, partly = [], data.observed is not None
     for outputs, weight in data.groups():
         Y = data.Y if isinstance(outputs, slice) else np.ascontiguousarray(data.Y[:, outputs])

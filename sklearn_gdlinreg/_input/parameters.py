@@ -159,6 +159,10 @@ CV_CONSTRAINTS = {
         lambda value: isinstance(value, str) and value in ("min", "1se"),
         "a str among {'min', '1se'}",
     ),
+    "scoring": (
+        lambda value: value is None or isinstance(value, str) or callable(value),
+        "a str, a callable or None",
+    ),
     "n_jobs": (lambda value: value is None or _is_integer(value), "an int or None"),
     **{
         name: CONSTRAINTS[name]

@@ -93,7 +93,7 @@ class RegularizationPathDisplay(Display):
         ValueError
             If X is given without y, or the other way round.
         """
-        check_is_fitted(estimator)
+        check_is_fitted(estimator, "mse_path_")
         if (X is None) != (y is None):
             raise ValueError("X and y must both be given, or neither. Got one of them.")
         alphas, errors, alpha = _of_output(estimator, output)
@@ -104,7 +104,7 @@ class RegularizationPathDisplay(Display):
                 X, y, l1_ratio=estimator.l1_ratio_, alphas=alphas, sample_weight=sample_weight,
                 fit_intercept=estimator.fit_intercept, positive=estimator.positive,
                 penalty_factor=estimator.penalty_factor, max_iter=estimator.max_iter,
-                tol=estimator.tol,
+                tol=estimator.tol, missing_targets=estimator.missing_targets,
             )  # fmt: skip
             names = getattr(estimator, "feature_names_in_", range(len(coefs)))
             names = list(map(str, names))
@@ -181,8 +181,14 @@ def _of_output(estimator, output):
     l1_ratios = np.atleast_1d(np.asarray(estimator.l1_ratio, dtype=np.float64))
     alphas, errors, alpha = estimator.alphas_, estimator.mse_path_, estimator.alpha_
     worked_out = isinstance(estimator.alphas, Integral)
+    row = np.flatnonzero(l1_ratios == estimator.l1_ratio_)
+    if not len(row):
+        raise ValueError(
+            f"l1_ratio={estimator.l1_ratio!r} is not what the estimator was fitted with, which "
+            f"has chosen {estimator.l1_ratio_:g}. Fit it again."
+        )
     if len(l1_ratios) > 1:
-        row = int(np.flatnonzero(l1_ratios == estimator.l1_ratio_)[0])
+        row = int(row[0])
         errors, alphas = errors[row], alphas[row] if worked_out else alphas
     if np.ndim(alpha) == 1:
         alpha, errors = alpha[output], errors[..., output]
