@@ -186,7 +186,6 @@ class GDLinearRegressionCV(
         tags.array_api_support = False
         return tags
 
-    @with_callbacks
     def fit(self, X, y, sample_weight=None, **params):
         """Choose the penalty and fit the model to all rows.
 
@@ -215,13 +214,15 @@ class GDLinearRegressionCV(
             coefficients. A fitted estimator is left as it was.
         """
         with restored_on_error(self):
-            self._fit(X, y, sample_weight, params)
+            history, converged = self._fit(X, y, sample_weight, params)
+            self._warn_of(converged)
+            history.end()
             if self._at_the_edge():
                 warnings.warn(
                     f"The best alpha is the smallest given, {np.min(self.alphas):g}: a smaller "
                     "one may be better. Give smaller alphas, or alphas=100 to have a path "
                     "worked out.",
-                    stacklevel=3,
+                    stacklevel=2,
                 )
         return self
 
@@ -233,7 +234,9 @@ class GDLinearRegressionCV(
         )
         return bool(smallest and np.any(self.coef_))
 
+    @with_callbacks
     def _fit(self, X, y, sample_weight, params):
+        """Fit; return the History, and whether each path of a fold converged."""
         check_parameters(
             {name: getattr(self, name) for name in CV_CONSTRAINTS},
             CV_CONSTRAINTS, type(self).__name__,
@@ -253,14 +256,14 @@ class GDLinearRegressionCV(
         task = SearchTask.of(self, *given)
         search = Search.of(self, data, splits, Progress(int(self.verbose), task), scorer)
         paths, converged = search.losses(search.grid(), search.l1_ratios)
-        self._warn_of(converged)
         paths = search.extended(paths)
         self._store(paths, search.choose(paths), y)
         groups = search.groups
         gathered = (groups[0][1].rows, groups[0][1].whole) if len(groups) == 1 else None
-        self._fit_all(replace(data, gathered=gathered), y).end(stacklevel=5)
+        history = self._fit_all(replace(data, gathered=gathered), y)
         if task is not None:
             task.end()
+        return history, converged
 
     def _store(self, paths, choice, y):
         """Keep what was chosen, and why."""
@@ -319,7 +322,7 @@ class GDLinearRegressionCV(
                 f"max_iter={self.max_iter} short of tol={float(self.tol):g}. Increase max_iter "
                 "or tol, or leave out the smallest alphas.",
                 ConvergenceWarning,
-                stacklevel=5,
+                stacklevel=3,
             )
 
     def get_metadata_routing(self):
