@@ -1,7 +1,7 @@
 """
-===========
-Quick start
-===========
+============================
+A first fit, nothing scaled
+============================
 
 Heating and cooling load of 768 buildings from eight of their features. One of the features is
 an exact combination of two others, and their spreads differ by three orders of magnitude.

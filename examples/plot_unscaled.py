@@ -1,7 +1,7 @@
 """
-===================================
-Unscaled data, where SGD flies away
-===================================
+=================================
+Unscaled data, where SGD diverges
+=================================
 
 The heating load of 768 buildings, from features as they come: areas of hundreds of square metres
 beside shares below one. `SGDRegressor` is made for scaled features. On these its loss shoots up

@@ -27,7 +27,12 @@ from ._report.returned_model import finish
 from ._solvers.conjugate import exact_steps
 from ._solvers.gradient_descent import textbook_steps
 from ._solvers.iterates import Patience, side_by_side
-from ._solvers.learning_rate import Momentum, Schedule, longest_stable_step
+from ._solvers.learning_rate import (
+    Momentum,
+    Schedule,
+    longest_stable_step,
+    rounded_down,
+)
 from ._stream.kept import keep_learnt
 
 
@@ -198,6 +203,8 @@ def fit_rows(settings, W, b, data, history, rng=None):
         # Those who look at each iterate are shown plain steps: their models are of use, too.
         whitened=not (batches or history.limits.watched or history.limits.shown),
     )  # fmt: skip
+    if history.kind == "textbook":
+        history.advice = functools.partial(_advice_on_steps, groups, momentum_of(settings))
     run = _solver_of(settings, groups, history.limits, batches)
     parts = zip(groups, groups.split(W), groups.split(b), strict=True)
     found = history.follow(side_by_side(groups, [run(*part) for part in parts]))
@@ -235,3 +242,17 @@ def _solver_of(settings, groups, limits, batches):
         return textbook_epochs(W, b, group, *options, own_batches(), many, longest_stable)
 
     return by_the_book
+
+
+def _advice_on_steps(groups, momentum):
+    """Return what to change where the iterations of the textbook's descent run out.
+
+    The longest step is named where moments give it without a pass over the data.
+    """
+    ways = ["Increase max_iter"]
+    if all(group.moments for group in groups):
+        limit = rounded_down(longest_stable_step(groups, momentum))
+        ways.append(f"take a longer step (up to {limit:.4g} is stable)")
+    if not all(group.coordinates.features_are_scaled for group in groups):
+        ways.append("scale the features")
+    return ", ".join(ways) + ', or use learning_rate="auto".'

@@ -101,6 +101,12 @@ def _sum_in_float64(X, W, b):
 class Coefficients:
     """Mixin of fitted models that have `coef_` and `intercept_`, wherever their data are."""
 
+    _doc_link_module = "sklearn_gdlinreg"
+    _doc_link_template = (
+        "https://sklearn-gdlinreg.readthedocs.io/en/stable/generated/"
+        "{estimator_module}.{estimator_name}.html"
+    )
+
     @property
     def sparse_coef_(self):
         """Coefficients as a CSR matrix of SciPy.
@@ -156,12 +162,6 @@ class Coefficients:
 
 class LinearModel(Coefficients, MultiOutputMixin):
     """Mixin of regressors that fit data in memory, before `RegressorMixin`."""
-
-    _doc_link_module = "sklearn_gdlinreg"
-    _doc_link_template = (
-        "https://sklearn-gdlinreg.readthedocs.io/en/stable/generated/"
-        "{estimator_module}.{estimator_name}.html"
-    )
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

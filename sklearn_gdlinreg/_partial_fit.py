@@ -7,13 +7,13 @@ import math
 
 import numpy as np
 from scipy import sparse
-from sklearn.utils import assert_all_finite, check_random_state
+from sklearn.utils import check_random_state
 
 from ._base.arrays import namespace, placed_like, same_place, stored, to_host
 from ._exact_stream import learn_exactly
 from ._fit import momentum_of, penalty_of, schedule_of, start
 from ._input.checks import check_data, check_library, check_sample_weight
-from ._input.containers import assert_finite_targets
+from ._input.containers import assert_finite_features, assert_finite_targets
 from ._input.dataset import Data
 from ._input.settings import Settings
 from ._linear_model import fitted_coef, solution
@@ -115,7 +115,7 @@ def begin_streams(estimator, settings, y, data):
 
 def _check_chunk(streams, data):
     """Raise if a chunk does not go on with what these streams have learnt; return (M, D)."""
-    assert_all_finite(stored(data.X), input_name="X")
+    assert_finite_features(stored(data.X))
     assert_finite_targets(data.Y)
     if sparse.issparse(data.X):
         # Kernels trust the indices.

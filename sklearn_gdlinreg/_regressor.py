@@ -181,34 +181,33 @@ class GDLinearRegression(CallbackSupportMixin, LinearModel, RegressorMixin, Base
     >>> model = GDLinearRegression().fit(X, y)
     >>> print(f"{model.score(X, y):.4f}")
     0.2969
+
+    A lasso with a strength per output, mini-batches, and a stream of two chunks:
+
+    >>> lasso = GDLinearRegression(alpha=[50.0, 1.0, 1.0], l1_ratio=1.0).fit(X, y)
+    >>> (lasso.coef_ == 0).sum(axis=1)
+    array([1, 0, 1])
+    >>> batches = GDLinearRegression(batch_size=5, random_state=0).fit(X, y)
+    >>> stream = GDLinearRegression().partial_fit(X[:10], y[:10]).partial_fit(X[10:], y[10:])
+    >>> print(f"{batches.score(X, y):.1f} {stream.score(X, y):.4f}")
+    0.3 0.2969
+
+    Where targets are missing, each output learns from the rows in which it is observed:
+
+    >>> y[:5, 1] = float("nan")
+    >>> model = GDLinearRegression(missing_targets="ignore").fit(X, y)
+    >>> print(f"{model.score(X, y):.4f}")
+    0.2926
     """
 
     def __init__(
-        self,
-        *,
-        alpha=0.0,
-        l1_ratio=0.0,
-        fit_intercept=True,
-        positive=False,
-        penalty_factor=None,
-        batch_size=None,
-        learning_rate="auto",
-        schedule="constant",
-        momentum=0.0,
-        nesterov=False,
-        average="auto",
-        max_iter=1000,
-        tol=1e-6,
-        n_iter_no_change=5,
-        early_stopping=False,
-        validation_fraction=0.1,
-        missing_targets="error",
-        half_life=None,
-        shuffle=True,
-        random_state=None,
-        warm_start=False,
-        verbose=0,
-    ):
+        self, *, alpha=0.0, l1_ratio=0.0, fit_intercept=True, positive=False,
+        penalty_factor=None, batch_size=None, learning_rate="auto", schedule="constant",
+        momentum=0.0, nesterov=False, average="auto", max_iter=1000, tol=1e-6,
+        n_iter_no_change=5, early_stopping=False, validation_fraction=0.1,
+        missing_targets="error", half_life=None, shuffle=True, random_state=None,
+        warm_start=False, verbose=0,
+    ):  # fmt: skip
         self.alpha = alpha
         self.l1_ratio = l1_ratio
         self.fit_intercept = fit_intercept

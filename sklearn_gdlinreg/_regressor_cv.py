@@ -8,37 +8,35 @@ import numpy as np
 from sklearn import get_config
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import check_scoring
 from sklearn.model_selection import check_cv
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
-from sklearn.utils.parallel import Parallel, delayed
 
 from ._base.arrays import is_numpy, namespace
-from ._cross_validation.folds import Folds, path_errors
+from ._base.compat import CallbackSupportMixin, SearchTask, with_callbacks
+from ._cross_validation.choice import mean_of
+from ._cross_validation.progress import Progress
+from ._cross_validation.scoring import Scorer
+from ._cross_validation.search import Search, splits_of
 from ._fit import fit_rows, history_of
 from ._input.checks import check_data, check_sample_weight
 from ._input.dataset import Data
 from ._input.parameters import CV_CONSTRAINTS, check_parameters, restored_on_error
 from ._input.settings import Settings
 from ._linear_model import LinearModel, solution
-
-# The path of a ridge, over the mean variance of the features: from one that leaves next to
-# nothing to one that hardly tells.
-RIDGE_PATH = 1e4, 1e-6
-# What all alphas are where no feature says anything of y, as in ElasticNetCV.
-NO_ALPHA = np.finfo(np.float64).resolution
-# A path is made longer until the error is within this of that without a penalty, relatively,
-# and so many times at most.
-NO_PENALTY_LEFT, MOST_EXTENSIONS = 1e-3, 5
+from ._penalty_path import PenaltyPath
 
 
-class GDLinearRegressionCV(LinearModel, RegressorMixin, BaseEstimator):
+class GDLinearRegressionCV(
+    CallbackSupportMixin, PenaltyPath, LinearModel, RegressorMixin, BaseEstimator
+):
     """Linear regression whose penalty is chosen by cross-validation along a path.
 
     It does what ``GridSearchCV(GDLinearRegression())`` over `alpha` and `l1_ratio` does, in
     full batches, many times faster: the moments of the data are gathered once, those of a
     fold are subtracted from them, and each model starts from the one with the penalty
-    before it. The parameters are those of `ElasticNetCV`; outputs may be many, and share
-    the penalty.
+    before it. The parameters are those of `ElasticNetCV`; outputs may be many, and share the
+    penalty or have one alpha each. See the :doc:`guide </choosing_penalty>`.
 
     Parameters
     ----------
@@ -52,7 +50,15 @@ class GDLinearRegressionCV(LinearModel, RegressorMixin, BaseEstimator):
         coefficients are zero; or the alphas themselves, not negative. For ``l1_ratio=0``,
         where there is no such alpha, they go from 1e4 to 1e-6 times the mean variance of the
         features. Where the smallest is the best, all paths are extended by as many, until it
-        is not or the penalty tells no more. Of alphas that are given a warning says so.
+        is not or the penalty tells no more; not with `LeaveOneOut`. Of alphas that are given
+        a warning says so.
+    alpha_per_target : bool, default=False
+        Whether each output has its own alpha, from a path of its own. If False, all share the
+        alpha whose error, averaged over the outputs, is the least: outputs in larger units
+        decide it.
+    alpha_rule : {"min", "1se"}, default="min"
+        "min" takes the alpha of the least error; "1se" the largest one whose error is within
+        one standard error of it, of the mean over the folds: a simpler model.
     fit_intercept : bool, default=True
         Whether to fit an intercept.
     positive : bool or array-like of bool of shape (n_features,), default=False
@@ -67,28 +73,47 @@ class GDLinearRegressionCV(LinearModel, RegressorMixin, BaseEstimator):
         A descent ends when its `optimality_` is at most this for every output; see
         `GDLinearRegression`.
     cv : int, cross-validation generator or iterable, default=None
-        How rows are split. None is 5-fold; an int is the number of folds.
+        How rows are split. None is 5-fold; an int is the number of folds. `LeaveOneOut` with
+        ``l1_ratio=0`` is worked out in closed form, from one decomposition, where there are at
+        most 5,000 rows or 5,000 features.
+    scoring : str or callable, default=None
+        What the choice is made by: None is the mean squared error; a str names a scorer of
+        scikit-learn, such as "neg_mean_absolute_error"; a callable is a scorer, as
+        `make_scorer` makes one. It sees the targets and predictions of one output at a time;
+        scores are averaged over the outputs. Those of `LeaveOneOut` are of all rows at once.
+    missing_targets : {"error", "ignore"}, default="error"
+        What is done where y is NaN; with "ignore" each output learns from the rows where it is
+        observed, and is tested on such rows.
     n_jobs : int, default=None
         How many folds are descended at a time, in threads; None is one, -1 is all cores.
     verbose : bool or int, default=0
-        How much `joblib` says about progress.
+        1 prints a line when a path of a fold has ended; 2 or more, lines on the way.
 
     Attributes
     ----------
-    alpha_ : float
-        The alpha of the least error, averaged over the folds.
+    alpha_ : float or ndarray of shape (n_outputs,)
+        The alpha that is chosen; one per output with ``alpha_per_target=True`` if y is 2D.
     l1_ratio_ : float
-        The l1_ratio of the least error.
+        The l1_ratio of the least error; with ``alpha_per_target=True``, of errors relative to
+        the variance of each output.
+    best_score_ : float or ndarray of shape (n_outputs,)
+        The score of the alpha that is chosen, averaged over the folds: by `scoring`, or the
+        mean squared error with a minus sign. Its shape is that of `alpha_`.
     coef_ : ndarray of shape (n_features,) or (n_outputs, n_features)
         Coefficients with these, fitted to all rows; one row per output if y is 2D.
     intercept_ : float or ndarray of shape (n_outputs,)
         Intercept, in units of y; 0 with ``fit_intercept=False``.
     mse_path_ : ndarray of shape (n_l1_ratio, n_alphas, n_folds)
-        Mean squared error on the rows left out of each fold, averaged over the outputs;
-        without the axes of length one.
+        Mean squared error on the rows left out of each fold, averaged over the outputs, without
+        the axes of length one. With ``alpha_per_target=True`` and y in 2D there is one more
+        axis, of the outputs. NaN where no row of a test is observed.
+    score_path_ : ndarray
+        Where `scoring` is set: the scores, in the shape of `mse_path_`; of `LeaveOneOut`,
+        without the axis of the folds.
     alphas_ : ndarray of shape (n_alphas,) or (n_l1_ratio, n_alphas)
         The alphas, from the largest to the smallest; one row per l1_ratio if these are many
-        and alphas were not given.
+        and alphas were not given. With ``alpha_per_target=True`` and y in 2D there is one more
+        axis, of the outputs, unless alphas were given.
     n_iter_ : int
         Number of iterations of the last descent, to all rows.
     optimality_ : float
@@ -100,7 +125,7 @@ class GDLinearRegressionCV(LinearModel, RegressorMixin, BaseEstimator):
 
     See Also
     --------
-    GDLinearRegression : One penalty; mini-batches, streams, masked targets.
+    GDLinearRegression : One penalty; mini-batches and streams.
     sklearn.linear_model.ElasticNetCV : The same by coordinate descent, one output.
     sklearn.linear_model.RidgeCV : ``l1_ratio=0`` by a singular value decomposition.
 
@@ -127,24 +152,32 @@ class GDLinearRegressionCV(LinearModel, RegressorMixin, BaseEstimator):
         l1_ratio=0.5,
         eps=1e-3,
         alphas=100,
+        alpha_per_target=False,
+        alpha_rule="min",
         fit_intercept=True,
         positive=False,
         penalty_factor=None,
         max_iter=1000,
         tol=1e-6,
         cv=None,
+        scoring=None,
+        missing_targets="error",
         n_jobs=None,
         verbose=0,
     ):
         self.l1_ratio = l1_ratio
         self.eps = eps
         self.alphas = alphas
+        self.alpha_per_target = alpha_per_target
+        self.alpha_rule = alpha_rule
         self.fit_intercept = fit_intercept
         self.positive = positive
         self.penalty_factor = penalty_factor
         self.max_iter = max_iter
         self.tol = tol
         self.cv = cv
+        self.scoring = scoring
+        self.missing_targets = missing_targets
         self.n_jobs = n_jobs
         self.verbose = verbose
 
@@ -161,10 +194,10 @@ class GDLinearRegressionCV(LinearModel, RegressorMixin, BaseEstimator):
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Training data. float32 and float64 are used as they are.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Targets; cast to the type of X.
+            Targets; cast to the type of X. NaN with ``missing_targets="ignore"`` only.
         sample_weight : array-like of shape (n_samples,) or float, default=None
-            Weights, not negative, not all zero; in the fits, and in the errors of a fold.
-            The mean over folds is not weighted.
+            Weights, not negative, not all zero; in the fits, and in the errors and scores of a
+            fold. The mean over folds is not weighted.
         **params : dict
             Parameters of the splitter, ``groups`` for one, where
             ``enable_metadata_routing=True`` is set.
@@ -181,11 +214,14 @@ class GDLinearRegressionCV(LinearModel, RegressorMixin, BaseEstimator):
             coefficients. A fitted estimator is left as it was.
         """
         with restored_on_error(self):
-            self._fit(X, y, sample_weight, params)
+            history, converged = self._fit(X, y, sample_weight, params)
+            self._warn_of(converged)
+            history.end()
             if self._at_the_edge():
                 warnings.warn(
-                    f"The best alpha is the smallest given, {self.alpha_:g}: a smaller one may "
-                    "be better. Give smaller alphas, or alphas=100 to have a path worked out.",
+                    f"The best alpha is the smallest given, {np.min(self.alphas):g}: a smaller "
+                    "one may be better. Give smaller alphas, or alphas=100 to have a path "
+                    "worked out.",
                     stacklevel=2,
                 )
         return self
@@ -193,13 +229,20 @@ class GDLinearRegressionCV(LinearModel, RegressorMixin, BaseEstimator):
     def _at_the_edge(self):
         """Whether the alphas that were given may end too soon."""
         given = not isinstance(self.alphas, Integral) and len(self.alphas) > 1
-        smallest = given and self.alpha_ == np.min(self.alphas) > 0
-        return smallest and bool(np.any(self.coef_))
+        smallest = (
+            given and np.any(self.alpha_ == np.min(self.alphas)) and np.min(self.alphas) > 0
+        )
+        return bool(smallest and np.any(self.coef_))
 
+    @with_callbacks
     def _fit(self, X, y, sample_weight, params):
-        given = {name: getattr(self, name) for name in CV_CONSTRAINTS}
-        check_parameters(given, CV_CONSTRAINTS, type(self).__name__)
-        split_params = self._split_params(sample_weight, params)
+        """Fit; return the History, and whether each path of a fold converged."""
+        check_parameters(
+            {name: getattr(self, name) for name in CV_CONSTRAINTS},
+            CV_CONSTRAINTS, type(self).__name__,
+        )  # fmt: skip
+        given = X, y, sample_weight
+        split_params, scorer = self._routed(sample_weight, params)
         X, y = check_data(self, X, y)
         if not is_numpy(y):
             raise ValueError(
@@ -208,38 +251,48 @@ class GDLinearRegressionCV(LinearModel, RegressorMixin, BaseEstimator):
                 "GridSearchCV(GDLinearRegression(), ...) on it, or set array_api_dispatch=False."
             )
         sample_weight = check_sample_weight(sample_weight, X)
-        splits = list(check_cv(self.cv).split(X, y, **split_params))
-        if not splits:
-            raise ValueError(
-                f"cv gives no splits. Got {self.cv!r}: an empty list, or a generator that has "
-                "been used up by an earlier fit. Pass a list of its splits, or a splitter."
-            )
-        data = Data.of(X, y, sample_weight, missing_targets="error")
-        l1_ratios = np.atleast_1d(np.asarray(self.l1_ratio, dtype=np.float64))
-        n_alphas = self.alphas if isinstance(self.alphas, Integral) else len(self.alphas)
-        folds = Folds(
-            data, splits, centred=self.fit_intercept, n_penalties=n_alphas * len(l1_ratios)
-        )
-        alphas = np.stack([self._path(folds, l1_ratio) for l1_ratio in l1_ratios])
-        errors, converged = self._errors(folds, alphas, l1_ratios)
-        self._warn_of(converged)
-        if isinstance(self.alphas, Integral) and self.alphas > 1:
-            alphas, errors = self._extended(folds, alphas, errors, l1_ratios)
-        best = self._best(folds, errors)
-        self.alpha_, self.l1_ratio_ = float(alphas[best]), float(l1_ratios[best[0]])
-        one_row = len(l1_ratios) == 1 or not isinstance(self.alphas, Integral)
-        self.alphas_ = alphas[0] if one_row else alphas
-        self.mse_path_ = np.squeeze(errors)
-        self._fit_all(data, y, folds).end(stacklevel=4)
+        splits = splits_of(self.cv, X, y, split_params)
+        data = Data.of(X, y, sample_weight, missing_targets=self.missing_targets)
+        task = SearchTask.of(self, *given)
+        search = Search.of(self, data, splits, Progress(int(self.verbose), task), scorer)
+        paths, converged = search.losses(search.grid(), search.l1_ratios)
+        paths = search.extended(paths)
+        self._store(paths, search.choose(paths), y)
+        groups = search.groups
+        gathered = (groups[0][1].rows, groups[0][1].whole) if len(groups) == 1 else None
+        history = self._fit_all(replace(data, gathered=gathered), y)
+        if task is not None:
+            task.end()
+        return history, converged
 
-    def _fit_all(self, data, y, folds):
-        """Fit the model to all rows, of which the folds know the moments; return the History."""
+    def _store(self, paths, choice, y):
+        """Keep what was chosen, and why."""
+        per_target = self.alpha_per_target and y.ndim == 2
+        alphas, row = paths.alphas, choice.row
+        own = np.broadcast_to(alphas[row], (alphas.shape[1], len(choice.chosen)))
+        alpha = own[choice.chosen, np.arange(len(choice.chosen))]
+        self.l1_ratio_ = float(paths.l1_ratios[row])
+        self.alpha_ = alpha if per_target else float(alpha[0])
+        score = -choice.losses
+        self.best_score_ = score if per_target else float(score[0])
+        if not (
+            per_target and alphas.shape[2] == y.shape[1] and isinstance(self.alphas, Integral)
+        ):
+            alphas = alphas[:, :, 0]
+        one_row = len(paths.l1_ratios) == 1 or not isinstance(self.alphas, Integral)
+        self.alphas_ = alphas[0] if one_row else alphas
+        self.mse_path_ = _without_short_axes(paths.errors, per_target)
+        vars(self).pop("score_path_", None)
+        if paths.scores is not None:
+            self.score_path_ = _without_short_axes(paths.scores, per_target)
+
+    def _fit_all(self, data, y):
+        """Fit the model to all rows; return the History."""
         settings = Settings(
             alpha=self.alpha_, l1_ratio=self.l1_ratio_, fit_intercept=bool(self.fit_intercept),
             positive=self.positive, penalty_factor=self.penalty_factor,
             max_iter=int(self.max_iter), tol=float(self.tol),
         )  # fmt: skip
-        data = replace(data, gathered=(folds.rows, folds.whole))
         W, b = np.zeros((data.X.shape[1], data.n_outputs)), np.zeros(data.n_outputs)
         history = history_of(settings, data)
         model = fit_rows(settings, W, b, data, history)
@@ -247,89 +300,29 @@ class GDLinearRegressionCV(LinearModel, RegressorMixin, BaseEstimator):
         self.n_iter_, self.optimality_ = len(history.losses), history.optimality
         return history
 
-    def _split_params(self, sample_weight, params):
-        """Return the parameters that are for the splitter."""
+    def _routed(self, sample_weight, params):
+        """Return the parameters that are for the splitter, and the Scorer, or None."""
+        scorer = None if self.scoring is None else check_scoring(self, self.scoring)
         if get_config()["enable_metadata_routing"]:
             routed = process_routing(self, "fit", sample_weight=sample_weight, **params)
-            return routed.splitter.split
+            weighted = scorer and routed.scorer.score.get("sample_weight") is not None
+            return routed.splitter.split, scorer and Scorer(scorer, weighted)
         if params:
             raise ValueError(
                 "Parameters of the splitter need enable_metadata_routing=True, set with "
                 f"sklearn.set_config. Got {sorted(params)}."
             )
-        return {}
-
-    def _path(self, folds, l1_ratio):
-        """Return the alphas of a path, the largest first."""
-        if not isinstance(self.alphas, Integral):
-            return np.sort(np.asarray(self.alphas, dtype=np.float64))[::-1]
-        if l1_ratio == 0.0:
-            largest, smallest = (folds.mean_variance * share for share in RIDGE_PATH)
-        else:
-            largest = folds.largest_alpha(l1_ratio, **self._of_features())
-            smallest = largest * float(self.eps)
-        if not largest > 0.0:
-            return np.full(self.alphas, NO_ALPHA)
-        return np.geomspace(largest, smallest, self.alphas)
-
-    def _of_features(self):
-        """Return the parameters that may have one value per feature."""
-        return {"positive": self.positive, "penalty_factor": self.penalty_factor}
-
-    def _best(self, folds, errors):
-        """Return the row and column of the least error; of those that are exact, the first."""
-        mean = np.maximum(errors.mean(axis=2), float(self.tol) ** 2 * folds.null_error)
-        return np.unravel_index(np.argmin(mean), mean.shape)
-
-    def _extended(self, folds, alphas, errors, l1_ratios):
-        """Return alphas and errors, going on while the smallest alpha is the best.
-
-        All paths get as many more, until the penalty that is left tells no more, or they do not
-        converge.
-        """
-        for _ in range(MOST_EXTENSIONS):
-            row, last = self._best(folds, errors)
-            ratios, error = alphas[:, -1:] / alphas[:, -2:-1], errors[row, last].mean()
-            if last < alphas.shape[1] - 1 or ratios[row] == 1.0:
-                break
-            alone, _ = self._errors(folds, np.zeros((1, 1)), l1_ratios[row : row + 1])
-            if abs(alone.mean() - error) <= NO_PENALTY_LEFT * error:
-                break
-            more = alphas[:, -1:] * ratios ** np.arange(1, self.alphas + 1)
-            found, converged = self._errors(folds, more, l1_ratios)
-            if not all(converged):
-                break
-            alphas = np.concatenate([alphas, more], axis=1)
-            errors = np.concatenate([errors, found], axis=1)
-        return alphas, errors
-
-    def _errors(self, folds, alphas, l1_ratios):
-        """Return the mean squared errors, (n_l1_ratio, n_alphas, n_folds).
-
-        Also whether each path of a fold converged.
-        """
-        n_outputs = folds.data.n_outputs
-        options = {
-            **self._of_features(), "max_iter": self.max_iter, "tol": float(self.tol),
-        }  # fmt: skip
-        results = Parallel(n_jobs=self.n_jobs, verbose=int(self.verbose), prefer="threads")(
-            delayed(path_errors)(fold, n_outputs, *path, **options)
-            for path in zip(alphas, l1_ratios, strict=True)
-            for fold in folds.members
-        )
-        errors, converged = zip(*results, strict=True)
-        errors = np.reshape(errors, (len(l1_ratios), len(folds.members), -1))
-        return np.moveaxis(errors, 2, 1), converged
+        return {}, scorer and Scorer(scorer, sample_weight is not None)
 
     def _warn_of(self, converged):
         """Tell how many paths ran out of iterations, if any did."""
         if not all(converged):
             warnings.warn(
-                f"{len(converged) - sum(converged)} of {len(converged)} paths stopped at "
+                f"{converged.count(False)} of {len(converged)} paths stopped at "
                 f"max_iter={self.max_iter} short of tol={float(self.tol):g}. Increase max_iter "
                 "or tol, or leave out the smallest alphas.",
                 ConvergenceWarning,
-                stacklevel=4,
+                stacklevel=3,
             )
 
     def get_metadata_routing(self):
@@ -340,6 +333,18 @@ class GDLinearRegressionCV(LinearModel, RegressorMixin, BaseEstimator):
         routing : MetadataRouter
             As scikit-learn's user guide on metadata routing explains.
         """
-        mapping = MethodMapping().add(caller="fit", callee="split")
+        split = MethodMapping().add(caller="fit", callee="split")
         router = MetadataRouter(owner=self).add_self_request(self)
-        return router.add(splitter=check_cv(self.cv), method_mapping=mapping)
+        router.add(splitter=check_cv(self.cv), method_mapping=split)
+        if self.scoring is not None:
+            score = MethodMapping().add(caller="fit", callee="score")
+            router.add(scorer=check_scoring(self, self.scoring), method_mapping=score)
+        return router
+
+
+def _without_short_axes(values, per_target):
+    """Return values (R, A, F, D) without axes of length one; outputs have one if per target."""
+    if not per_target:
+        return np.squeeze(mean_of(values, 3))
+    short = tuple(axis for axis in range(3) if values.shape[axis] == 1)
+    return np.squeeze(values, axis=short)

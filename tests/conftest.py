@@ -2,7 +2,6 @@
 
 import csv
 import gzip
-import json
 import os
 from pathlib import Path
 
@@ -100,8 +99,6 @@ def shared():
 
     def read(name):
         path = SHARED / name
-        if path.suffix == ".json":
-            return json.loads(path.read_text())
         with (gzip.open if path.suffix == ".gz" else open)(path, "rt") as lines:
             return np.array(list(csv.reader(lines))[1:], dtype=float)
 

@@ -11,7 +11,11 @@ BENCHMARKS = Path(__file__).resolve().parents[1] / "docs" / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
 from _compare import compare, report  # noqa: E402
-from _tables import digits, summary, table  # noqa: E402
+from _tables import digits, of_predict, page, short, summary, table  # noqa: E402
+
+pytest.importorskip("matplotlib")
+
+from _pictures import forward  # noqa: E402
 
 sys.path.remove(str(BENCHMARKS))
 
@@ -138,10 +142,48 @@ def test_the_summary_takes_peers_that_come_as_near():
     ]
     line = summary(records(rows=rows)).splitlines()[-1]
     assert [text.strip() for text in line.split("|")[1:-1]] == [
-        "full, tall: N=100",
+        "tall: 100 rows",
         "10.0 ms",
-        "exact",
         "0.500",
+        "exact",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("title", "text"),
+    [
+        ("N=200,000, M=50, D=1, float64, dense", "200,000 × 50"),
+        ("N=200,000, M=50, D=10, float32, dense", "200,000 × 50, 10 outputs, float32"),
+        ("N=2,000, M=4,000, D=1, float64, CSR of 116,609 nonzeros", "2,000 × 4,000, CSR"),
+        ("calls of 1,000 rows, M=50, D=5", "calls of 1,000 rows, 50 features, 5 outputs"),
+        ("30 ridges, D=1 (RidgeCV(cv=None) leaves one out), N=9, M=5", "30 ridges, 9 × 5"),
+        ("N=10,000, X of 2 MB", "10,000 rows, X of 2 MB"),
+        ("chunks of 10^3", "chunks of 10^3"),
+    ],
+)
+def test_names_of_cases_are_short(title, text):
+    assert short(title) == text
+
+
+def test_a_page_has_at_most_five_columns():
+    found = json.loads((BENCHMARKS / "results.json").read_text(encoding="utf-8"))
+    for text in [summary(found), *map(page, found.values())]:
+        assert max(line.count("|") for line in text.splitlines()) <= 6
+
+
+def test_a_sentence_tells_of_predict():
+    rows = [{"name": OURS, "predict (ms)": 1.0}, {"name": "a", "predict (ms)": 2.0}]
+    assert of_predict(rows) == "`predict` takes 1.00 ms; with the others, 2.00 ms."
+    rows += [{"name": "b", "predict (ms)": None}, {"name": "c", "predict (ms)": 3.0}]
+    assert of_predict(rows) == "`predict` takes 1.00 ms; with the others, 2.00 to 3.00 ms."
+    assert of_predict(rows[1:]) == ""
+
+
+def test_no_line_runs_backwards_in_time():
+    assert forward([[1.0, 4.0], [3.0, 3.0], [2.0, 2.0], [4.0, None], [5.0, 1.0]]) == [
+        (1.0, 4.0),
+        (2.0, 2.0),
+        (5.0, 1.0),
     ]
 
 
@@ -163,7 +205,7 @@ def test_one_command_measures_writes_and_compares(tmp_path):
     page = (tmp_path / "tables" / "full_batch.md").read_text()
     assert page.startswith("# Full-batch")
     assert "## small: N=442, M=10, D=1" in page
-    assert "full_batch" in (tmp_path / "tables" / "summary.md").read_text()
+    assert "| small: 442 × 10 |" in (tmp_path / "tables" / "summary.md").read_text()
 
     # The same numbers beside themselves: of fit and of predict.
     again = run(tmp_path, "--only", "--add", tmp_path / "results.json")

@@ -179,12 +179,12 @@ def test_alphas_that_may_end_too_soon_are_told(rng):
 
 
 def test_the_warning_of_the_last_fit_points_to_the_user(rng):
-    X = rng.standard_normal((60, 20)) @ rng.standard_normal((20, 20))
+    X = rng.standard_normal((60, 20)) @ rng.standard_normal((20, 200))
     y = X[:, 0] + rng.standard_normal(60)
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
-        GDLinearRegressionCV(alphas=[1e-3], max_iter=2).fit(X, y)
-    assert any("Stopped at max_iter=2" in str(warning.message) for warning in told)
+        GDLinearRegressionCV(alphas=[1e-3], max_iter=1).fit(X, y)
+    assert any("Stopped at max_iter=1" in str(warning.message) for warning in told)
     assert {warning.filename for warning in told} == {__file__}
 
 
@@ -295,17 +295,19 @@ def test_leave_one_out(problem):
     assert np.isfinite(model.mse_path_).all()
 
 
-def test_too_few_iterations_are_told(problem, supplier):
+def test_too_few_iterations_are_told(make_data, supplier):
+    # There are more features than a first working set takes.
+    X, Y = make_data(120, 300, 3, noise=2.0)
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
-        GDLinearRegressionCV(max_iter=2, alphas=3).fit(*problem)
-    assert {warning.category for warning in told} == {ConvergenceWarning}
-    assert told[0].filename == __file__
+        GDLinearRegressionCV(max_iter=1, alphas=3).fit(X, Y)
     if supplier == "moments":
         # The products of all features end a path without a look at the data.
-        assert "paths" not in str(told[0].message)
+        assert not any("paths" in str(warning.message) for warning in told)
         return
-    assert "5 of 5 paths stopped at max_iter=2 short of tol=1e-06" in str(told[0].message)
+    assert {warning.category for warning in told} == {ConvergenceWarning}
+    assert told[0].filename == __file__
+    assert "5 of 5 paths stopped at max_iter=1 short of tol=1e-06" in str(told[0].message)
 
 
 BAD = {
@@ -317,6 +319,10 @@ BAD = {
     "penalty_factor": [1.0, "a", [1.0, -1.0], [np.nan]],
     "max_iter": [0],
     "tol": [-1],
+    "alpha_per_target": [1, "a", None],
+    "alpha_rule": ["2se", None, 1],
+    "missing_targets": ["drop", True],
+    "scoring": [["r2"], {"a": "r2"}, 1, False],
     "n_jobs": [1.5, "a"],
     "verbose": [-1],
 }

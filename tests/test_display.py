@@ -154,6 +154,21 @@ def test_coefficients_need_callbacks(make_data):
         CoefficientPathDisplay.from_estimator(LinearRegression(), *make_data())
 
 
+@pytest.mark.parametrize("least", [1e-7, 2900.0, 4e8])
+def test_less_than_a_decade_has_a_few_plain_labels(plt, least):
+    losses = {"names": [None], "validation_losses": [None], "stop_reasons": [None]}
+    display = LossCurveDisplay(losses=[least * np.linspace(1.3, 1.0, 9)], **losses).plot()
+    display.figure_.canvas.draw()
+    low, high = display.ax_.get_ylim()
+    ticks = [tick for tick in display.ax_.get_yticks() if low <= tick <= high]
+    assert 2 <= len(ticks) <= 6
+    labels = [text.get_text() for text in display.ax_.get_yticklabels(which="both")]
+    np.testing.assert_allclose(
+        [float(text.replace("\N{MINUS SIGN}", "-")) for text in labels], display.ax_.get_yticks()
+    )
+    assert not display.ax_.get_yticks(minor=True).size
+
+
 def test_no_iteration_at_all(plt):
     X = np.eye(4)
     model = GDLinearRegression().fit(X, np.zeros(4))

@@ -151,6 +151,13 @@ def test_what_a_change_needs_is_where_the_page_says():
                 assert re.search(rf"\b{part}\b", text), (name, paragraph)
 
 
+def test_formulas_are_written_as_docutils_reads_them():
+    """It takes 12 for one number, and an index of an accent for one below it."""
+    for page in ROOT.glob("docs/*.md"):
+        text = page.read_text(encoding="utf-8")
+        assert not re.search(r"frac ?\d\d|\\(hat|tilde|bar) ?(\w|\{\w\})\}?_", text), page
+
+
 def test_stopping_lists_every_reason_and_engine():
     page = (ROOT / "docs" / "stopping.md").read_text(encoding="utf-8")
     for value in [*REASONS, *X_LABELS, "moments", "passes", "dual", "sample"]:

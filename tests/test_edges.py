@@ -85,6 +85,16 @@ def test_nan_in_a_row_of_weight_zero_is_told(make_data, which):
         GDLinearRegression().fit(*data, weight)
 
 
+@pytest.mark.parametrize("method", ["fit", "partial_fit", "predict"])
+def test_nan_in_a_feature_comes_with_advice(make_data, method):
+    X, Y = make_data()
+    model, bad = GDLinearRegression().fit(X, Y), X.copy()
+    bad[0, 0] = np.nan
+    advice = "contains NaN.\nGDLinearRegression does not accept missing values"
+    with pytest.raises(ValueError, match=advice):
+        getattr(model, method)(*((bad,) if method == "predict" else (bad, Y)))
+
+
 @pytest.mark.parametrize("tol", [1e-9, 1e-12])
 def test_repeated_features_in_sparse_at_a_small_tol(make_data, tol):
     """Descent by passes after moments must not drift into the null space."""

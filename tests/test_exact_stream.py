@@ -223,7 +223,7 @@ def test_answers_without_a_gradient_start_from_the_one_before(make_data, options
     steps = [model.t_]
     for weight in (1e-9, 1.0):
         steps.append(model.partial_fit(X[:1], Y[:1], [weight]).t_ - sum(steps))
-    assert steps[0] > 1
+    assert steps[0] > 0
     assert steps[1] == 0
     assert steps[2] <= steps[0]
 

@@ -16,6 +16,7 @@ pytest.importorskip("dask.array")
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("plot_*.py"))
 # What each prints where its point is made.
 POINTS = {
+    "plot_cars": r"A model year later: -0\.\d+ litres",
     "plot_exact_streams": r"exact, half_life=300 +1\.\de-02",
     "plot_merge_shards": r"reading one file at once: \d+ MB taken, 40 MB allowed",
     "plot_early_stopping": r"early stopping +\d+ iterations",

@@ -23,6 +23,7 @@ LAYERS = [
     ["_linear_model"],
     ["_stream"],
     ["_fit", "_exact_stream", "_partial_fit"],
+    ["_penalty_path"],
     ["_regressor"],
     ["_regressor_cv", "dask"],
     ["onnx"],

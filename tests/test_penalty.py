@@ -128,7 +128,7 @@ def test_objective_is_the_oracles(data):
     model = GDLinearRegression(**options).fit(X, Y)
     loss = oracle.loss(X, Y, model.coef_.T, model.intercept_, **options)
     np.testing.assert_allclose(model.loss_curve_[-1], loss)
-    assert (np.diff(model.loss_curve_) < 1e-9 * loss).mean() > 0.8
+    assert (np.diff(model.loss_curve_) < 1e-9 * loss).sum() >= 0.8 * (model.n_iter_ - 1)
 
 
 def test_optimality_is_the_norm_of_a_proximal_step(data):
@@ -413,7 +413,7 @@ def test_outputs_on_the_path_do_not_disturb_the_others():
 def test_a_path_that_does_not_end_is_no_step_back():
     X, y = make_regression(50, 500, n_informative=5, noise=1.0, random_state=0)
     losses = []
-    for max_iter in range(1, 7):
+    for max_iter in range(1, 6):
         model = GDLinearRegression(alpha=0.01, l1_ratio=1.0, max_iter=max_iter)
         with pytest.warns(ConvergenceWarning, match="Stopped at max_iter"):
             model.fit(X, y)

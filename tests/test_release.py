@@ -1,5 +1,6 @@
 """What several files say of a release: versions of the package, Python and scikit-learn."""
 
+import importlib
 import re
 import tomllib
 from pathlib import Path
@@ -18,6 +19,8 @@ def test_the_version_is_in_one_place():
     assert sklearn_gdlinreg.__version__ == PROJECT["version"]
     citation = (ROOT / ".github" / "CITATION.cff").read_text(encoding="utf-8")
     assert not re.search("^(version|date-released):", citation, re.MULTILINE)
+    for field, name in (("repository-code", "Source"), ("url", "Documentation")):
+        assert f"\n{field}: {PROJECT['urls'][name]}\n" in citation
 
 
 @pytest.fixture
@@ -44,3 +47,37 @@ def test_the_oldest_scikit_learn_is_tested():
     assert oldest.replace(">=", "==") + ".0" in (ROOT / ".ci" / "wheel").read_text(
         encoding="utf-8"
     )
+
+
+def test_links_of_the_readme_lead_somewhere():
+    """On a code host as on the package index: none is relative, and each page has a source."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert not re.search(r"\]\((?!https)", text)
+    targets = dict(re.findall(r"^\[([^\]]+)\]: (\S+)$", text, re.MULTILINE))
+    prose = re.sub(r"```.*?```|!\[.*?\](?=\[)", "", text, flags=re.DOTALL)
+    assert set(re.findall(r"\[([^\]]+)\]", prose)) == targets.keys()
+    pages = PROJECT["urls"]["Documentation"]
+    sources = {
+        "_images/excess.png": "benchmarks/excess.png",
+        "auto_examples/index.html": "../examples/README.rst",
+    }
+    for target in targets.values():
+        if target.startswith(pages):
+            name = target.removeprefix(pages)
+            path = ROOT / "docs" / sources.get(name, name.replace(".html", ".md"))
+            assert path.is_file(), target
+        else:
+            assert target in PROJECT["urls"].values()
+
+
+@pytest.mark.parametrize(
+    "name", ["GDLinearRegression", "GDLinearRegressionCV", "dask.DaskGDLinearRegression"]
+)
+def test_every_repr_leads_to_a_page_of_the_documentation(name):
+    module, _, class_name = f"sklearn_gdlinreg.{name}".rpartition(".")
+    if "dask" in name:
+        pytest.importorskip("dask.array")
+    estimator = getattr(importlib.import_module(module), class_name)()
+    page = f"generated/sklearn_gdlinreg.{name}.html"
+    assert estimator._get_doc_link() == PROJECT["urls"]["Documentation"] + page
+    assert class_name in (ROOT / "docs" / "api.rst").read_text(encoding="utf-8")

@@ -9,6 +9,7 @@ import pytest
 from reference import textbook
 from scipy import sparse
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPRegressor
 
 from sklearn_gdlinreg import GDLinearRegression
@@ -395,3 +396,24 @@ def test_what_a_supplier_returns_stays(make_data, rng, container):
         supplier.gradient(P[1])
         np.testing.assert_array_equal(first, kept)
         np.testing.assert_array_equal(gradient, kept_gradient)
+
+
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
+def test_the_warning_names_the_longest_stable_step(data, container):
+    X, Y = data
+    scaled = (X - X.mean(axis=0)) / X.std(axis=0)
+    for A, advice in ((X * [1, 10, 1, 1, 1], ", scale the features"), (scaled, "")):
+        step, ways = limit(A), rf"\(up to (\S+) is stable\){advice}, or use learning_rate="
+        model = GDLinearRegression(learning_rate=step / 10, max_iter=3)
+        with pytest.warns(ConvergenceWarning, match="Increase max_iter, take .*" + ways) as told:
+            model.fit(container(A), Y)
+        named = float(re.search(ways, str(told[0].message))[1])
+        assert step * 0.999 < named <= step
+
+
+def test_the_warning_names_no_step_that_would_take_passes(rng):
+    X = rng.standard_normal((300, 200))
+    model = GDLinearRegression(learning_rate=1e-3, max_iter=1)
+    with pytest.warns(ConvergenceWarning, match="Increase max_iter, or use learning_rate"):
+        model.fit(X, X[:, 0])
+    assert model.engine_ == "passes"

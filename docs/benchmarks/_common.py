@@ -177,7 +177,8 @@ def main(name, doc, measure, arguments, rates=None, device=None):
     arguments : argparse.Namespace
         From `parse`.
     rates : dict, default=None
-        What the machine can do, where it is not what `machine_rates` measures.
+        What the machine can do, where it is not what `machine_rates` measures; empty where
+        no time is measured.
     device : str, default=None
         What ran, where it is not the processor.
     """
@@ -189,7 +190,7 @@ def main(name, doc, measure, arguments, rates=None, device=None):
         "about": about.replace("\n", " "),
         "quick": arguments.quick,
         "machine": machine() | ({"cpu": device} if device else {}),
-        "rates": rates or machine_rates(arguments.quick),
+        "rates": machine_rates(arguments.quick) if rates is None else rates,
         "cases": {},
     }
     for case in arguments.case:

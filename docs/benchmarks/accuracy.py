@@ -1,10 +1,10 @@
-"""Digits right on NIST's certified linear least squares.
+"""Correct digits on NIST's certified data sets for linear least squares.
 
-Of the sets of the Statistical Reference Datasets, the digits of the worst coefficient, 15 at
-most: -log10(|estimate - certified| / |certified|). "Condition" is that of the standardised
-columns, "orthogonal" is `numpy.linalg.lstsq` on them.
+The digits of the worst coefficient, 15 at most: -log10(|estimate - certified| / |certified|), in
+the Statistical Reference Datasets. Orthogonal is `numpy.linalg.lstsq` on standardised columns,
+whose condition number stands in parentheses.
 
-Run `python docs/benchmarks/accuracy.py [--data PATH] [--json FILE]`.
+Run `python docs/benchmarks/accuracy.py [--json FILE]`.
 """
 
 import json
@@ -16,8 +16,7 @@ from sklearn.linear_model import LinearRegression
 
 from sklearn_gdlinreg import GDLinearRegression
 
-# Real data lie beside the checkout, if at all.
-DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "nist" / "strd.json"
+DATA = Path(__file__).resolve().parent / "data" / "strd.json"
 
 
 def right_digits(estimate, certified):
@@ -45,25 +44,24 @@ def row(name, data):
         X = X[:, None] ** np.arange(1, data["degree"] + 1)
     y, intercept = np.array(data["y"], dtype=float), data.get("intercept", True)
     estimates = {
-        "tol=0": fitted(GDLinearRegression(tol=0, fit_intercept=intercept), X, y),
-        "no parameter set": fitted(GDLinearRegression(fit_intercept=intercept), X, y),
-        "orthogonal": orthogonal(X, y, intercept),
+        "GDLinearRegression": fitted(GDLinearRegression(fit_intercept=intercept), X, y),
         "LinearRegression": fitted(LinearRegression(fit_intercept=intercept), X, y),
+        "LinearRegression(tol=1e-12)": fitted(
+            LinearRegression(tol=1e-12, fit_intercept=intercept), X, y
+        ),
+        "orthogonal": orthogonal(X, y, intercept),
     }
     certified = np.array(data["coef"])
     digits = {key: f"{right_digits(e, certified):.1f}" for key, e in estimates.items()}
-    return {"name": name, "condition": f"{data['standardised_condition']:.2g}", **digits}
+    return {"name": f"{name} ({data['standardised_condition']:.1g})", **digits}
 
 
 def measure(name, arguments, rates):
     """Return the case."""
-    data = json.loads(arguments.data.read_text())
+    data = json.loads(DATA.read_text(encoding="utf-8"))
     rows = [row(key, values) for key, values in data.items()]
     return {name: {"title": "Statistical Reference Datasets", "rows": rows}}
 
 
 if __name__ == "__main__":
-    arguments = parse(
-        __doc__, ["NIST"], lambda parser: parser.add_argument("--data", type=Path, default=DATA)
-    )
-    main("accuracy", __doc__, measure, arguments)
+    main("accuracy", __doc__, measure, parse(__doc__, ["NIST"]), rates={})

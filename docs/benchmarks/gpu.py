@@ -1,4 +1,4 @@
-"""Fits of tensors, on a GPU or on a CPU, beside what one would write with torch.
+"""Fits of tensors beside what one would write with torch.
 
 All contestants are given the same tensors on the device: `torch.linalg.lstsq` on centred data,
 a loop of stochastic gradient descent on standardised data, and `Ridge(solver="svd")` through

@@ -25,7 +25,7 @@ from sklearn.linear_model import (
     Ridge,
     RidgeCV,
 )
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, LeaveOneOut
 from sklearn.multioutput import MultiOutputRegressor
 from sklearn.preprocessing import StandardScaler
 
@@ -337,6 +337,25 @@ def cv_ridge(n):
     return cross_validated(X, y, ours, peers)
 
 
+def left_out(d):
+    """Return the case of ridges that are chosen by leaving one row out."""
+
+    def case(n, m):
+        X, y = tall(n, d, m)
+        alphas = np.geomspace(1e-4, 1e2, 30)
+        options = {"l1_ratio": 0.0, "alphas": alphas, "cv": LeaveOneOut()}
+        peers = {"RidgeCV()": RidgeCV(alphas * (n - 1), store_cv_results=True)}
+        fits = entries("GDLinearRegressionCV", GDLinearRegressionCV(**options), peers, X, y)
+        ours, theirs = (fit.model for fit in fits)
+        errors = theirs.cv_results_.T[::-1]
+        if d > 1:
+            errors = errors.mean(axis=1)
+        return rows(fits, "difference", [0.0, float(np.abs(errors / ours.mse_path_ - 1).max())])
+
+    case.__doc__ = f"30 ridges, leave-one-out, D={d}."
+    return case
+
+
 CASES = {  # what is measured, its sizes, and quick ones
     "lasso": (lasso, (200_000,), (5_000,)),
     "lasso-small": (lasso_of(0.1, 0.6), (10_000, 100), (1_000, 20)),
@@ -358,6 +377,10 @@ CASES = {  # what is measured, its sizes, and quick ones
     "cv-wider": (cv_wider, (5_000, 400), (500, 40)),
     "cv-10": (cv_10, (20_000,), (1_000,)),
     "cv-ridge": (cv_ridge, (200_000,), (5_000,)),
+    "left-out-small": (left_out(1), (442, 10), (60, 5)),
+    "left-out": (left_out(5), (2_000, 200), (100, 20)),
+    "left-out-10": (left_out(10), (2_000, 200), (100, 20)),
+    "left-out-wide": (left_out(10), (100, 2_000), (20, 60)),
 }
 
 

@@ -3,7 +3,8 @@
     python docs/benchmarks/run.py
 
 Each benchmark runs in a process of its own. The numbers go to `results.json`, the tables to
-`tables/`, the pictures beside them. Our times are compared with those of the file that is there,
+`tables/`, the pictures beside them, and what pages quote into their sentences, as `_claims.py`
+says. Our times are compared with those of the file that is there,
 or of `--earlier FILE`: what got slower is printed, and with `--fail` it is an error. How noise
 is kept out of that: see `_compare.py`.
 
@@ -21,10 +22,10 @@ import tempfile
 from pathlib import Path
 
 import _path  # noqa: F401
+from _claims import renew
 from _compare import THRESHOLD, compare, report
 from _pictures import draw
 from _tables import page, summary
-from accuracy import DATA
 
 HERE = Path(__file__).resolve().parent
 BENCHMARKS = {  # and the modules that they cannot do without
@@ -42,8 +43,6 @@ SCRIPTS = {"tensors": ("gpu.py", "--device", "cpu")}  # the others have their na
 
 def lacking(name):
     """Return why a benchmark cannot run, or nothing."""
-    if name == "accuracy" and not DATA.exists():
-        return "its data are not there"
     missing = [module for module in BENCHMARKS[name] if not importlib.util.find_spec(module)]
     return f"not installed: {', '.join(missing)}" if missing else ""
 
@@ -111,6 +110,8 @@ def main():
         failed |= status != 0
         now |= record
     write(before | now, out)
+    if out == HERE:
+        renew(HERE.parent, before | now)
     found = compare(earlier, now, arguments.threshold)
     print(report(found) if found else "No earlier run to compare with.")
     slower = any(verdict == "slower" for verdict, *_ in found)

@@ -46,6 +46,51 @@ except ImportError:
         return arrays if len(arrays) > 1 else arrays[0]
 
 
+class SearchTask:
+    """A search for a penalty, of which the estimator's callbacks are told, path by path.
+
+    Parameters
+    ----------
+    estimator : estimator with callbacks
+    X, y, sample_weight : as the user gave them
+    """
+
+    def __init__(self, estimator, X, y, sample_weight):
+        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+        self._data = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
+        self._fit = estimator._init_callback_context(max_subtasks=None)
+        self._fit.call_on_fit_task_begin(**self._data)
+        self._paths = None
+
+    @classmethod
+    def of(cls, estimator, *data):
+        """Return the task of an estimator that has callbacks; None if it has none."""
+        return cls(estimator, *data) if hasattr(estimator, "_skl_callbacks") else None
+
+    def begin_paths(self, n_paths):
+        """Tell that so many paths begin."""
+        self._paths = self._fit.subcontext(task_name="paths", max_subtasks=n_paths)
+        self._paths.call_on_fit_task_begin(**self._data)
+
+    def begin_path(self):
+        """Tell that one of them begins; return what it ends by."""
+        path = self._paths.subcontext(task_name="path of a fold")
+        path.call_on_fit_task_begin(**self._data)
+        return path
+
+    def end_path(self, path):
+        """Tell that this path has ended."""
+        path.call_on_fit_task_end(**self._data)
+
+    def end_paths(self):
+        """Tell that all of them have ended."""
+        self._paths.call_on_fit_task_end(**self._data)
+
+    def end(self):
+        """Tell that the fit has ended, and the estimator is fitted."""
+        self._fit.call_on_fit_task_end(**self._data, reconstruction_attributes={})
+
+
 class FitTask:
     """A fit, of which the estimator's callbacks are told, and of each of its iterations.
 

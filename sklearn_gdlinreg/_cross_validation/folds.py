@@ -1,37 +1,40 @@
-"""Paths of penalties over the folds of a cross-validation.
+"""The folds of a cross-validation, of outputs that are observed in the same rows.
 
 Where moments serve, those of all rows are gathered once, fold by fold: what a fold learns
 from is all less what it is tested on, and its error on these rows follows from their moments
 as well. X is not read again, whatever the number of penalties.
-
-A path goes from the largest penalty to the smallest. Several L2 penalties descend side by side,
-as outputs do, from the solution of the one before them; others one after the other.
 
 Conventions: M features, D outputs, A penalties side by side: columns are ``[all outputs of
 the first penalty, all of the second, ...]``; P = M + D as in `_rows.base`.
 """
 
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
+from sklearn.model_selection import LeaveOneOut
 
 from .._base.arrays import take
+from .._problem.certificate import optimality
 from .._problem.coordinates import Coordinates
 from .._problem.penalty import Penalty
 from .._problem.quadratic import ByPasses
 from .._problem.reading import by_moments, cheapest_way, read_groups
 from .._rows.containers import rows_of
-from .._solvers.conjugate import exact_steps, path_step
+from .._solvers.conjugate import exact_steps
 from .._solvers.iterates import Limits, drive
-from .._solvers.path import descend_path
+from .spectrum import ColumnSpectrum, RowSpectrum
 
-# Coefficients that descend side by side: an iteration of as many costs little more than of
-# those of one penalty.
-COEFFICIENTS = 2**12
 # Iterations of a fit of the features that have no penalty, at most.
 MOST_STEPS = 1000
 # Iterations for each penalty, for the choice of moments or passes.
 STEPS_OF_A_PENALTY = 20
+# Eigenvectors of larger matrices take too long, or too much memory.
+MOST_EIGENVECTORS = 5_000
+# The optimality of a minimum that is worked out without rounding to speak of.
+EVERY_DIGIT = 1e-11
+# Eigenvectors of M features take as long as the descent of so many outputs and penalties.
+FEATURES_OF_A_DESCENT, FEW_FEATURES = 8, 500
 
 
 class Fold:
@@ -48,15 +51,29 @@ class Fold:
     def __init__(self, data, weight, test, test_weight, centred):
         self.data, self.centred = replace(data, weight=weight), centred
         self.n_features = data.X.shape[1]
-        self.X_test, self.Y_test, self.test_weight = data.X[test], data.Y[test], test_weight
+        self._test, self._test_weight = test, test_weight
+        self._found = None
 
-    def errors_of(self, W, b):
-        """Return the mean squared error of models on the rows of the test, one per column."""
-        Y = np.tile(self.Y_test, len(b) // self.Y_test.shape[1])
-        return np.average((self.X_test @ W + b - Y) ** 2, axis=0, weights=self.test_weight)
+    def losses_of(self, W, b, scorer=None):
+        """Return the mean squared errors and the scores of models on the rows of the test.
 
-    def errors_without_penalty(self, *, max_iter, tol):
-        """Return the mean squared error of each output without a penalty, and if it converged.
+        Parameters
+        ----------
+        W, b : ndarray of shape (M, A * D) and (A * D,)
+        scorer : callable or None, as `paths.path_losses` takes it
+
+        Returns
+        -------
+        errors, scores : ndarray of shape (A, D); the second is None without a scorer
+        """
+        Y, D = self.data.Y[self._test], self.data.n_outputs
+        predicted = self.data.X[self._test] @ W + b
+        apart = (predicted.reshape(len(Y), -1, D) - Y[:, None, :]) ** 2
+        errors = np.average(apart, axis=0, weights=self._test_weight)
+        return errors, scorer and scorer(Y, predicted, self._test_weight)
+
+    def without_penalty(self, scorer, *, max_iter, tol):
+        """Return what `losses_of` does of a fit without a penalty, and whether it converged.
 
         It is descended as `GDLinearRegression` does: to the end of directions that are so flat
         that the moments of a fold cannot tell.
@@ -68,7 +85,31 @@ class Fold:
         )  # fmt: skip
         start = np.zeros((self.n_features, n_outputs))
         solution = drive(exact_steps(start, group, limits), limits)
-        return self.errors_of(solution.W, solution.b), limits.n_left > 0
+        return self.losses_of(solution.W, solution.b, scorer), limits.n_left > 0
+
+    def spectrum(self, penalty, n_penalties):
+        """Return the spectrum of the rows to learn from; None where that takes too long.
+
+        Parameters
+        ----------
+        penalty : Penalty, of each output
+        n_penalties : int, how many of these there are
+        """
+        factor, weight = penalty.factor(np.empty(0)), self.data.weight
+        if self._found is None and np.all(factor > 0.0):
+            n_descents = n_penalties * self.data.n_outputs
+            self._found = self._spectrum(factor, np.flatnonzero(weight), n_descents)
+        return self._found
+
+    def _spectrum(self, factor, learnt, n_descents):
+        """Return what `spectrum` does, given the rows that are learnt from."""
+        if len(learnt) > min(MOST_EIGENVECTORS, self.n_features):
+            return None
+        X, Y, weight = self.data.X[learnt], self.data.Y[learnt], self.data.weight[learnt]
+        rows = rows_of(X, Y, weight, centred=self.centred)
+        none = Penalty.none(self.data.n_outputs)
+        coordinates = Coordinates.of(rows.column_moments(), penalty=none, raw=False)
+        return RowSpectrum(rows, coordinates, factor)
 
 
 class MomentsFold(Fold):
@@ -88,7 +129,27 @@ class MomentsFold(Fold):
         """Whether the parts can be compared; sparse rows out of range have other units."""
         return (self.learn.unit == self.test.unit).all()
 
-    def errors(self, coordinates, V):
+    def _spectrum(self, factor, learnt, n_descents):
+        M = self.n_features
+        of_rows = super()._spectrum(factor, learnt, n_descents)
+        if of_rows is not None:
+            return of_rows
+        most = max(FEW_FEATURES, FEATURES_OF_A_DESCENT * n_descents)
+        if min(most, MOST_EIGENVECTORS) < M:
+            return None
+        coordinates, _ = self.problem(Penalty.none(self.data.n_outputs), 1)
+        return ColumnSpectrum(self.learn, coordinates, factor)
+
+    def losses(self, coordinates, V, scorer=None):
+        """Return what `losses_of` does of each column of V."""
+        if scorer is not None:
+            D = len(coordinates.null_loss)
+            models = [coordinates.to_model(V[:, k : k + D]) for k in range(0, V.shape[1], D)]
+            W, b = zip(*models, strict=True)
+            return self.losses_of(np.concatenate(W, axis=1), np.concatenate(b), scorer)
+        return self._errors(coordinates, V).reshape(-1, self.data.n_outputs), None
+
+    def _errors(self, coordinates, V):
         """Return the mean squared error of each column of V on the rows of the test."""
         M, outputs = self.n_features, np.arange(V.shape[1]) % len(coordinates.null_loss)
         W = V * coordinates.inverse_scale
@@ -121,9 +182,9 @@ class PassesFold(Fold):
         coordinates = Coordinates.of(moments, penalty=penalty, raw=False)
         return coordinates, ByPasses(rows, coordinates)
 
-    def errors(self, coordinates, V):
-        """Return the mean squared error of each column of V on the rows of the test."""
-        return self.errors_of(*coordinates.to_model(V))
+    def losses(self, coordinates, V, scorer=None):
+        """Return what `losses_of` does of each column of V."""
+        return self.losses_of(*coordinates.to_model(V), scorer)
 
 
 class Folds:
@@ -131,13 +192,17 @@ class Folds:
 
     Parameters
     ----------
-    data : Data, without missing targets
-    splits : list of (train, test), arrays of int
+    data : Data, of outputs that are observed in the same rows: the others have no weight
+    splits : list of (train, test), arrays of int; or LeaveOneOut
     centred : bool, whether there is an intercept
     n_penalties : int, for the choice of moments or passes
+    partial : bool
+        Whether a fold may be without rows to learn from or to test on; it is None then.
     """
 
-    def __init__(self, data, splits, *, centred, n_penalties):
+    def __init__(self, data, splits, *, centred, n_penalties, partial=False):
+        self._splits, self._partial = splits, partial
+        self.leave_one_out = isinstance(splits, LeaveOneOut)
         self.weight = np.ones(data.n_rows)
         if data.weight is not None:
             # A power of two changes no choice, and keeps sums of huge weights floats.
@@ -147,12 +212,43 @@ class Folds:
         n_steps = STEPS_OF_A_PENALTY * n_penalties
         rows = rows_of(data.X, data.Y, data.weight, centred=centred)
         self.by_moments = cheapest_way(rows, n_steps) == "moments"
+        if self.leave_one_out:
+            # The closed form needs them, unless it is by products of rows.
+            self.by_moments |= rows.n_features <= min(rows.n_rows, MOST_EIGENVECTORS)
         self.rows = rows
         self.whole = rows.moments() if self.by_moments else rows.column_moments()
-        folds = [self._fold(k, *split) for k, split in enumerate(splits)]
-        self.members = [fold for fold in folds if fold is not None]
-        if not self.members:
-            raise ValueError("No fold of cv has rows to test on with a positive weight.")
+
+    @cached_property
+    def members(self):
+        """The folds, one per split; None where it is not counted."""
+        splits = self._splits.split(self.data.X) if self.leave_one_out else self._splits
+        return [self._fold(k, *split) for k, split in enumerate(splits)]
+
+    def fold_without(self, row):
+        """Return the fold that is tested on a row, and learns from all others."""
+        return self._fold(row, np.delete(np.arange(self.data.n_rows), row), np.array([row]))
+
+    def spectrum(self, penalty):
+        """Return the spectrum of all rows that carry weight; None where that takes too long.
+
+        None, too, where it has lost digits of the minimum with this penalty.
+        """
+        spectrum, alpha = self._of_all.spectrum(penalty, MOST_EIGENVECTORS), penalty.least_l2
+        if spectrum is None:
+            return None
+        coordinates, supplier = self._of_all.problem(penalty, 1)
+        V = coordinates.from_model(spectrum.coefficients(np.array([alpha])))
+        found = optimality(V, *supplier.gradient(V), coordinates)
+        return spectrum if (found <= EVERY_DIGIT).all() else None
+
+    @cached_property
+    def _of_all(self):
+        """A fold that learns from all rows."""
+        everything = np.arange(self.data.n_rows)
+        own = self.data, self.weight, everything, self.weight, self.centred
+        if self.by_moments:
+            return MomentsFold(*own, learn=self.whole, test=self.whole)
+        return PassesFold(*own)
 
     def _fold(self, k, train, test):
         rows = np.arange(self.data.n_rows)
@@ -165,6 +261,8 @@ class Folds:
             return None
         for part, name in ((weight, "learn from"), (test_weight, "test on")):
             if not part.any():
+                if self._partial:
+                    return None
                 raise ValueError(f"Fold {k} of cv has no rows to {name} with a positive weight.")
         if self.by_moments:
             fold = self._moments_fold(times, weight, test, test_weight)
@@ -200,12 +298,12 @@ class Folds:
 
     @property
     def null_error(self):
-        """The mean square of y about its mean, or zero, averaged over the outputs."""
+        """The mean square of each output about its mean, or zero, (D,)."""
         M = self.data.X.shape[1]
-        return float(np.mean(self.whole.variance[M:] / self.whole.unit[M:] ** 2))
+        return self.whole.variance[M:] / self.whole.unit[M:] ** 2
 
     def largest_alpha(self, l1_ratio, *, positive, penalty_factor):
-        """Return the least alpha for which all coefficients that are penalised are zero."""
+        """Return the least alpha for which no coefficient that is penalised is left, (D,)."""
         whole, (M, D) = self.whole, (self.data.X.shape[1], self.data.n_outputs)
         penalty = Penalty.of(
             1.0, l1_ratio, positive, D, penalty_factor=penalty_factor, n_features=M
@@ -220,7 +318,7 @@ class Folds:
             coordinates = Coordinates.of(whole, penalty=Penalty.none(D), raw=True)
             cross, _ = ByPasses(self.rows, coordinates).gradient(V)
         cross = cross / whole.unit[:M, None] / whole.unit[M:]
-        return float(penalty.vanishing_factor(cross).max())
+        return penalty.vanishing_factor(cross)
 
     def _fit_without_penalty(self, features, positive):
         """Return the W of a fit of these features alone, (M, D); both are bool, (M,)."""
@@ -236,76 +334,3 @@ class Folds:
             )  # fmt: skip
             W[some] = drive(exact_steps(W[some], group, limits), limits).W
         return W
-
-
-def path_errors(fold, n_outputs, alphas, l1_ratio, *, positive, penalty_factor, max_iter, tol):
-    """Return the mean squared error of each alpha, largest first, and whether all converged.
-
-    Parameters
-    ----------
-    fold : MomentsFold or PassesFold
-    n_outputs : int
-    alphas : ndarray of shape (n_alphas,), falling
-    """
-    n_penalties = len(alphas) if np.any(positive) else int(np.count_nonzero(alphas))
-    options = {"max_iter": max_iter, "tol": tol}
-
-    def penalty_of(alpha, n_outputs):
-        return Penalty.of(
-            alpha, l1_ratio, positive, n_outputs,
-            penalty_factor=penalty_factor, n_features=fold.n_features,
-        )  # fmt: skip
-
-    if l1_ratio > 0 or np.any(positive):
-        of_one = penalty_of(1.0, n_outputs)
-        errors, converged = _errors_by_sets(fold, of_one, alphas[:n_penalties], **options)
-    else:
-        own = alphas[:n_penalties]
-        errors, converged = _errors_of_ridges(fold, n_outputs, own, penalty_of, **options)
-    if n_penalties < len(alphas):
-        alone, ended = fold.errors_without_penalty(**options)
-        errors.extend([alone.mean()] * (len(alphas) - n_penalties))
-        converged &= ended
-    return np.array(errors), converged
-
-
-def _errors_by_sets(fold, penalty, alphas, **options):
-    """Return the mean error of each penalty without a gradient, and whether all converged."""
-    n_outputs = fold.data.n_outputs
-    coordinates, supplier = fold.problem(Penalty.none(n_outputs), 1)
-    errors, together, converged = [], [], True
-    n_together = max(1, COEFFICIENTS // (fold.n_features * n_outputs))
-    if supplier.by_passes:
-        n_together = 1
-    path = descend_path(supplier, coordinates, penalty, alphas, **options)
-    for k, (V, ended) in enumerate(path):
-        together.append(V)
-        converged &= bool(ended)
-        if len(together) == n_together or k == len(alphas) - 1:
-            found = fold.errors(coordinates, np.concatenate(together, axis=1))
-            errors.extend(found.reshape(len(together), n_outputs).mean(axis=1))
-            together = []
-    return errors, converged
-
-
-def _errors_of_ridges(fold, n_outputs, alphas, penalty_of, *, max_iter, tol):
-    """Return the mean error of each L2 penalty, and whether all converged."""
-    n_penalties = len(alphas)
-    size = max(1, min(n_penalties, COEFFICIENTS // (fold.n_features * n_outputs)))
-    errors, W, converged = [], None, True
-    for start in range(0, n_penalties, size):
-        # The last stride is filled up to be as long as the others.
-        stride = alphas[start : min(start + size, n_penalties)]
-        each = np.repeat(np.append(stride, np.full(size - len(stride), stride[-1])), n_outputs)
-        penalty = penalty_of(each, len(each))
-        coordinates, supplier = fold.problem(penalty, size)
-        if W is None:
-            W = np.zeros((fold.n_features, n_outputs))
-        limits = Limits(max_iter, tol)
-        V = coordinates.from_model(np.tile(W, size))
-        V = path_step(V, supplier, coordinates, limits)
-        converged &= limits.n_left > 0
-        W = coordinates.to_model(V)[0][:, -n_outputs:]
-        mean = fold.errors(coordinates, V).reshape(size, n_outputs).mean(axis=1)
-        errors.extend(mean[: len(stride)])
-    return errors, converged

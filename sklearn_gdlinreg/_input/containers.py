@@ -46,6 +46,11 @@ def unmasked(A, name, *, missing=False):
     return (A if A.dtype.kind in "fc" else A.astype(np.float64)).filled(np.nan)
 
 
+def assert_finite_features(X):
+    """Raise where features are not finite, with scikit-learn's advice what to do about NaN."""
+    assert_all_finite(X, input_name="X", estimator_name="GDLinearRegression")
+
+
 def assert_finite_targets(Y, *, input_name="y", allow_nan=False):
     """Raise where targets are not finite; where it is NaN, say how to learn from the rest."""
     try:

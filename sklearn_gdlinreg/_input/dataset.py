@@ -25,7 +25,7 @@ from .._problem.loss import loss
 from .._problem.outputs import alike
 from .._rows.moments import MOST_HALVINGS
 from .checks import check_data, check_sample_weight
-from .containers import assert_finite_targets
+from .containers import assert_finite_features, assert_finite_targets
 
 
 @dataclass(frozen=True)
@@ -230,7 +230,7 @@ def hold_out(settings, data, given, rng):
     validate = replace(validate, half_life=None)
     validate.check_observed("validate on")
     # Those to learn from are checked as they are read.
-    assert_all_finite(stored(validate.X), input_name="X")
+    assert_finite_features(stored(validate.X))
     assert_finite_targets(validate.Y)
     return learn, validate.wide()
 

@@ -154,6 +154,15 @@ CV_CONSTRAINTS = {
         ),
         "an int in the range [1, inf) or an array of floats in the range [0.0, inf)",
     ),
+    "alpha_per_target": (_is_bool, "an instance of 'bool'"),
+    "alpha_rule": (
+        lambda value: isinstance(value, str) and value in ("min", "1se"),
+        "a str among {'min', '1se'}",
+    ),
+    "scoring": (
+        lambda value: value is None or isinstance(value, str) or callable(value),
+        "a str, a callable or None",
+    ),
     "n_jobs": (lambda value: value is None or _is_integer(value), "an int or None"),
     **{
         name: CONSTRAINTS[name]
@@ -163,6 +172,7 @@ CV_CONSTRAINTS = {
             "penalty_factor",
             "max_iter",
             "tol",
+            "missing_targets",
             "verbose",
         )
     },

@@ -10,7 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
-from .._base.arrays import inverse_of, namespace
+from .._base.arrays import inverse_of, namespace, to_host
 from .._base.rounding import EPS, rounding_of
 
 # An L2 penalty above this, per unit of variance, gives all directions curvature.
@@ -102,6 +102,13 @@ class Coordinates:
         curved = self.n_rows - self.centred + penalty.n_penalised(FLAT_RIDGE, M)
         return replace(self, penalty=penalty, rank=min(M, curved))
 
+    @cached_property
+    def is_curved(self):
+        """Whether the L2 penalty gives all directions curvature that rounding cannot hide."""
+        M = self.scale.shape[0]
+        seen = int(namespace(self.scale).count_nonzero(self.scale))
+        return self.penalty.n_penalised(FLAT_RIDGE, M) >= seen
+
     def objective(self, V, losses):
         """Return the losses at V with the penalty that has no gradient, (D,)."""
         smooth = self.penalty.smooth
@@ -177,6 +184,14 @@ class Coordinates:
         centre = namespace(self.centre).concat([self.centre, self.y_centre])
         mean = self.shift + centre / self.unit
         return mean[:M], mean[M:]
+
+    @property
+    def features_are_scaled(self):
+        """Whether features spread alike about means that are no larger; scaling gains little."""
+        deviation = to_host(self.deviation / self.unit[: self.deviation.shape[0]])
+        seen, mean = deviation[deviation > 0], to_host(self.mean[0])
+        most = seen.max(initial=0.0)
+        return bool(most <= 2.0 * seen.min(initial=most) and abs(mean).max() <= most)
 
     def to_model(self, V):
         """Return W, (M, D), and the best b, (D,), in the units of X and Y."""

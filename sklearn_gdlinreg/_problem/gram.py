@@ -17,8 +17,9 @@ class Gram:
     Parameters
     ----------
     products : callable
-        Given new features and those before, ndarrays of int, returns the products of the new
-        ones with those before and with each other, (n_new, n_before + n_new).
+        Given new features and those before, ndarrays of int, and an array of shape (n_new,
+        n_before + n_new), it writes the products of the new ones with those before and with
+        each other.
     n_features : int, M
     """
 
@@ -38,6 +39,8 @@ class Gram:
     def require(self, features):
         """Make sure that these features have been met."""
         new = features[self._place[features] < 0]
+        # Each of them once, in the order of their first mention.
+        new = new[np.sort(np.unique(new, return_index=True)[1])]
         if not len(new):
             return
         n_before = len(self.features)
@@ -47,7 +50,7 @@ class Gram:
             H = np.empty((size, size))
             H[:n_before, :n_before] = self._H[:n_before, :n_before]
             self._H = H
-        self._H[n_before:n, :n] = self._products(new, self.features)
+        self._products(new, self.features, self._H[n_before:n, :n])
         self._H[:n_before, n_before:n] = self._H[n_before:n, :n_before].T
         self._place[new] = np.arange(n_before, n)
         self.features = np.concatenate([self.features, new])

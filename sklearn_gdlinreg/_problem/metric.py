@@ -22,10 +22,23 @@ SHIFT = 1e-6
 NOTHING = 1e-12
 
 
-class Plain:
-    """The metric of standardised coordinates themselves: a direction is the gradient."""
+# Ridges that differ by less than this factor make no metric of their own.
+UNLIKE_RIDGES = 4.0
 
-    longest = 0.0
+
+class Plain:
+    """The metric of standardised coordinates themselves: a direction is the gradient.
+
+    Parameters
+    ----------
+    alternative : InverseRidge or None
+        Another metric, which may be tried where the descent is slow in this one.
+    """
+
+    longest, alternative = 0.0, None
+
+    def __init__(self, alternative=None):
+        self.alternative = alternative
 
     def step_from_zero(self):
         """Return the coefficients after an exact step from zero, (M, D); None: ask for G."""
@@ -40,6 +53,40 @@ class Plain:
 
     def least_descent(self, P, losses, summed, coordinates):
         """Return None: a step is made along any slope; see `Factor.least_descent`."""
+
+
+class InverseRidge(Plain):
+    """The inverse of the L2 penalty, which is then a sphere: a direction is G over the ridge.
+
+    Conjugate steps in it are those of LSQR with damping (Paige & Saunders, 1982), where all
+    features have the same penalty in their own units. Where there are few rows and many rare
+    features, that can be several times faster than standardised coordinates.
+
+    Parameters
+    ----------
+    Q : array of shape (M, 1) or (M, D), the inverse of the ridge in any unit
+    """
+
+    def __init__(self, Q):
+        self._Q = Q
+
+    @classmethod
+    def of(cls, coordinates):
+        """Return it, or None where a feature has no ridge, or where all ridges are alike."""
+        xp, some = namespace(coordinates.scale), coordinates.scale[:, None] > 0
+        R = coordinates.penalty.half_gradient(xp.astype(some, xp.float64))
+        least, most = float(xp.min(xp.where(some, R, xp.inf))), float(xp.max(R))
+        if not 0.0 < UNLIKE_RIDGES * least < most:
+            return None
+        return cls(xp.where(some, least / xp.where(some, R, 1.0), 0.0))
+
+    def direction(self, G):
+        """Return G over the ridge."""
+        return self._Q * G
+
+    def reach(self, P, length, inverse):
+        """Return what that of `Factor` does."""
+        return dot(P, P) * inverse
 
 
 class Factor(Plain):

@@ -149,8 +149,17 @@ class Penalty:
             not_negative = placed_like(not_negative, unit)
         return self._with(unit * (l1 * y_unit) if self.has_l1 else l1, l2, not_negative)
 
+    def side_by_side(self, numbers):
+        """Return that of n times as many outputs: these `times` each row of numbers, (n, D)."""
+        l1, l2, factor = self._alike
+        l1, l2 = ((term * numbers).reshape(1, -1) for term in (l1, l2))
+        return self._of(l1, l2, factor, self._not_negative)
+
     def times(self, number):
-        """Return the same with all terms so many times as strong, in the units of W."""
+        """Return the same with all terms so many times as strong, in the units of W.
+
+        The number is a float, or an array of one per output, (D,).
+        """
         l1, l2, factor = self._alike
         return self._of(l1 * number, l2 * number, factor, self._not_negative)
 

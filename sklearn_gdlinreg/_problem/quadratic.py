@@ -187,13 +187,10 @@ class ByPasses:
         """The Gram of features that are met; None where products of columns cannot be made."""
         return Gram(self._products, self.shape[0]) if self.rows.has_columns else None
 
-    def _products(self, columns, others):
-        """Return H of some features with others and with each other, as Gram asks for it."""
-        scale = self.inverse_scale[:, 0]
-        products = self.rows.products_of_columns(columns, others, self.coordinates.centre)
-        products *= scale[np.concatenate([others, columns])] / self.coordinates.weight
-        products *= scale[columns, None]
-        return products
+    def _products(self, columns, others, out):
+        """Write H of some features with others and with each other, as Gram asks for it."""
+        scale = self.inverse_scale[:, 0] / math.sqrt(self.coordinates.weight)
+        self.rows.products_of_columns(columns, others, self.coordinates.centre, scale, out)
 
     @cached_property
     def floor(self):

@@ -12,8 +12,12 @@ dual        products of rows           the data                their factor
 ==========  =========================  ======================  =================
 
 Factors are for automatic descents of a smooth penalty, where nobody looks at each iterate.
-Outputs with L2 penalties of their own have one each, of moments alone. The last two ways need
-rows that are at hand, and not sparse.
+Outputs with L2 penalties of their own have one each, of moments alone. A sample needs rows that
+are at hand, and not sparse. Products of sparse rows are for L2 penalties too small to give all
+directions curvature: passes are fast with larger ones, and mostly so without any.
+
+Passes over data with an L2 penalty on all features may run in the metric of that penalty: see
+`_solvers.metric_by_trial`.
 """
 
 import math
@@ -26,7 +30,7 @@ from .._base.rounding import EPS
 from .._rows.containers import rows_of
 from .._rows.moments import FLOAT32_SUMS
 from .coordinates import Coordinates
-from .metric import DualFactor, Plain
+from .metric import DualFactor, InverseRidge, Plain
 from .outputs import Group, Groups
 from .quadratic import ByMoments, ByPasses
 
@@ -44,7 +48,7 @@ DUAL_STEPS = 4
 # `fit` keeps the products of up to so many columns of X and y with its model: 1 MB.
 MOST_COLUMNS_KEPT = 500
 # Looks at all features that a descent by working sets takes.
-LOOKS = 12
+LOOKS = 6
 # A multiply-add of a factor is this many times cheaper than one of a pass.
 FACTOR_ADVANTAGE = 8
 # So many outputs may have a factor each, which may take this many float64 values: 128 MB.
@@ -110,7 +114,11 @@ def read(
     if by_sets and rows.has_columns:
         way = _way_of_sets(rows, n_steps)
     else:
-        way = cheapest_way(rows, n_steps, n_factors)
+        slow = False
+        if n_factors == 1 and moments is None and _are_few_sparse(rows) and penalty.least_l2:
+            moments = rows.column_moments()
+            slow = not Coordinates.of(moments, penalty=penalty, raw=raw).is_curved
+        way = cheapest_way(rows, n_steps, n_factors, few_sparse=slow)
     whitened = n_factors > 0
     if moments is None or (moments.products is None and way == "moments"):
         moments = _moments(rows, way, rough=whitened)
@@ -127,6 +135,12 @@ def _count_factors(rows, penalty):
     n_factors = 1 if penalty.one_l2 else rows.n_outputs
     too_large = n_factors > 1 and n_factors * rows.n_features**2 > ITEMS_OF_FACTORS
     return 0 if n_factors > MOST_FACTORS or too_large else n_factors
+
+
+def _are_few_sparse(rows):
+    """Whether rows are sparse, and so few that their products fit."""
+    sparse = rows.has_columns and not rows.at_hand
+    return sparse and rows.n_rows <= min(rows.n_features, rows.widest_moments)
 
 
 def _way_of_sets(rows, n_steps):
@@ -175,6 +189,8 @@ def _by_products(
             return _by_products(
                 rows, moments, way, penalty, raw, whitened, rough=False, coordinates=given
             )
+    if whitened and supplier is None:
+        metric = Plain(InverseRidge.of(coordinates))
     passes = ByPasses(rows, coordinates)
     more = more if supplier is not None else None
     return Group(slice(None), penalty, coordinates, supplier, passes, metric, moments, more)
@@ -200,7 +216,7 @@ def by_moments(moments, coordinates, *, sampled=False):
     return ByMoments(moments.products, coordinates, moments.rounding, sampled=sampled)
 
 
-def cheapest_way(rows, n_steps, n_factors=0):
+def cheapest_way(rows, n_steps, n_factors=0, *, few_sparse=False):
     """Return which way is the cheapest, in multiply-adds of a pass.
 
     Parameters
@@ -208,11 +224,12 @@ def cheapest_way(rows, n_steps, n_factors=0):
     rows : Rows
     n_steps : int, how many iterations are allowed
     n_factors : int, how many factors the outputs need; 0 where there may be none
+    few_sparse : bool, whether products of rows may be made although they are sparse
     """
     N, M, D = rows.n_rows, rows.n_features, rows.n_outputs
     one_pass, n_steps = 2 * rows.n_entries * (1 + D), min(n_steps, 4 * M)
     costs = {"passes": n_steps * one_pass}
-    of_rows = n_factors == 1 and rows.at_hand
+    of_rows = n_factors == 1 and (rows.at_hand or few_sparse)
     if rows.widest_moments >= M and not (of_rows and N <= M):
         of_factors = n_factors * M**3 // (3 * FACTOR_ADVANTAGE)
         descent = of_factors if n_factors else n_steps * M**2 * D
@@ -220,9 +237,14 @@ def cheapest_way(rows, n_steps, n_factors=0):
     if of_rows:
         n_sampled = SAMPLED_ROWS * M
         if N <= M and rows.widest_moments >= N:
-            products = N**2 * M + N**3 // 3
-            costs["dual"] = products // FACTOR_ADVANTAGE + DUAL_STEPS * one_pass
-        elif n_steps > SAMPLED_STEPS and rows.widest_moments >= M and _step(rows) > 1:
+            factor = N**3 // (3 * FACTOR_ADVANTAGE)
+            costs["dual"] = rows.row_products_work + factor + DUAL_STEPS * one_pass
+        elif (
+            rows.at_hand
+            and n_steps > SAMPLED_STEPS
+            and rows.widest_moments >= M
+            and _step(rows) > 1
+        ):
             products = n_sampled * M**2 + M**3 // 3
             cost = products // FACTOR_ADVANTAGE + SAMPLED_STEPS * one_pass
             costs["sample"] = DOUBT * cost

@@ -14,7 +14,7 @@ GOOD = 1e-4
 # What a ConvergenceWarning advises, for each way to descend that ran out of iterations.
 ADVICE = {
     "exact": "Increase max_iter or tol, or set alpha > 0 if features are collinear.",
-    "textbook": 'Increase max_iter, scale the features, or use learning_rate="auto".',
+    "textbook": 'Increase max_iter, or use learning_rate="auto".',
     "epochs": "Increase max_iter or tol.",
 }
 ADVICE["stream"] = ADVICE["exact"]
@@ -68,6 +68,8 @@ class History:
     optimality : float, the certificate of the model that is returned
     stop_reason : str, why the descent ended
     faults : list of str, what else the user must know of that model
+    advice : callable
+        Returns what to change where the iterations run out.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class History:
         self.losses, self.optimality, self.faults = [], math.inf, []
         self.stop_reason, self._n_shown = "max_iter", 0
         self._rounded, self._least = False, LEAST_TOL
+        self.advice = lambda: ADVICE[self.kind]
 
     def follow(self, run):
         """Let a solver run to its end, and record what it yields; return its Solution."""
@@ -172,7 +175,7 @@ class History:
                 f"n_iter_no_change={self.n_iter_no_change} epochs"
             )
         if self.stop_reason == "max_iter":
-            return f"Stopped at max_iter={self.max_iter}: {reached}. {ADVICE[self.kind]}"
+            return f"Stopped at max_iter={self.max_iter}: {reached}. {self.advice()}"
         # A stream is asked for a model again and again, however few its rows.
         asked = self.tol >= LEAST_TOL and self.kind != "stream"
         enough = self._least if asked else GOOD

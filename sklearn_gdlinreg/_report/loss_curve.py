@@ -179,6 +179,7 @@ class LossCurveDisplay(Display):
             self._plot_curve(*curve, kwargs)
         if log_scale:
             self.ax_.set_yscale("log")
+            _label_less_than_a_decade(self.ax_)
         self._finish(self.x_label, "Loss (squared units of y)")
         return self
 
@@ -204,6 +205,18 @@ class LossCurveDisplay(Display):
             ring = {**look, "markerfacecolor": "none", "markersize": 9}
             self.ax_.plot(steps[best], validation_losses[best], **ring)
         self.validation_lines_.append(validation_line)
+
+
+def _label_less_than_a_decade(ax):
+    """Label a logarithmic axis by a few plain numbers, where it has less than a decade.
+
+    There matplotlib writes each of 2, 3, ... 9 times a power of ten, one upon the other.
+    """
+    low, high = ax.get_ylim()
+    if high < 10.0 * low:
+        ax.yaxis.set_major_locator(_pyplot("LossCurveDisplay").MaxNLocator(5))
+        ax.yaxis.set_major_formatter("{x:g}")
+        ax.yaxis.minorticks_off()
 
 
 def _x_label(model):

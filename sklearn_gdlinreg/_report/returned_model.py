@@ -180,10 +180,11 @@ def _report_bad(r2, history):
     r2 = to_host(r2)
     d = int(np.argmin(r2))
     if not r2[d] >= -BAD:
+        rounding = ", or pass X and y in float64 and without their offset"
         history.faults.append(
             f"R squared is {r2[d]:.3g} for output {d}, on the rows that the model has learnt "
-            "from: a constant predicts better. Increase max_iter, or pass X and y in float64 "
-            "and without their offset."
+            "from: a constant predicts better. Increase max_iter"
+            f"{'' if history.kind == 'textbook' else rounding}."
         )
 
 

@@ -11,11 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 
 import numpy as np
-from sklearn.utils import assert_all_finite
 
 from .._base.arrays import namespace, stored, take
 from .._base.threads import blas_of_one_thread, count_threads
-from .._input.containers import assert_finite_targets
+from .._input.containers import assert_finite_features, assert_finite_targets
 from .moments import columns_of
 
 
@@ -53,7 +52,7 @@ class Rows:
     has_columns : bool
         Whether products of some of the columns can be made.
     at_hand : bool
-        Whether all values are, zeros too, so that products of rows can be made, and a sample.
+        Whether all values are, zeros too, so that a sample can be taken.
     """
 
     at_hand = has_columns = False
@@ -81,6 +80,11 @@ class Rows:
         other.shift, other.unit = self.shift[columns], self.unit[columns]
         other._outputs = other._pool = other._column_sums = other._residual = None
         return other
+
+    @property
+    def row_products_work(self):
+        """What products of rows take, in multiply-adds of a pass."""
+        return self.moments_work * self.n_rows / self.n_features
 
     def _no_targets(self):
         """Return Y where all of it is zero."""
@@ -156,7 +160,7 @@ class Rows:
 
     def _raise_non_finite(self):
         """Say which input holds a nan or an infinity, or overflows."""
-        assert_all_finite(stored(self.X), input_name="X")
+        assert_finite_features(stored(self.X))
         assert_finite_targets(self.Y)
         raise ValueError(
             "Input X or y spans too many orders of magnitude: the squares of its values "

@@ -9,16 +9,19 @@ from functools import cached_property
 
 import numpy as np
 from scipy import sparse
+from scipy.linalg import blas
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
 from .._base.arrays import take
 from .._base.rounding import EPS, rounded_to_20_bits, rounding_of
 from .._base.threads import count_threads
 from .base import Rows, constant_array, with_whole_strides
+from .columns import products_of_sparse_columns
 from .kernels import (
     add_filled_sparse,
     add_moments_sparse,
     add_residual_sparse,
+    mirror,
     square_lengths_sparse,
 )
 from .moments import FAR_OFF_ZERO, Moments
@@ -215,24 +218,71 @@ class CSRRows(Rows):
 
     precise_residual = residual
 
-    def products_of_columns(self, columns, others, centre):
-        """Return what that of DenseRows does."""
-        both, by_column = np.concatenate([others, columns]), self._by_column
-        new = by_column[columns]
+    def products_of_columns(self, columns, others, centre, scale, out):
+        """Write what that of DenseRows does."""
+        both, X = np.concatenate([others, columns]), self._by_column
+        n_entries = int((X.indptr[both + 1] - X.indptr[both]).sum())
+        total = self.weight.sum() if self.centred else 0.0
+        out[:] = 0.0
+        ends, places, values = (
+            np.zeros(self.n_rows, np.intp), np.empty(n_entries, np.intp), np.empty(n_entries),
+        )  # fmt: skip
+        about = self.weight, both, centre[both], scale[both], total
+        products_of_sparse_columns(
+            X.data, X.indices, X.indptr, *about, ends, places, values, out
+        )
+
+    @property
+    def row_products_work(self):
+        """What products of rows take, in multiply-adds of a pass."""
+        counts = np.bincount(self.X.indices, minlength=1).astype(np.float64)
+        return 0.5 * float(counts @ counts)
+
+    def products_of_rows(self, centre, scale):
+        """Return what that of DenseRows does, also its upper triangle.
+
+        Zeros stay what they are: the products are centred, not the rows.
+        """
+        N, X = self.n_rows, self._by_column
+        root = np.ones(N)
         if self.weighted:
-            new = new.multiply(self.weight[None, :]).tocsr()
-        products = (new @ by_column[both].T).toarray()
-        if self.centred:
-            products -= self.weight.sum() * np.outer(centre[columns], centre[both])
-        return products
+            root = np.sqrt(self.weight)
+            X = X.copy()
+            X.data *= root[X.indices]
+        K, no_targets = np.zeros((N, N)), np.zeros((self.n_features, 0))
+        about = no_targets, scale**2, np.zeros(0)
+        add_moments_sparse(*csr_arrays(X), *about, K, np.zeros((N, 0)), 0, self.n_features)
+        centre = centre * scale
+        # Each product is less the one with the centre, on both sides; what is taken off twice
+        # is put back.
+        along = X.T @ (scale * centre) - 0.5 * (centre @ centre) * root
+        blas.dsyr2(-1.0, along, root, lower=True, a=K.T, overwrite_a=True)
+        mirror(K)
+        return K
+
+    def targets(self):
+        """Return z_y, (N, D), float64."""
+        return self._seen()[1].astype(np.float64, copy=False)
+
+    def predictions(self, V):
+        """Return z_x V, (N, D)."""
+        return self._z_x @ V
+
+    def combinations(self, A):
+        """Return the sums over rows of z_x a, (M, D), for A of shape (N, D)."""
+        return self._z_x.T @ A
+
+    @property
+    def _z_x(self):
+        """The rows as they are seen, a CSR matrix."""
+        (data, indices, indptr), _ = self._seen()
+        nnz = self.X.nnz
+        return sparse.csr_array((data[:nnz], indices[:nnz], indptr), self.X.shape)
 
     @cached_property
     def _by_column(self):
         """The columns of z_x as the rows of a CSR matrix, float64."""
-        (data, indices, indptr), _ = self._seen()
-        nnz = self.X.nnz
-        X = sparse.csr_array((data[:nnz], indices[:nnz], indptr), self.X.shape)
-        return X.astype(np.float64, copy=False).T.tocsr()
+        return self._z_x.astype(np.float64, copy=False).T.tocsr()
 
     def density(self, *, counted=False):
         """Return the share of weight in which each feature is not zero, (M,).

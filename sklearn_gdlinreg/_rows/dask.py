@@ -110,7 +110,9 @@ def naming(chunk, start=None, n_rows=None):
         yield
     except (ValueError, TypeError) as error:
         rows = "" if start is None else f", rows {start} to {start + n_rows - 1}"
-        raise ValueError(f"{str(error).rstrip('.')} (chunk {chunk}{rows}).") from error
+        message, *advice = str(error).split("\n", 1)
+        place = f"{message.rstrip('.')} (chunk {chunk}{rows})."
+        raise ValueError("\n".join([place, *advice])) from error
 
 
 def _answer(answer, chunks, question, place, X, Y, weight):

@@ -33,6 +33,13 @@ PRODUCT_ITEMS = 2**20
 COLUMNS = 256
 
 
+def columns_of(X, columns):
+    """Return some columns of X in a copy, in its memory layout."""
+    if abs(X.strides[0]) < abs(X.strides[1]):
+        return X.T.take(columns, axis=0).T
+    return X.take(columns, axis=1)
+
+
 class DenseRows(Rows):
     """Rows of an ndarray, in any memory layout.
 
@@ -244,29 +251,29 @@ class DenseRows(Rows):
         # LAPACK's columns are rows here.
         return upper.T
 
-    def products_of_columns(self, columns, others, centre):
-        """Return the products of columns ``root_weight * (z_x - centre)`` with others.
+    def products_of_columns(self, columns, others, centre, scale, out):
+        """Write the products of columns ``root_weight * (z_x - centre) * scale`` with others.
 
         Parameters
         ----------
         columns, others : ndarray of int, of shape (n,) and (n_others,)
-        centre : array of shape (M,)
-
-        Returns
-        -------
-        products : ndarray of shape (n, n_others + n), with the others first
+        centre, scale : array of shape (M,)
+        out : ndarray of shape (n, n_others + n), with the others first
         """
-        both, n = np.concatenate([others, columns]), len(columns)
-        unit = self.unit[both]
-        mean, sums = self.shift[both] + centre[both] / unit, np.zeros((n, len(both)))
+        both, unit = np.concatenate([others, columns]), self.unit
+        mean, scale = self.shift[both] + centre[both] / unit[both], scale[both] * unit[both]
         n_block = max(1, PRODUCT_ITEMS // len(both))
         for start in range(0, self.n_rows, n_block):
             rows = slice(start, start + n_block)
-            z = (self.X[rows].take(both, axis=1) - mean) * unit
+            z = columns_of(self.X[rows], both).astype(np.float64, copy=False)
+            z -= mean
+            z *= scale
             if self.weighted:
                 z *= np.sqrt(self.weight[rows])[:, None]
-            sums += z[:, len(others) :].T @ z
-        return sums
+            product = z[:, len(others) :].T @ z
+            if start:
+                product += out
+            out[:] = product
 
     def targets(self):
         """Return z_y, (N, D), float64."""

@@ -8,6 +8,19 @@ A dense row is ``x`` and the ``stride`` between its values, in items. A row of a
 
 from cython cimport floating
 
+cdef extern from *:
+    """
+    #if defined(__GNUC__)
+    #define PREFETCH_ROW(address) __builtin_prefetch(address)
+    #else
+    #define PREFETCH_ROW(address) ((void) 0)
+    #endif
+    /* So many entries before it is needed, what belongs to an entry is fetched. */
+    #define ENTRIES_AHEAD 12
+    """
+    void prefetch "PREFETCH_ROW"(const void* address) noexcept nogil
+    enum: AHEAD "ENTRIES_AHEAD"
+
 ctypedef fused index_t:
     int
     long long
@@ -70,8 +83,7 @@ cdef inline void subtract_product(
     double* r,                                                   # I/O  (D,)
 ) noexcept nogil:
     """r -= x V."""
-    cdef Py_ssize_t a, d
-    cdef const double* v
+    cdef Py_ssize_t a, d = 0
     cdef double value
     # One output is spelt out: a loop within the loop takes twice as long.
     if D == 1:
@@ -79,12 +91,44 @@ cdef inline void subtract_product(
         for a in range(nnz):
             value -= x[a] * V[indices[a]]
         r[0] = value
-    else:
-        for a in range(nnz):
-            value = x[a]
-            v = V + indices[a] * D
-            for d in range(D):
-                r[d] -= value * v[d]
+        return
+    while d < D:
+        if D - d >= 8:
+            subtract_some(x, indices, nnz, V, D, r, d, 8)
+            d += 8
+        elif D - d >= 4:
+            subtract_some(x, indices, nnz, V, D, r, d, 4)
+            d += 4
+        elif D - d >= 2:
+            subtract_some(x, indices, nnz, V, D, r, d, 2)
+            d += 2
+        else:
+            subtract_some(x, indices, nnz, V, D, r, d, 1)
+            d += 1
+
+
+cdef inline void subtract_some(
+    const floating* x, const index_t* indices, Py_ssize_t nnz,   # IN   one row
+    const double* V, Py_ssize_t D,                               # IN   (M, D)
+    double* r,                                                   # I/O  (D,)
+    Py_ssize_t first, Py_ssize_t n,                              # IN   n is at most 8
+) noexcept nogil:
+    """r -= x V for n outputs from the first; n is a literal, so that sums stay in registers."""
+    cdef Py_ssize_t a, d
+    cdef double[8] sums
+    cdef double value
+    cdef const double* v
+    for d in range(n):
+        sums[d] = r[first + d]
+    for a in range(nnz):
+        if first == 0 and a + AHEAD < nnz:
+            prefetch(V + indices[a + AHEAD] * D)
+            prefetch(V + indices[a + AHEAD] * D + D - 1)
+        value, v = x[a], V + indices[a] * D + first
+        for d in range(n):
+            sums[d] -= value * v[d]
+    for d in range(n):
+        r[first + d] = sums[d]
 
 
 cdef inline void add_outer(
@@ -93,16 +137,45 @@ cdef inline void add_outer(
     double* G,                                                   # I/O  (M, D)
 ) noexcept nogil:
     """G += x' r."""
-    cdef Py_ssize_t a, d
-    cdef double* g
+    cdef Py_ssize_t a, d = 0
     cdef double value
     if D == 1:
         value = r[0]
         for a in range(nnz):
             G[indices[a]] += x[a] * value
-    else:
-        for a in range(nnz):
-            value = x[a]
-            g = G + indices[a] * D
-            for d in range(D):
-                g[d] += value * r[d]
+        return
+    while d < D:
+        if D - d >= 8:
+            add_some(x, indices, nnz, r, D, G, d, 8)
+            d += 8
+        elif D - d >= 4:
+            add_some(x, indices, nnz, r, D, G, d, 4)
+            d += 4
+        elif D - d >= 2:
+            add_some(x, indices, nnz, r, D, G, d, 2)
+            d += 2
+        else:
+            add_some(x, indices, nnz, r, D, G, d, 1)
+            d += 1
+
+
+cdef inline void add_some(
+    const floating* x, const index_t* indices, Py_ssize_t nnz,   # IN   one row
+    const double* r, Py_ssize_t D,                               # IN   (D,)
+    double* G,                                                   # I/O  (M, D)
+    Py_ssize_t first, Py_ssize_t n,                              # IN   n is at most 8
+) noexcept nogil:
+    """G += x' r for n outputs from the first; n is a literal, as in `subtract_some`."""
+    cdef Py_ssize_t a, d
+    cdef double[8] values
+    cdef double value
+    cdef double* g
+    for d in range(n):
+        values[d] = r[first + d]
+    for a in range(nnz):
+        if first == 0 and a + AHEAD < nnz:
+            prefetch(G + indices[a + AHEAD] * D)
+            prefetch(G + indices[a + AHEAD] * D + D - 1)
+        value, g = x[a], G + indices[a] * D + first
+        for d in range(n):
+            g[d] += value * values[d]

@@ -23,6 +23,7 @@ from .._problem.quadratic import START_OVERFLOWS
 from .conjugate_directions import directions_for
 from .exact_step import State, exact_step
 from .iterates import LEAST_TOL, Iterate, Solution, drive
+from .metric_by_trial import MetricByTrial
 from .proximal import proximal_cycle
 from .working_set import working_set_cycle
 
@@ -45,14 +46,25 @@ FLAT_STEP = 1e2
 
 
 def path_step(V, supplier, coordinates, limits):
-    """Descend from V where the penalty is smooth, by one supplier alone; return V."""
-    state = State(V, *supplier.gradient(V), step=zeros(V.shape[1:], V))
+    """Descend from V where the penalty is smooth, by one supplier alone; return V.
+
+    Outputs for which V is worse than zero begin there.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        G, losses = supplier.gradient(V)
+    sound = losses <= coordinates.null_loss
+    if not sound.all():
+        V = np.where(sound, V, 0.0)
+        G, losses = supplier.gradient(V)
+    state = State(V, G, losses, step=zeros(V.shape[1:], V))
     return drive(_cycle(supplier, state, limits.tol, coordinates, limits, Plain()), limits).V
 
 
 def _cycle_for(supplier, penalty, metric, *, by_sets):
     """Return what descends by a supplier: a generator function that returns the last State."""
     if penalty.smooth:
+        if metric.alternative:
+            return MetricByTrial(_cycle, metric)
         return functools.partial(_cycle, metric=metric)
     n_features, n_outputs = supplier.shape
     many_outputs = n_outputs > MANY_OUTPUTS * n_features
@@ -265,18 +277,18 @@ def _better(before, after, coordinates):
     return State(V, G, losses, after.step, after.longest)
 
 
-def _cycle(supplier, state, target, coordinates, limits, metric):
+def _cycle(supplier, state, target, coordinates, limits, metric, directions=None):
     """Descend from a state of known gradient until the target or a dead end.
 
     Each step is exact, for each output, along the gradient, seen in a metric and made conjugate
-    to the moves before it. The gradient is carried along, not asked for again. Yields iterates;
-    returns the last State.
+    to the moves before it: those of ``directions`` too, where a cycle is gone on with. The
+    gradient is carried along, not asked for again. Yields iterates; returns the last State.
     """
     xp, V, G = namespace(state.V), copied(state.V), copied(state.G)
     losses, step, longest = state.losses, state.step, max(state.longest, metric.longest)
     (M, D), scratch, loss_unit = V.shape, np.empty(V.shape), coordinates.loss_unit
     summed = losses if supplier.by_passes else coordinates.null_loss
-    directions = directions_for(V)
+    directions = directions or directions_for(V, curved=coordinates.is_curved)
     n_steps = min(limits.n_left, M) if directions.room == M else limits.n_left
     goal, negligible = Goal(target, coordinates), (4 * EPS) ** 2 * M * dot(G, G)
 
@@ -306,9 +318,9 @@ def _cycle(supplier, state, target, coordinates, limits, metric):
             break
         longest = max(longest, furthest)
         yield Iterate(loss, functools.partial(coordinates.to_model, V))
+        directions.keep(P, along.image, along.inverse)
         if not (n_live and limits.n_left):
             break
-        directions.keep(P, along.image, along.inverse)
         # The next image takes the place of this one.
         del along
     return State(V, G, losses, step, longest)

@@ -86,14 +86,15 @@ class ConjugateDirections:
             self._images[:, : self.n_kept, :] = kept
 
 
-def directions_for(like):
+def directions_for(like, *, curved=False):
     """Return ConjugateDirections for an array (M, D) where enough fit, or LastDirection.
 
-    Where all moves are kept, they span everything after M steps.
+    Where all moves are kept, they span everything after M steps. Where all directions are
+    ``curved`` the descent is short, and rounding does not repeat enough of it to be worth them.
     """
     n_features, n_outputs = like.shape
     # A move and its image each, and the new one.
     room = min((KEPT_ITEMS // (n_features * n_outputs) - 1) // 2, n_features)
-    if room >= min(n_features, WORTH_KEEPING):
+    if room >= min(n_features, WORTH_KEEPING) and not curved:
         return ConjugateDirections(like, room)
     return LastDirection(like)

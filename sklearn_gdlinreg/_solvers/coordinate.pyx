@@ -10,7 +10,8 @@ contiguous. Kernels take their buffers from the caller.
 
 from libc.float cimport DBL_EPSILON
 from libc.math cimport INFINITY, fabs
-from scipy.linalg.cython_blas cimport daxpy, ddot
+from scipy.linalg.cython_blas cimport daxpy, ddot, dsyrk, dtrsm
+from scipy.linalg.cython_lapack cimport dpotrf, dpotrs
 
 
 cdef inline double shrunk(double v, double l1, bint positive) noexcept nogil:
@@ -60,19 +61,49 @@ def descend_coordinates(
     return moved <= small
 
 
-def copy_face(
-    const double[:, :] H,          # IN   (K, K)
-    const double[::1] l2,          # IN   (K,)
-    const Py_ssize_t[::1] face,    # IN   (n,)
-    double[::1, :] A,              # OUT  (n, n), lower triangle
+def extend_factor(
+    const double[:, :] H,          # IN     (K, K)
+    const double[::1] l2,          # IN     (K,)
+    const Py_ssize_t[::1] face,    # IN     (n,)
+    int n_known,                   # IN     how many of them the factor has already
+    double shift,                  # IN     what is added to the diagonal
+    double[::1, :] L,              # INOUT  (at least n, as many), lower triangle
 ):
-    """Copy ``H + diag(l2)`` of some features to the lower triangle of A."""
-    cdef Py_ssize_t i, j, n = face.shape[0]
+    """Extend the Cholesky factor of ``H + diag(l2)``, of some features, by those that follow.
+
+    Return whether that worked.
+    """
+    cdef Py_ssize_t i, j
+    cdef int n_new = face.shape[0] - n_known, stride = L.shape[0], failed = 0
+    cdef double one = 1.0, minus_one = -1.0
+    if n_new == 0:
+        return True
     with nogil:
-        for j in range(n):
-            for i in range(j, n):
-                A[i, j] = H[face[j], face[i]]
-            A[j, j] += l2[face[j]]
+        for i in range(n_known, face.shape[0]):
+            for j in range(i + 1):
+                L[i, j] = H[face[i], face[j]]
+            L[i, i] += l2[face[i]] + shift
+        if n_known > 0:
+            dtrsm(
+                "R", "L", "T", "N", &n_new, &n_known, &one,
+                &L[0, 0], &stride, &L[n_known, 0], &stride,
+            )
+            dsyrk(
+                "L", "N", &n_new, &n_known, &minus_one, &L[n_known, 0], &stride,
+                &one, &L[n_known, n_known], &stride,
+            )
+        dpotrf("L", &n_new, &L[n_known, n_known], &stride, &failed)
+    return failed == 0
+
+
+def solve_factor(
+    const double[::1, :] L,        # IN     (at least n, as many), lower triangle
+    double[::1] x,                 # INOUT  (n,)
+):
+    """Solve ``L L' x = x`` with the first rows and columns of a factor."""
+    cdef int n = x.shape[0], stride = L.shape[0], one = 1, failed
+    with nogil:
+        dpotrs("L", &n, &one, <double*> &L[0, 0], &stride, &x[0], &n, &failed)
 
 
 def bent_step(

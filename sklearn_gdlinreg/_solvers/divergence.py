@@ -6,6 +6,7 @@ from scipy import sparse
 
 from .._base.arrays import namespace, placed_like, take
 from .._problem.quadratic import START_OVERFLOWS
+from .learning_rate import rounded_down
 
 # A loss that grows this many times in a row, by a step above the limit, will not recover.
 GROWTHS = 3
@@ -68,17 +69,9 @@ class GrowthWatch:
             which = "factor"
         raise ValueError(
             f"{step} makes the loss grow without bound ({self.unit} {n}); the largest stable "
-            f"full-batch step for these data is {_rounded_down(limit):.4g}. Use a smaller "
+            f"full-batch step for these data is {rounded_down(limit):.4g}. Use a smaller "
             f'{which}, or learning_rate="auto".'
         )
-
-
-def _rounded_down(step):
-    """Return four digits of a step, not more than it: the one that is named must be stable."""
-    if not 1e-300 < step < math.inf:
-        return step
-    digit = 10.0 ** (math.floor(math.log10(step)) - 3)
-    return math.floor(step / digit) * digit
 
 
 class EpochWatch(GrowthWatch):

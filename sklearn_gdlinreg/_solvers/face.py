@@ -13,18 +13,15 @@ changed in place.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import lapack
 
 from .._problem.penalty import soft_threshold
-from .coordinate import bent_step, copy_face, descend_coordinates
+from .coordinate import bent_step, descend_coordinates, extend_factor, solve_factor
 
 # Epochs of coordinate descent that do where features are little correlated, or as many as take
 # so many steps, which is next to no time; and epochs between faces.
 FAST_EPOCHS, FAST_STEPS, EPOCHS = 20, 2_000, 5
 # Coefficients that may leave zero between two faces: so many, or a share of the face.
 ENTERING, SHARE = 32, 0.5
-# A factor serves until the face has lost this share of its coefficients.
-LOST = 0.2
 # A factor with a pivot below this (of the diagonal's root) takes a shift (of the diagonal).
 LEAST_PIVOT, SHIFTS = 1e-7, (1e-12, 1e-10, 1e-8, 1e-6)
 # Rounds without progress before rounding is taken to be the limit.
@@ -66,7 +63,7 @@ class Subproblem:
         """Return a gradient without what rounding of the data may make, (K,)."""
         return np.where(gradient**2 > self.rounding * self.loss, gradient, 0.0)
 
-    def minimise(self, v, g, small, *, coarse=0.0, fast=True):
+    def minimise(self, v, g, small, *, coarse=0.0, fast=True, face=None):
         """Descend to a squared proximal gradient of ``small``, or until rounding is the limit.
 
         Parameters
@@ -78,6 +75,8 @@ class Subproblem:
             squared proximal gradient of that, is enough.
         fast : bool
             Whether to see first if coordinate descent alone is enough.
+        face : Face or None
+            One that may go on from a Subproblem that this one begins with.
 
         Returns
         -------
@@ -94,11 +93,11 @@ class Subproblem:
                 square = p @ p
                 if coarse > small or square <= small:
                     return True, square, 0.0
-        return fast, *self._by_faces(v, g, max(small, coarse))
+        return fast, *self._by_faces(v, g, max(small, coarse), face or Face())
 
-    def _by_faces(self, v, g, small):
+    def _by_faces(self, v, g, small, face):
         """Take turns of Newton's steps and coordinate descent; return as `minimise` does."""
-        face, least, n_worse = Face(self), np.inf, 0
+        face, least, n_worse = face.on(self), np.inf, 0
         while True:
             face.descend(v, g, 0.01 * small)
             p = np.abs(self.proximal_gradient(v, g))
@@ -136,17 +135,25 @@ def largest(values, candidates, n):
 class Face:
     """Newton's steps on the faces of a Subproblem.
 
-    One factor serves until the face has lost many coefficients. It may be that of a shifted
-    matrix, or spoilt by rounding: it is a metric all the same, and its steps descend.
+    The factor goes from face to face, and to another Subproblem of the same H and l2. It may be
+    that of a shifted matrix, or spoilt by rounding: it is a metric all the same, and its steps
+    descend.
 
     Attributes
     ----------
     longest : float, one over the least curvature of a face, about; inf if that is unknown
     """
 
-    def __init__(self, problem):
-        self._problem, self._at, self.longest = problem, np.empty(0, np.intp), 0.0
+    def __init__(self):
+        self.longest, self._shift = 0.0, 0.0
+        # The factor is that of these features, in this order, and in the first rows of L.
+        self._at, self._L = np.empty(0, np.intp), np.empty((0, 0), order="F")
+
+    def on(self, problem):
+        """Return the same for a Subproblem that begins with the features of the one before."""
+        self._problem = problem
         self._always = ~problem.kinked & (np.einsum("kk->k", problem.H) + problem.l2 > 0)
+        return self
 
     def descend(self, v, g, small):
         """Make steps until none meets the end of the face, or the gradient on it is small."""
@@ -159,7 +166,11 @@ class Face:
             if not square > small:
                 return
             d, image = np.zeros_like(v), np.zeros_like(v)
-            d[at] = self._newton(at, gradient)
+            d[at] = gradient
+            self._factorise(at, v)
+            step = d[self._at]
+            solve_factor(self._L, step)
+            d[self._at] = step
             ends = np.flatnonzero(kinked & (v * d < 0))
             room = -v[ends] / d[ends]
             order = np.argsort(room)
@@ -173,49 +184,43 @@ class Face:
             if not n_ended and not gradient @ gradient < 0.25 * square:
                 return
 
-    def _newton(self, at, gradient):
-        """Return the step of these coefficients to where the gradient on their face is zero."""
-        on_face = np.zeros(len(self._problem.l1), dtype=bool)
-        on_face[at] = True
-        kept = on_face[self._at]
-        n_kept = np.count_nonzero(kept)
-        if n_kept < len(at) or n_kept < (1.0 - LOST) * len(kept):
-            self._factorise(at)
-            kept = np.ones(len(at), dtype=bool)
-        step = np.zeros(len(kept))
-        step[kept] = gradient
-        step = lapack.dpotrs(self._factor, step, lower=True)[0]
-        if not kept.all():
-            # Multipliers keep at zero what has become zero since.
-            kept_before = np.ones(len(kept), dtype=bool)
-            kept_before[self._lost] = False
-            gone = np.flatnonzero(kept_before & ~kept)
-            unit = np.zeros((len(kept), len(gone)), order="F")
-            unit[gone, np.arange(len(gone))] = 1.0
-            inverse = lapack.dpotrs(self._factor, unit, lower=True, overwrite_b=True)[0]
-            self._lost = np.concatenate([self._lost, gone])
-            self._inverse = np.concatenate([self._inverse, inverse.T])
-            multipliers = np.linalg.solve(self._inverse[:, self._lost], step[self._lost])
-            step -= multipliers @ self._inverse
-        return step[kept]
+    def _factorise(self, at, v):
+        """Make the factor of the matrix of a face, shifted where it may be singular.
 
-    def _factorise(self, at):
-        """Make the factor of the matrix of a face, shifted where it may be singular."""
-        self._at, self._lost = at, np.empty(0, dtype=np.intp)
-        # Rows of the inverse: those of the coefficients that the face has lost.
-        self._inverse = np.empty((0, len(at)))
-        A = np.empty((len(at), len(at)), order="F")
+        What it has in common with the one before is kept: that of the features before the first
+        that is no longer there.
+        """
+        H, l2 = self._problem.H, self._problem.l2
+        on_face = np.zeros(len(l2), dtype=bool)
+        on_face[at] = True
+        there = on_face[self._at]
+        n_known = len(there) if there.all() else int(np.argmin(there))
+        if n_known == len(there) == len(at):
+            return
+        n_known = 0 if self._shift else n_known
+        known = self._at[:n_known]
+        on_face[known] = False
+        # Those that may soon be zero come last.
+        new = np.flatnonzero(on_face)
+        self._at = np.concatenate([known, new[np.argsort(-np.abs(v[new]))]])
+        self._make_room(n_known)
+        largest = (np.einsum("kk->k", H)[at] + l2[at]).max() or 1.0
         # What rounding of the data makes of a gradient must not become a long step.
         rounding = np.sqrt(self._problem.rounding[at].max(initial=0.0))
         least_pivot = max(LEAST_PIVOT, 10.0 * rounding)
         for shift in (0.0, *(max(shift, rounding) for shift in SHIFTS)):
-            copy_face(self._problem.H, self._problem.l2, at, A)
-            diagonal = np.einsum("kk->k", A)
-            largest = diagonal.max() or 1.0
-            diagonal += shift * largest
-            self._factor, failed = lapack.dpotrf(A, lower=True, clean=False, overwrite_a=True)
-            least = np.einsum("kk->k", self._factor).min()
-            if not failed and (shift or least >= least_pivot * np.sqrt(largest)):
+            done = extend_factor(H, l2, self._at, n_known, shift * largest, self._L)
+            least, n_known = np.einsum("kk->k", self._L)[: len(at)].min(), 0
+            if done and (shift or least >= least_pivot * np.sqrt(largest)):
                 break
+        self._shift = shift
         longest = np.inf if shift else 1.0 / least**2
         self.longest = max(self.longest, longest)
+
+    def _make_room(self, n_known):
+        """Make sure that there is room for a factor, of which so many features are known."""
+        n = len(self._at)
+        if n > len(self._L):
+            L = np.empty((n + n // 4, n + n // 4), order="F")
+            L[:n_known, :n_known] = self._L[:n_known, :n_known]
+            self._L = L

@@ -120,6 +120,14 @@ def longest_stable_step(groups, momentum):
     )
 
 
+def rounded_down(step):
+    """Return four digits of a step, not more than it: the one that is named must be stable."""
+    if not 1e-300 < step < math.inf:
+        return step
+    digit = 10.0 ** (math.floor(math.log10(step)) - 3)
+    return math.floor(step / digit) * digit
+
+
 def largest_stable_step(loss, momentum):
     """Return the longest constant full-batch step that does not diverge.
 

@@ -22,7 +22,7 @@ def descend_path(supplier, coordinates, penalty, alphas, *, max_iter, tol):
     supplier : ByMoments or ByPasses, with a `gram`
     coordinates : Coordinates, of no penalty
     penalty : Penalty, in the units of W, for an alpha of 1
-    alphas : ndarray of shape (n_alphas,); the largest first is the fastest
+    alphas : ndarray of shape (n_alphas, D); the largest first is the fastest
     max_iter : int, looks at all features for each of them, where it is by passes
     tol : float
     """
@@ -58,9 +58,9 @@ def _by_products(supplier, coordinates, penalty, alphas, tol):
     for alpha in alphas:
         for d in range(D):
             # The half gradient of the loss alone is kept from one penalty to the next.
-            v, own_l2 = V[d], alpha * l2[d]
+            v, own_l2 = V[d], alpha[d] * l2[d]
             loss = null[d] - v @ (supplier.B[:, d] + G[d])
-            problem = Subproblem(supplier.H, alpha * l1[d], own_l2, positive, rounding, loss)
+            problem = Subproblem(supplier.H, alpha[d] * l1[d], own_l2, positive, rounding, loss)
             g = G[d] - own_l2 * v
             objective = loss + own_l2 @ v**2 + 2.0 * (problem.l1 @ np.abs(v))
             small = max(tol**2 * objective, coordinates.negligible[d])

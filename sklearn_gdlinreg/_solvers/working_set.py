@@ -20,24 +20,32 @@ from .._base.arrays import dot
 from .._base.threads import blas_of_one_thread
 from .._problem.certificate import Goal
 from .exact_step import State
-from .face import Subproblem, largest, proximal_gradient
+from .face import Face, Subproblem, largest, proximal_gradient
 from .iterates import Iterate
 from .proximal import proximal_cycle
 
 # Features that a set takes at once: so many, or as many as there are coefficients in the model.
 FIRST = 64
 # A path of penalties is taken where those asked for are less than this share of the largest
-# gradient. Each is this share of the one before, down to a share of the largest gradient: with
-# an L1 term, and without.
+# gradient. Each is at most this share of the one before, down to a share of the largest
+# gradient: with an L1 term, and without.
 PATH_FROM, RATIO, WEAKEST, WEAKEST_WITHOUT = 0.25, 0.5, 1e-3, 0.1
-# On the way coordinate descent may leave so much of the squared penalty, for each coefficient.
+# On the way coordinate descent may leave so much of the squared penalty, for each coefficient;
+# faces may leave so much of the squared proximal gradient while a set misses features.
 COARSE = 1e-4
+ROUGH = 1e-4
 # Looks without progress before rounding is taken to be the limit.
 PATIENCE = 4
-# Products of the columns of a larger set cost more than proximal steps.
+# Products of the columns of a larger set cost more than proximal steps, unless they take no more
+# room than the data.
 LARGEST = 2048
 # What an objective may rise by, relatively, as it is rounded.
 RISE = 1e-9
+
+
+def room(v):
+    """Return how many features a set may take at once where the coefficients are v."""
+    return max(FIRST, np.count_nonzero(v))
 
 
 class _Output:
@@ -48,14 +56,16 @@ class _Output:
     v, g : ndarray of shape (M,), where it starts, and the half gradient there
     terms : (l1, l2, positive) of shape (M,) each
     rounding : ndarray of shape (M,), as that of Coordinates
+    varies : ndarray of shape (M,), bool
+        Which features say anything.
     """
 
-    def __init__(self, v, g, terms, rounding):
+    def __init__(self, v, g, terms, rounding, varies):
         (self.l1, self.l2, self.positive), self.rounding = terms, rounding
         self.kinked = (self.l1 > 0) | self.positive
-        self.set = np.flatnonzero((v != 0) | ~self.kinked)
+        self.set = np.flatnonzero((v != 0) | (varies & ~self.kinked))
         self.best, self.objective, self.least, self.n_worse = None, np.inf, np.inf, 0
-        self.fast, self.level, self.ended = True, 0.0, False
+        self.fast, self.level, self.ended, self.face = True, 0.0, False, Face()
         pull = np.where(self.positive, g, np.abs(g))
         strongest = pull[self.kinked].max(initial=0.0)
         asked = float(np.median(self.l1[self.kinked])) if self.kinked.any() else strongest
@@ -75,9 +85,18 @@ class _Output:
         self.best, self.objective = (v.copy(), g.copy(), loss), objective
         return True
 
-    def lower(self):
-        """Lower the penalty where it is above what is asked for; return its L1 term."""
-        self.level *= RATIO
+    def lower(self, v, g):
+        """Lower the penalty where it is above what is asked for; return its L1 term.
+
+        It falls as far as the set has room for all that then violate the conditions.
+        """
+        if not self.level:
+            return self.l1
+        pull = np.where(self.positive, g, np.abs(g)) * self.kinked
+        pull[self.set] = 0.0
+        n_room = room(v)
+        least = np.partition(pull, -n_room - 1)[-n_room - 1] if n_room < len(pull) else 0.0
+        self.level = min(RATIO * self.level, least)
         if self.level <= self.weakest:
             self.level = 0.0
             return self.l1
@@ -100,7 +119,7 @@ class _Output:
         """
         p = np.abs(p)
         p[self.set] = 0.0
-        violators = largest(p, np.flatnonzero(p), max(FIRST, np.count_nonzero(v)))
+        violators = largest(p, np.flatnonzero(p), room(v))
         self.set = np.concatenate([self.set, violators])
         if self.level or len(violators):
             return True
@@ -109,13 +128,17 @@ class _Output:
         return self.n_worse < PATIENCE
 
     def minimise(self, gram, v, g, l1, loss, small):
-        """Descend over the set; v and g, (M,), are changed in place, g in the set alone."""
-        gram.require(self.set)
+        """Descend over the set, whose products are known.
+
+        v and g, (M,), are changed in place, g in the set alone.
+        """
         s = self.set = gram.around(self.set)
         terms = l1[s], self.l2[s], self.positive[s]
         problem = Subproblem(gram.block(s), *terms, self.rounding[s], loss)
         v_set, g_set, coarse = v[s], g[s], COARSE * self.level**2 * len(s)
-        found = problem.minimise(v_set, g_set, small, coarse=coarse, fast=self.fast)
+        # The features that have been met keep their places.
+        face = self.face if s is gram.features else None
+        found = problem.minimise(v_set, g_set, small, coarse=coarse, fast=self.fast, face=face)
         self.fast, _, longest = found
         v[s], g[s] = v_set, g_set
         return longest
@@ -132,11 +155,11 @@ class _Descent:
         self._start_anew()
         M, D = self.V.shape
         l1, l2, positive = coordinates.penalty.terms((M, D))
-        in_data = coordinates.rounding
+        of_data = coordinates.rounding, coordinates.scale > 0
         self.outputs = []
         for d in range(D):
             terms = l1[:, d].copy(), l2[:, d].copy(), positive
-            self.outputs.append(_Output(self.V[:, d], self.G[:, d], terms, in_data))
+            self.outputs.append(_Output(self.V[:, d], self.G[:, d], terms, *of_data))
         self._goal, self._square = Goal(target, coordinates), target**2
         self._negligible = coordinates.negligible
 
@@ -175,25 +198,31 @@ class _Descent:
             output.ended = not missed[d]
             if output.ended:
                 continue
-            l1 = output.lower()
+            l1 = output.lower(v, self.G[:, d])
             if l1 is not output.l1:
                 p = output.proximal_gradient(v, self.G[:, d], l1, self.losses[d])
+            n_before = len(output.set)
             output.ended = not output.take(p, v, squares[d])
             if not output.ended:
-                small = max(self._square * objective[d], self._negligible[d])
-                found.append((d, l1, 0.1 * small))
+                small = 0.1 * max(self._square * objective[d], self._negligible[d])
+                if len(output.set) > n_before and not output.level and not output.fast:
+                    small = max(small, ROUGH * squares[d])
+                found.append((d, l1, small))
         return found
 
     def too_large(self, jobs):
         """Whether products of the columns of a set would cost more than proximal steps."""
-        sets = (self.outputs[d].set for d, *_ in jobs)
-        return self.supplier.by_passes and any(len(s) > LARGEST for s in sets)
+        if not self.supplier.by_passes:
+            return False
+        most = max(LARGEST, math.isqrt(self.supplier.rows.n_entries))
+        return any(len(self.outputs[d].set) > most for d, *_ in jobs)
 
     def minimise(self, jobs):
         """Descend over the working sets of these outputs, and look at all features again."""
         before, G_before = self.V.copy(), self.G.copy()
         # Threads of BLAS would wait for each other longer than its products take.
         with blas_of_one_thread(math.inf):
+            self.gram.require(np.concatenate([self.outputs[d].set for d, *_ in jobs]))
             for d, l1, small in jobs:
                 output, v, g = self.outputs[d], self.V[:, d], self.G[:, d]
                 longest = output.minimise(self.gram, v, g, l1, self.losses[d], small)

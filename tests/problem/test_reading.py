@@ -89,7 +89,7 @@ def test_ways_of_many_rows_and_features(shape, n_steps, way):
     ids=str,
 )
 def test_ways_of_sparse_rows(shape, n_steps, plain, whitened):
-    """All their entries are there, but neither products of rows nor a sample are made."""
+    """A sample is never made, products of rows where they are asked for."""
     data = rows(sparse.csr_array, *shape)
     assert cheapest_way(data, n_steps) == plain
     assert cheapest_way(data, n_steps, n_factors=1) == whitened

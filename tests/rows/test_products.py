@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from libraries import dispatch, in_each_library
+from scipy import sparse
 
 from sklearn_gdlinreg._base.arrays import to_host
 from sklearn_gdlinreg._rows import array as array_rows
@@ -64,3 +65,40 @@ def test_every(rows, step):
     products = about[:, :M].T @ (weight[:, None] * about) / weight.sum()
     np.testing.assert_allclose(to_host(moments.mean), mean, rtol=1e-10, atol=1e-12)
     np.testing.assert_allclose(to_host(moments.products), products, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("far", [False, True], ids=["near", "far off zero"])
+@pytest.mark.parametrize("weight", [True, False])
+def test_products_of_sparse_rows(rng, weight, dtype, far):
+    X = rng.standard_normal((N, M)).astype(dtype) * (rng.random((N, M)) < 0.4)
+    Y = rng.standard_normal((N, D)).astype(dtype)
+    if far:
+        X[:, 1] = 1e5 + rng.standard_normal(N)
+        Y += 1e5
+    s = rng.uniform(0.5, 2.0, N) if weight else None
+    rows = rows_of(sparse.csr_array(X), Y, s, centred=True)
+    moments = rows.column_moments()
+    z_x = X.astype(float) - moments.shift[:M]
+    centre, scale = moments.mean[:M], rng.uniform(0.5, 2.0, M)
+    scale[2] = 0.0
+    found = rows.products_of_rows(centre, scale)
+    about = np.sqrt(rows.weight)[:, None] * (z_x - centre) * scale
+    np.testing.assert_allclose(np.tril(found), np.tril(about @ about.T), rtol=1e-12, atol=1e-12)
+    V, A = rng.standard_normal((M, D)), rng.standard_normal((N, D))
+    np.testing.assert_allclose(rows.predictions(V), z_x @ V, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(rows.combinations(A), z_x.T @ A, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(rows.targets(), Y.astype(float) - moments.shift[M:], rtol=1e-12)
+
+
+@pytest.mark.parametrize("n_outputs", [1, 2, 3, 4, 7, 8, 9, 15, 20])
+def test_sparse_passes_of_any_number_of_outputs(rng, n_outputs):
+    """Kernels take several outputs at a time, and fetch entries of long rows ahead."""
+    X = rng.standard_normal((N, 40)) * (rng.random((N, 40)) < rng.random((N, 1)))
+    Y, V = rng.standard_normal((N, n_outputs)), rng.standard_normal((40, n_outputs))
+    rows, offset = rows_of(sparse.csr_array(X), Y, None, centred=True), np.ones(n_outputs)
+    gradient, first, second = rows.residual(V, offset)
+    r = Y - offset - X @ V
+    np.testing.assert_allclose(gradient, X.T @ r, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(first, r.sum(axis=0), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(second, (r**2).sum(axis=0), rtol=1e-12)

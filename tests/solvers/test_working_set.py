@@ -10,7 +10,7 @@ from sklearn_gdlinreg import GDLinearRegression
 from sklearn_gdlinreg._problem.gram import Gram
 from sklearn_gdlinreg._rows.containers import rows_of
 from sklearn_gdlinreg._solvers import face, working_set
-from sklearn_gdlinreg._solvers.face import Subproblem
+from sklearn_gdlinreg._solvers.face import Face, Subproblem
 
 SHAPES = {"tall": (200, 12), "square": (60, 60), "wide": (40, 300)}
 
@@ -77,15 +77,15 @@ def test_no_step_on_a_face_raises_the_objective(rng, monkeypatch):
     assert (np.diff(values) <= 1e-12).all()
 
 
-@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize("container", [np.asarray, np.asfortranarray, sparse.csr_array])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_gram_grows(rng, container, weighted):
     X = rng.standard_normal((30, 9)) * (rng.random((30, 9)) < 0.7) + 3.0
     weight = rng.integers(0, 3, 30).astype(float) if weighted else np.ones(30)
     rows = rows_of(container(X), np.zeros((30, 1)), weight, centred=True)
     moments = rows.column_moments()
-    centre, total = moments.mean[:9], moments.weight
-    gram = Gram(lambda new, old: rows.products_of_columns(new, old, centre) / total, 9)
+    about = moments.mean[:9], np.full(9, 1.0 / np.sqrt(moments.weight))
+    gram = Gram(lambda new, old, out: rows.products_of_columns(new, old, *about, out), 9)
     mean = weight @ X / weight.sum()
     Z = (X - mean) * rows.unit[:9]
     H = Z.T @ (weight[:, None] * Z) / weight.sum()
@@ -193,3 +193,48 @@ def test_a_set_that_is_too_large_ends_by_proximal_steps(rng, monkeypatch, free):
     assert model.stop_reason_ == "tol"
     assert max(asked, default=0) <= 64
     assert np.count_nonzero(model.coef_) > 128
+
+
+@pytest.mark.parametrize("l2", [0.0, 0.1])
+def test_a_factor_that_goes_from_face_to_face_is_that_of_the_last(rng, l2):
+    X = rng.standard_normal((60, 40))
+    H, l2 = X.T @ X / 60, np.full(40, l2)
+    faces = Face()
+    # Features come, go, and come back, and the set grows.
+    for K, at in (
+        (20, [1, 3, 8]),
+        (20, [1, 3, 8, 5]),
+        (30, [1, 8, 25, 2]),
+        (40, [1, 3, 39]),
+    ):
+        v = np.zeros(K)
+        v[at] = rng.standard_normal(len(at))
+        ends = np.zeros(K), l2[:K], np.zeros(K, dtype=bool), np.full(K, 1e-32), 1.0
+        faces.on(Subproblem(H[:K, :K], *ends))._factorise(np.flatnonzero(v), v)
+        assert sorted(faces._at) == sorted(at)
+        L = np.tril(faces._L[: len(at), : len(at)])
+        exact = (H + np.diag(l2))[np.ix_(faces._at, faces._at)]
+        np.testing.assert_allclose(L @ L.T, exact, atol=1e-14)
+
+
+def test_a_path_falls_as_far_as_the_set_has_room(rng, monkeypatch):
+    g = rng.standard_normal(50)
+    terms = np.full(50, 1e-3), np.zeros(50), np.zeros(50, dtype=bool)
+    ordered = np.sort(np.abs(g))[::-1]
+    for room, level in ((1, ordered[1]), (10, ordered[10])):
+        monkeypatch.setattr(working_set, "FIRST", room)
+        output = working_set._Output(np.zeros(50), g, terms, np.zeros(50), np.ones(50, bool))
+        np.testing.assert_array_equal(
+            output.lower(np.zeros(50), g), min(level, 0.5 * ordered[0])
+        )
+    # There is room for all: the penalty is the one that is asked for.
+    monkeypatch.setattr(working_set, "FIRST", 50)
+    output = working_set._Output(np.zeros(50), g, terms, np.zeros(50), np.ones(50, bool))
+    assert output.lower(np.zeros(50), g) is output.l1
+
+
+def test_features_that_say_nothing_are_in_no_set(rng):
+    terms = np.zeros(6), np.zeros(6), np.zeros(6, dtype=bool)
+    varies = np.array([True, False] * 3)
+    output = working_set._Output(np.zeros(6), np.zeros(6), terms, np.zeros(6), varies)
+    np.testing.assert_array_equal(output.set, [0, 2, 4])

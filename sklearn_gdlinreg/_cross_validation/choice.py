@@ -1,0 +1,113 @@
+"""Which penalty is chosen, given what each of a path loses on each fold.
+
+Conventions: R l1_ratios, A alphas, F folds, D outputs. K is D where each output has an alpha of
+its own, and else 1.
+"""
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+
+from .._base.arrays import inverse_of
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Paths of penalties, one per l1_ratio, and what they lose.
+
+    Attributes
+    ----------
+    l1_ratios : ndarray of shape (R,)
+    alphas : ndarray of shape (R, A, K), falling
+    errors : ndarray of shape (R, A, F, D), NaN where an output has no test in a fold
+    scores : ndarray of shape (R, A, F', D), or None; greater is better
+    """
+
+    l1_ratios: np.ndarray
+    alphas: np.ndarray
+    errors: np.ndarray
+    scores: np.ndarray | None
+
+    def longer(self, more):
+        """Return the same with the alphas of others after these."""
+
+        def joined(own, others):
+            return None if own is None else np.concatenate([own, others], axis=1)
+
+        return Paths(
+            self.l1_ratios,
+            joined(self.alphas, more.alphas),
+            joined(self.errors, more.errors),
+            joined(self.scores, more.scores),
+        )
+
+    @property
+    def losses(self):
+        """What is to be small, (R, A, F, D): errors, or scores with the other sign."""
+        return self.errors if self.scores is None else -self.scores
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The penalty that is chosen.
+
+    Attributes
+    ----------
+    row : int, that of the l1_ratio
+    best, chosen : ndarray of int, of shape (K,)
+        The columns of the least loss, and of the alphas that the rule takes.
+    losses : ndarray of shape (K,), the mean of these over the folds
+    """
+
+    row: int
+    best: np.ndarray
+    chosen: np.ndarray
+    losses: np.ndarray
+
+
+def mean_of(values, axis):
+    """Return the mean over an axis of what is not NaN; NaN where all is."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        return np.nanmean(values, axis=axis)
+
+
+def choose(paths, null_errors, *, per_target, rule, tol):
+    """Return the Choice by a rule.
+
+    Parameters
+    ----------
+    paths : Paths
+    null_errors : ndarray of shape (D,)
+        The mean square of each output about its mean, or zero without an intercept.
+    per_target : bool, whether each output has an alpha of its own
+    rule : {"min", "1se"}
+    tol : float
+        Errors below its square times the null error are those of an exact fit: the first counts.
+    """
+    losses, by_errors = paths.losses, paths.scores is None
+    if not per_target:
+        losses = mean_of(losses, 3)[:, :, :, None]
+        null_errors = null_errors.mean(keepdims=True)
+    mean = mean_of(losses, 2)
+    if by_errors:
+        mean = np.maximum(mean, tol**2 * null_errors)
+    # One l1_ratio for outputs that may be in different units.
+    relative = inverse_of(null_errors) if by_errors and per_target else 1.0
+    row = int(np.argmin((mean.min(axis=1) * relative).sum(axis=1)))
+    columns = np.arange(mean.shape[2])
+    best = chosen = np.argmin(mean[row], axis=0)
+    if rule == "1se":
+        limit = mean[row][best, columns] + standard_error(losses)[row][best, columns]
+        # The first one is the strongest penalty.
+        chosen = np.argmax(mean[row] <= limit, axis=0)
+    return Choice(row, best, chosen, mean_of(losses, 2)[row][chosen, columns])
+
+
+def standard_error(losses):
+    """Return the standard error of the mean over the folds, (R, A, K)."""
+    n_folds = np.count_nonzero(~np.isnan(losses), axis=2)
+    apart = losses - mean_of(losses, 2)[:, :, None, :]
+    variance = np.nansum(apart**2, axis=2) / np.maximum(n_folds - 1, 1)
+    return np.sqrt(variance / np.maximum(n_folds, 1))

@@ -1,0 +1,45 @@
+"""Where a search for a penalty is: told to callbacks, and printed."""
+
+from contextlib import contextmanager
+
+
+class Progress:
+    """How far the paths of a search have come.
+
+    Parameters
+    ----------
+    verbose : int
+        0 is silent; 1 prints a line when a path of a fold ends; more, a line at each step of it.
+    task : SearchTask or None, which callbacks are told of
+    """
+
+    def __init__(self, verbose, task):
+        self._verbose, self._task, self._n_alphas = verbose, task, 0
+
+    def begin(self, n_paths, n_alphas):
+        """Tell that so many paths of so many alphas begin."""
+        self._n_alphas = n_alphas
+        if self._task is not None:
+            self._task.begin_paths(n_paths)
+
+    def end(self):
+        """Tell that these paths have ended."""
+        if self._task is not None:
+            self._task.end_paths()
+
+    @contextmanager
+    def path(self, l1_ratio, k, n_folds):
+        """Tell that the path of a fold begins and ends; give what is told of its steps."""
+        where = "all rows left out in turn" if k is None else f"fold {k + 1} of {n_folds}"
+        where = f"l1_ratio {l1_ratio:g}, {where}"
+
+        def tell(n_done):
+            if self._verbose > 1:
+                print(f"{where}: {n_done} of {self._n_alphas} alphas", flush=True)
+
+        subtask = self._task and self._task.begin_path()
+        yield tell
+        if self._verbose:
+            print(f"{where}: done, {self._n_alphas} alphas", flush=True)
+        if subtask:
+            self._task.end_path(subtask)

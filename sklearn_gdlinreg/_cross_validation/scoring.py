@@ -1,0 +1,55 @@
+"""Scores of predictions, each output by itself, as a scorer of scikit-learn gives them.
+
+Conventions: N rows of a test, A alphas, D outputs; predictions are (N, A * D), all outputs of
+the first alpha first.
+"""
+
+import numpy as np
+from sklearn.base import BaseEstimator, RegressorMixin
+
+
+class _Predicted(RegressorMixin, BaseEstimator):
+    """A fitted model whose predictions are what it is given."""
+
+    def __sklearn_is_fitted__(self):
+        return True
+
+    def predict(self, X):
+        """Return X."""
+        return X
+
+
+class Scorer:
+    """A scorer, called with targets and predictions.
+
+    Parameters
+    ----------
+    scorer : callable, ``scorer(estimator, X, y)``
+    weighted : bool, whether it is given the weights of the rows
+    """
+
+    def __init__(self, scorer, weighted):
+        self._scorer, self._weighted, self._model = scorer, weighted, _Predicted()
+
+    def __call__(self, Y, predictions, weight):
+        """Return the score of each alpha and output, (A, D).
+
+        Parameters
+        ----------
+        Y, predictions : ndarray of shape (N, D) and (N, A * D)
+        weight : ndarray of shape (N,); rows without one are not counted
+        """
+        some = weight > 0
+        options = {"sample_weight": weight[some]} if self._weighted else {}
+        Y, predictions = Y[some], predictions[some]
+        D = Y.shape[1]
+        scores = [
+            self._scorer(self._model, predicted, Y[:, k % D], **options)
+            for k, predicted in enumerate(predictions.T)
+        ]
+        return np.reshape(np.array(scores, dtype=np.float64), (-1, D))
+
+
+def prediction_of_one(Y, predictions, weight):
+    """Return the predictions of the one row of a test, (A, D), to be scored with all others."""
+    return predictions.reshape(-1, Y.shape[1])
