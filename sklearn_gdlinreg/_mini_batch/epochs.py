@@ -31,13 +31,13 @@ class Batches:
     size : int, B
     shuffle : bool, whether each epoch visits the rows in another order
     average : bool, whether the result is the mean of the last iterates
-    rng : RandomState, what shuffles and samples rows
+    rng : Generator, what shuffles and samples rows
     """
 
     size: int
     shuffle: bool
     average: bool
-    rng: np.random.RandomState
+    rng: np.random.Generator
 
 
 class TailAverage:
