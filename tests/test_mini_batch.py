@@ -302,74 +302,8 @@ def test_stops_when_the_loss_stops(make_data):
     exact = GDLinearRegression(batch_size=32, random_state=0, tol=1e-3).fit(X, X[:, 0])
     assert exact.stop_reason_ == "tol"
     assert exact.optimality_ <= 1e-3
-    with pytest.warns(ConvergenceWarning, match="Stopped at max_iter=2: the loss had not"):
+    with pytest.warns(ConvergenceWarning, match="Stopped at max_iter=2: optimality .* the loss had not"):
         GDLinearRegression(batch_size=32, max_iter=2).fit(X, Y)
-
-
-# Fits that end at the optimum: problem, and parameters.
-PENALTIES = [
-    {},
-    {"fit_intercept": False},
-    {"alpha": 0.1},
-    {"alpha": 0.2, "l1_ratio": 1.0},
-    {"alpha": 0.2, "l1_ratio": 0.7, "positive": True},
-    {"alpha": 0.2, "l1_ratio": 0.5, "penalty_factor": [0.0, 2.0, 0.5, 1.0, 0.0]},
-]
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("options", PENALTIES)
-def test_ends_at_the_optimum(make_data, options, weighted, dtype):
-    X, Y = (A.astype(dtype) for A in make_data(400, 5, 2))
-    w = np.random.default_rng(0).integers(0, 4, 400) if weighted else None
-    exact = GDLinearRegression(tol=1e-10, **options).fit(X.astype(float), Y.astype(float), w)
-    tol = 1e-4 if dtype == np.float32 else 1e-9
-    model = GDLinearRegression(batch_size=16, tol=tol, random_state=0, **options).fit(X, Y, w)
-    assert model.stop_reason_ == "tol"
-    assert model.optimality_ <= tol
-    assert model.n_iter_ < 100
-    close = 1e-2 if dtype == np.float32 else 1e-6
-    np.testing.assert_allclose(model.predict(X), exact.predict(X), atol=close * Y.std())
-    if options.get("l1_ratio") and dtype == np.float64:
-        np.testing.assert_array_equal(model.coef_ == 0, exact.coef_ == 0)
-
-
-def test_objective_never_rises_after_the_first_epoch():
-    rng = np.random.default_rng(0)
-    for X in (
-        rng.standard_cauchy((6000, 8)),
-        rng.standard_normal((6000, 1)) + 1e-4 * rng.standard_normal((6000, 8)),
-        rng.standard_normal((6000, 8)) * (rng.random((6000, 8)) < 2e-3) * 1e3,
-        np.where(np.arange(6000)[:, None] == 7, 1e6, rng.standard_normal((6000, 8))),
-    ):
-        y = X @ np.ones(8) + rng.standard_normal(6000)
-        for shuffle in (False, True):
-            model = GDLinearRegression(
-                batch_size=8, max_iter=12, tol=0, shuffle=shuffle, random_state=0
-            ).fit(X, y)
-            losses = np.array(model.loss_curve_[1:])
-            assert (np.diff(losses) <= 1e-12 * losses[:-1]).all()
-            assert losses[-1] <= y.var()
-
-
-def test_whitened_steps_end_at_the_optimum_of_correlated_features(rng):
-    X = rng.standard_normal((12_000, 30))
-    for j in range(1, 30):
-        X[:, j] = 0.99 * X[:, j - 1] + 0.14 * X[:, j]
-    y = X @ rng.standard_normal(30) + rng.standard_normal(12_000)
-    model = GDLinearRegression(batch_size=32, max_iter=8, tol=0, random_state=0).fit(X, y)
-    assert excess(model, X, y[:, None]) < 1e-6
-
-
-def test_missing_targets_end_at_the_optimum(make_data, rng):
-    X, Y = make_data(400, 5, 3)
-    Y[rng.random(Y.shape) < 0.2] = np.nan
-    options = {"missing_targets": "ignore", "tol": 1e-8}
-    model = GDLinearRegression(batch_size=16, random_state=0, **options).fit(X, Y)
-    assert model.stop_reason_ == "tol"
-    exact = GDLinearRegression(**options).fit(X, Y)
-    np.testing.assert_allclose(model.predict(X), exact.predict(X), atol=1e-5 * np.nanstd(Y))
 
 
 def test_warm_start_goes_on(make_data):
