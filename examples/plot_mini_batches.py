@@ -3,10 +3,10 @@
 Mini-batches, to the optimum
 ============================
 
-Mini-batches learn a lot from the first pass over the rows, and little from those that follow: with
-steps of a constant length, the noise of the batches keeps the model off the optimum. The mean of
-many iterates has less noise. Variance-reduced steps, which `fit` makes with a `batch_size` and
-automatic steps, have none in the end: they go on to the optimum.
+Mini-batches learn a lot from the first pass over the rows, and little from those that follow:
+with steps of a constant length, the noise of the batches keeps the model off the optimum. The
+mean of many iterates has less noise. Variance-reduced steps, which `fit` makes with a
+`batch_size` and automatic steps, have none in the end: they go on to the optimum.
 """
 
 import warnings
@@ -30,14 +30,14 @@ optimum = np.mean((y - GDLinearRegression().fit(X, y).predict(X)) ** 2)
 
 # %%
 # The excess is how far the mean squared error is above its minimum, as a share of it. It is
-# measured against passes over the rows. An epoch is one pass. With variance-reduced steps, another
-# pass follows each epoch, which computes the gradient of all rows: an iteration takes two passes.
-# What is read before the first step is not counted.
+# measured against passes over the rows. An epoch is one pass. With variance-reduced steps, each
+# epoch is followed by a pass that computes the gradient of all rows: an iteration takes two
+# passes. What is read before the first step is not counted.
 
 CONTESTANTS = {
-    "plain": dict(learning_rate=0.01, average=False),
-    "averaged": dict(learning_rate=0.01, average=True),
-    "variance-reduced": dict(learning_rate="auto"),
+    "plain": {"learning_rate": 0.01, "average": False},
+    "averaged": {"learning_rate": 0.01, "average": True},
+    "variance-reduced": {"learning_rate": "auto"},
 }
 PASSES_OF_AN_ITERATION = {"plain": 1, "averaged": 1, "variance-reduced": 2}
 N_PASSES = 16
@@ -65,8 +65,8 @@ for name, options in CONTESTANTS.items():
     print(f"    {name:<18}{paths[name][1][-1]:8.0e}")
 
 # %%
-# A full-batch fit needs no more than one pass for its moments here, and is exact. Mini-batches are
-# for data with too many features for that.
+# A full-batch fit needs no more than one pass for its moments here, and is exact. Mini-batches
+# are for data with too many features for that.
 
 plt.rcParams["font.size"] = 12
 figure, axes = plt.subplots(figsize=(6.4, 4.8), layout="constrained")
