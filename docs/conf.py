@@ -64,8 +64,8 @@ shutil.rmtree(examples, ignore_errors=True)
 shutil.copytree(here.parent / "examples", examples)
 reading_order = (
     "quick_start", "unscaled", "loss_surface", "cars", "grid_search", "early_stopping",
-    "masked_targets", "sparse_text", "exact_streams", "stream_from_parquet", "merge_shards",
-    "larger_than_memory",
+    "masked_targets", "sparse_text", "mini_batches", "exact_streams", "stream_from_parquet",
+    "merge_shards", "larger_than_memory",
 )  # fmt: skip
 sphinx_gallery_conf = {
     "examples_dirs": str(examples),

@@ -192,11 +192,12 @@ def fit_rows(settings, W, b, data, history, rng=None):
     W, b : array of shape (M, D) and (D,), float64
     data : Data or DaskData
     history : History
-    rng : RandomState, for mini-batches
+    rng : RandomState, which seeds the generator of mini-batches
     """
     batches = None
     if in_batches(settings, data):
-        batches = Batches(settings.batch_size, settings.shuffle, settings.average, rng)
+        generator = np.random.default_rng(rng.randint(2**32, size=4, dtype=np.uint32))
+        batches = Batches(settings.batch_size, settings.shuffle, settings.average, generator)
     groups = read_groups(
         data, penalty_of(settings, W.shape), fit_intercept=settings.fit_intercept,
         raw=not settings.automatic, n_steps=0 if batches else settings.max_iter,

@@ -63,12 +63,12 @@ class GDLinearRegression(CallbackSupportMixin, LinearModel, RegressorMixin, Base
         them; the older fade out. "auto" is True with ``learning_rate="auto"``, False with a
         number. Ignored by full batches.
     max_iter : int, default=1000
-        Most iterations; in mini-batches, epochs. Reaching it first is a
-        `ConvergenceWarning`.
+        Most iterations; in mini-batches, epochs, each followed by a pass over all rows if steps
+        are variance-reduced. Reaching it first is a `ConvergenceWarning`.
     tol : float, default=1e-6
-        A full-batch fit ends when `optimality_` is at most this for every output. Small data
-        are descended further, as it costs nothing. A mini-batch fit ends when the loss has
-        not improved by this, relatively, in `n_iter_no_change` epochs. 0 asks full-batch
+        A fit in full batches, or variance-reduced, ends when `optimality_` is at most this for
+        every output. Small data are descended further. A mini-batch fit also ends when the loss
+        has not improved by this, relatively, in `n_iter_no_change` epochs. 0 asks full-batch
         "auto" for every digit that rounding leaves, and the others for all `max_iter`
         iterations, even where the optimum comes before, without a warning at the end.
     n_iter_no_change : int, default=5
@@ -115,10 +115,10 @@ class GDLinearRegression(CallbackSupportMixin, LinearModel, RegressorMixin, Base
         Number of updates of the coefficients.
     loss_curve_ : list of float
         The objective after each iteration, in squared units of y. In mini-batches that of
-        each epoch, with each row's loss as it was before the row was learnt from. The last
-        entry is the objective of the model that is returned. Empty where no iteration was
-        needed. After `partial_fit`, the mean loss of each chunk before it was learnt from,
-        without the penalty.
+        each epoch, with each row's loss as it was before the row was learnt from; with
+        variance-reduced steps, that of the best model so far. The last entry is the objective
+        of the model that is returned. Empty where no iteration was needed. After
+        `partial_fit`, the mean loss of each chunk before it was learnt from, unpenalised.
     validation_loss_curve_ : list of float
         With `early_stopping`, the loss on the rows held out after each iteration.
     learning_rate_ : float or ndarray of shape (n_outputs,)

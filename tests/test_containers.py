@@ -241,10 +241,14 @@ def textbook(make, X, Y, keep=same):
     return answer(model, losses=model.loss_curve_)
 
 
-def mini_batch(make, X, Y, keep=same):
-    model = GDLinearRegression(batch_size=16, random_state=0, max_iter=5, tol=0)
+def mini_batch(make, X, Y, keep=same, batch_size=1):
+    model = GDLinearRegression(batch_size=batch_size, random_state=0, max_iter=5, tol=0)
     model.fit(make(X), keep(Y))
     return answer(model, losses=model.loss_curve_)
+
+
+def variance_reduced(make, X, Y, keep=same):
+    return mini_batch(make, X, Y, keep, batch_size=16)
 
 
 def partial_fit(make, X, Y, keep=same, batch_size=16):
@@ -272,7 +276,8 @@ def score(make, X, Y, keep=same):
 
 
 METHODS = [
-    fit, textbook, mini_batch, partial_fit, exact_stream, cross_validation, predict, score
+    fit, textbook, mini_batch, variance_reduced, partial_fit, exact_stream, cross_validation,
+    predict, score,
 ]  # fmt: skip
 
 

@@ -23,6 +23,7 @@ POINTS = {
     "plot_grid_search": r"degree 2: least error 54\.4",
     "plot_larger_than_memory": r"reading it at once: MemoryError",
     "plot_loss_surface": r"automatic: loss (0\.0e\+00|-?\d\.\de-1\d) above",
+    "plot_mini_batches": r"variance-reduced +1e-1[4-6]",
     "plot_masked_targets": r"copper: \d+ values, largest difference of predictions \de-1\d",
     "plot_quick_start": r"optimality \d\.\de-1\d, tol",
     "plot_sparse_text": r"GDLinearRegression +R² on other files 0\.[12]",

@@ -184,7 +184,7 @@ def test_ends_at_least_squares_on_unscaled_data(make_data, batch_size, container
     X, Y = make_data(2000, 6, 2, decades=8, offset=100.0)
     model = GDLinearRegression(batch_size=batch_size, max_iter=40, tol=0, random_state=0)
     model.fit(container(X), Y)
-    assert 0 <= excess(model, X, Y) < 1e-3
+    assert -1e-14 <= excess(model, X, Y) < 1e-3
     assert model.engine_ == "mini-batch"
 
 
@@ -294,7 +294,7 @@ def test_a_step_too_long_is_told(data, container, batch_size):
 
 def test_stops_when_the_loss_stops(make_data):
     X, Y = make_data(500, 5, 1)
-    model = GDLinearRegression(batch_size=32, random_state=0, tol=1e-3).fit(X, Y)
+    model = GDLinearRegression(batch_size=1, random_state=0, tol=1e-3).fit(X, Y)
     # The loss of an epoch stands still where the noise of steps is, above the optimum.
     assert model.stop_reason_ == "no_change"
     assert model.optimality_ > 1e-3
@@ -302,7 +302,9 @@ def test_stops_when_the_loss_stops(make_data):
     exact = GDLinearRegression(batch_size=32, random_state=0, tol=1e-3).fit(X, X[:, 0])
     assert exact.stop_reason_ == "tol"
     assert exact.optimality_ <= 1e-3
-    with pytest.warns(ConvergenceWarning, match="Stopped at max_iter=2: the loss had not"):
+    with pytest.warns(
+        ConvergenceWarning, match="Stopped at max_iter=2: optimality .* the loss had not"
+    ):
         GDLinearRegression(batch_size=32, max_iter=2).fit(X, Y)
 
 

@@ -42,16 +42,21 @@ class Problem:
         return f"N={n:,}, M={m:,}, D={d}, {self.X.dtype}, {kind}"
 
 
-def dense_problem(n, m, d, dtype="float64"):
-    """AR(0.9) features, off-centre, with scales over three decades."""
+def dense_problem(n, m, d, dtype="float64", correlation=0.9):
+    """Features correlated with their neighbours, off-centre, with scales over three decades."""
     rng = np.random.default_rng(0)
     innovations = rng.standard_normal((n, m))
-    innovations[:, 1:] *= math.sqrt(1 - 0.9**2)  # gives every feature unit variance
-    E = signal.lfilter([1.0], [1.0, -0.9], innovations, axis=1)
+    innovations[:, 1:] *= math.sqrt(1 - correlation**2)  # gives every feature unit variance
+    E = signal.lfilter([1.0], [1.0, -correlation], innovations, axis=1)
     Y = E @ rng.standard_normal((m, d)) + rng.standard_normal((n, d))
     X = ((E + rng.uniform(-5, 5, m)) * 10 ** rng.uniform(-1.5, 1.5, m)).astype(dtype)
     Y = Y.astype(dtype)
     return Problem(X, Y[:, 0] if d == 1 else Y, 0.0, *dense_optimum(X, Y))
+
+
+def correlated_problem(n, m):
+    """Return a problem as `dense_problem` makes it, with a correlation of 0.99."""
+    return dense_problem(n, m, 1, correlation=0.99)
 
 
 def cauchy_problem(n, m, d):

@@ -46,9 +46,16 @@ class ArraySGD(DenseSGD):
         z = xp.concat([(x - self.centre) * self.inverse[:-1], zeros((x.shape[0], 1), x)], axis=1)
         z[:, -1] = self.inverse[-1]
         divisor = rule.divisor or x.shape[0]
-        r = z @ self.W - y
+        P = self.W.shape[0]
+        corrected = self.correction.shape[0] > 0
+        # Curvature needs no targets.
+        r = z @ (self.W - self.correction[:P, :]) if corrected else z @ self.W - y
         self.loss = self.loss + dot(weight[:, None] * r, r)
         gradient = z.T @ (weight[:, None] * r / divisor)
+        if corrected:
+            gradient = gradient + self.correction[P : 2 * P, :]
+        if self.metric.shape[0]:
+            gradient = xp.concat([self.metric @ gradient[:-1, :], gradient[-1:, :]])
         if rule.cautious:
             step = self._cautious(step, gradient, z @ gradient, weight / divisor)
         # The intercept, the last row, is not penalised.

@@ -68,6 +68,15 @@ class StepCoordinates:
         return cls(centre, inverse_of(scale), centred, rare)
 
 
+def entries_of_a_row(rows):
+    """Return how many features are not zero in a row, in the mean, or 1 if that is less.
+
+    It does not matter what the rows are kept in: all containers get the same model.
+    """
+    density = rows.density()
+    return max(1.0, float(namespace(density).sum(density)))
+
+
 def rare_density(density, penalty, batch_size):
     """Return the density of StepCoordinates: of features that few batches hold, 0 of others.
 

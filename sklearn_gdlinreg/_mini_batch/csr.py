@@ -21,6 +21,9 @@ class CSRSGD:
     Centring by algebra loses as many digits as the square of mean over deviation has. That
     is at most N where a feature is zero in some row. One that never is can be shifted as it
     is stored, in a copy; dense features far off zero are rare in a sparse X.
+
+    Its steps take no time for features that a batch does not hold, but for variance-reduced ones
+    (`csr_correction`), which move all features.
     """
 
     def __init__(self, rule, penalty, of_features, rows, coordinates, W, b, running):
@@ -42,6 +45,7 @@ class CSRSGD:
         self.factors = np.stack([np.ones(D), np.zeros(D)])
         self.velocity = np.zeros((M + 1 if rule.momentum else 1, D))
         self.loss, self.n_summed, self.n_steps = np.zeros(D), 0, 0
+        self.correction, self.metric = np.zeros((0, D)), np.zeros((0, 0))
         self.span = span_of(rule, rows.X.nnz / rows.X.shape[0], D)
         self.enter(rows)
 
@@ -52,6 +56,7 @@ class CSRSGD:
             self.q, self.products, self.kappa, self.stored_unit, self.penalty, self.of_features,
             self.common, self.density, self.debts, *self._scratch, self._filled, self.table,
             self.shared, self.factors, self.velocity, self.loss, self.n_steps,
+            self.correction, self.metric,
         )  # fmt: skip
         self.n_summed += len(steps)
         self.n_steps += len(steps)
@@ -108,6 +113,18 @@ class CSRSGD:
         """Predict the mean of Y at the mean of X, (M,), if there is an intercept."""
         if self.centred:
             self.shared[1] = y_mean - (mean - self.shift) @ self.table[:, : self.n_outputs]
+
+    def correct(self, W, b, gradient, metric=None):
+        """Go on from (W, b), by variance-reduced steps; as that of DenseSGD."""
+        M, D = W.shape
+        V, p, anchor = W / self.to_units, self.table[:, -1:], np.zeros((4, M + 1, D))
+        self.table[:, :D], self.table[:, D : 2 * D] = V, 0.0
+        self.shared[:], self.shared[1] = 0.0, b * self.y_unit + self.shift @ V
+        self.factors[:] = np.array([[1.0], [0.0]])
+        anchor[0, :-1], anchor[0, -1] = V, self.shared[1]
+        anchor[1, :-1] = p * (gradient * self.stored_unit[:, None] * self.y_unit)
+        self.correction = anchor.reshape(-1, D)
+        self.metric = np.zeros((0, 0)) if metric is None else metric
 
     def tell_rare(self, density):
         """Penalise features by rows from now on; density is that of StepCoordinates."""

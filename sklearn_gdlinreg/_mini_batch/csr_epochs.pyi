@@ -32,4 +32,6 @@ def descend_sparse(
     velocity: NDArray,
     loss: NDArray,
     n_before: int,
+    correction: NDArray,
+    metric: NDArray,
 ) -> None: ...

@@ -83,7 +83,7 @@ one of r, s, b, S, scale and mass.
 
 Momentum is an exception. It moves all coefficients in each batch anyway, so that mass is 0 and
 U is the sum. Only the textbook's update has it: there q is 0, scale is 1, and the gradient is
-``p * x' r``.
+``p * x' r``. So are variance-reduced steps (`csr_correction`).
 
 The record of a feature in the table is [V, U, p]: what is needed together lies together.
 """
@@ -100,8 +100,52 @@ from .csr_batch cimport (
     shorten_steps_of_row,
     shrink_rare_features,
 )
+from .csr_correction cimport make_corrected_step
 from .csr_model cimport Model, model_of, move_all, shrink_common, shrink_in_units
 from .update_rule cimport Batch, Rule, batch_of
+
+
+cdef inline int make_step(
+    Rule rule, Model* model,
+    const floating* data, const index_t* indices, const index_t* indptr,    # IN
+    const floating* Y, Py_ssize_t y_row_stride, Py_ssize_t y_stride,        # IN   in items
+    const double* products,                                                 # IN   (N,)
+    const Py_ssize_t* rows, const double* weight, Batch batch,              # IN
+    Py_ssize_t n_left, Py_ssize_t n_before, double longest,                 # IN
+    double intercept, const double* penalty,                                # IN
+    double* residual, double* gradient,                                     # TMP
+    double* velocity,                                                       # I/O
+    double* sums,                                                           # OUT  (3, D)
+    double* loss,                                                           # I/O  (D,)
+    Py_ssize_t* work,
+) except -1 nogil:
+    """Make the step of a batch, but for the proximal one."""
+    cdef Py_ssize_t D = model.D, k, d
+    # Before the first step nothing is due, not even that no coefficient is negative.
+    cdef bint indebted = rule.lazy and n_before > 0
+    cdef double* sum_r = sums + D
+    read_rows(rule, model, data, indices, indptr, Y, y_row_stride, y_stride, products, rows,
+              weight, batch, n_left, indebted, residual, loss, work)
+    for d in range(D):
+        sums[d] = longest
+    if rule.cautious and batch.n_rows == 1:
+        shorten_steps_of_row(model, data, indices, indptr, products, rows[0],
+                             weight[0] / batch.divisor, longest, intercept, sums)
+    elif rule.cautious:
+        shorten_steps(model, data, indices, indptr, products, rows, weight, batch, residual,
+                      longest, intercept, gradient, sums, work)
+    if rule.momentum > 0:
+        add_gradient(data, indices, indptr, rows, batch, residual, D, gradient, work)
+        for d in range(D):
+            sum_r[d] = 0
+            for k in range(batch.n_rows):
+                sum_r[d] += residual[k * D + d] * intercept
+        move_all(rule, model, longest, penalty, sum_r, gradient, velocity)
+    else:
+        shrink_in_units(rule, model, longest, penalty, indebted)
+        move_rows(model, data, indices, indptr, products, rows, batch, sums, intercept, sum_r,
+                  sum_r + D, residual, work)
+    return 0
 
 
 def descend_sparse(
@@ -137,15 +181,17 @@ def descend_sparse(
     double[:, ::1] velocity,       # I/O  (M + 1, D), or (1, D) without momentum
     double[::1] loss,              # I/O  (D,), the sum of weight * error ** 2
     Py_ssize_t n_before,           # IN   how many batches went before
+    double[:, ::1] correction,     # I/O  (4 (M + 1), D), see `csr_correction`, if steps are
+                                   #      variance-reduced; or (0, D)
+    const double[:, ::1] metric,   # IN   (M, M), what gradients are multiplied by; or (0, 0)
 ):
     """Visit rows in mini-batches, and move the model after each."""
     cdef Py_ssize_t D = Y.shape[1], n_visits = rows.shape[0], t, i, k, d, j, work = 0
-    cdef bint indebted
     cdef Model model = model_of(table, q, kappa, shared, factors, debts, of_features)
     cdef Batch batch
     cdef double* step = &sums[0, 0]
-    cdef double* sum_r = &sums[1, 0]
     cdef double* r = &residual[0, 0]
+    cdef const double* whitening = &metric[0, 0] if metric.shape[0] else NULL
     cdef double* rare = &density[0] if density.shape[0] else NULL
     cdef Py_ssize_t y_row_stride = Y.strides[0] // <Py_ssize_t> sizeof(floating)
     cdef Py_ssize_t y_stride = Y.strides[1] // <Py_ssize_t> sizeof(floating)
@@ -156,34 +202,15 @@ def descend_sparse(
             if rule.running:
                 adapt(rule, &model, &data[0], &indices[0], &indptr[0], &rows[i], &weight[i],
                       batch, intercept != 0, &running[0, 0], rare, &products[0], &work)
-            # Before the first step nothing is due, not even that no coefficient is negative.
-            indebted = rule.lazy and n_before + t > 0
-            read_rows(rule, &model, &data[0], &indices[0], &indptr[0], &Y[0, 0], y_row_stride,
-                      y_stride, &products[0], &rows[i], &weight[i], batch, n_visits - i,
-                      indebted, r, &loss[0], &work)
-            for d in range(D):
-                step[d] = steps[t]
-            if rule.cautious and batch.n_rows == 1:
-                shorten_steps_of_row(&model, &data[0], &indices[0], &indptr[0], &products[0],
-                                     rows[i], weight[i] / batch.divisor, steps[t], intercept,
-                                     step)
-            elif rule.cautious:
-                shorten_steps(&model, &data[0], &indices[0], &indptr[0], &products[0],
-                              &rows[i], &weight[i], batch, r, steps[t], intercept,
-                              &gradient[0, 0], step, &work)
-            if rule.momentum > 0:
-                add_gradient(&data[0], &indices[0], &indptr[0], &rows[i], batch, r, D,
-                             &gradient[0, 0], &work)
-                for d in range(D):
-                    sum_r[d] = 0
-                    for k in range(batch.n_rows):
-                        sum_r[d] += residual[k, d] * intercept
-                move_all(rule, &model, steps[t], &penalty[0, 0], sum_r, &gradient[0, 0],
-                         &velocity[0, 0])
+            if correction.shape[0]:
+                make_corrected_step(rule, &model, &data[0], &indices[0], &indptr[0], &rows[i],
+                                    &weight[i], batch, n_visits - i, steps[t], intercept,
+                                    whitening, &correction[0, 0], r, step, &loss[0], &work)
             else:
-                shrink_in_units(rule, &model, steps[t], &penalty[0, 0], indebted)
-                move_rows(&model, &data[0], &indices[0], &indptr[0], &products[0], &rows[i],
-                          batch, step, intercept, sum_r, &sums[2, 0], r, &work)
+                make_step(rule, &model, &data[0], &indices[0], &indptr[0], &Y[0, 0],
+                          y_row_stride, y_stride, &products[0], &rows[i], &weight[i], batch,
+                          n_visits - i, n_before + t, steps[t], intercept, &penalty[0, 0], r,
+                          &gradient[0, 0], &velocity[0, 0], step, &loss[0], &work)
             for d in range(D):
                 model.sum_s[d] += model.s[d]
                 model.sum_b[d] += model.b[d]

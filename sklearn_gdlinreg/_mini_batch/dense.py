@@ -4,6 +4,7 @@ import numpy as np
 
 from .._base.arrays import copied, inverse_of, placed_like, take, zeros
 from .._base.threads import blas_of_one_thread
+from .._rows.base import constant_array
 from .coordinates import StepCoordinates, kept_density
 from .dense_epochs import descend_dense
 from .epochs import span_of
@@ -30,18 +31,23 @@ class DenseSGD:
         self.W[M, :] = b + coordinates.centre @ W
         self.velocity = zeros((M + 1 if rule.momentum else 1, D), W)
         self.iterate_sum, self.loss, self.n_summed = zeros((M + 1, D), W), zeros((D,), W), 0
+        self.correction, self.metric = zeros((0, D), W), zeros((0, 0), W)
         self.span = span_of(rule, M, D)
         self.enter(rows)
 
     def visit(self, rows, weight, steps):
         """Make the steps of these visits, one per batch."""
         block, *_ = self._scratch
+        Y = self.Y
+        if self.correction.shape[0]:
+            # Curvature needs no targets.
+            Y = constant_array(0.0, Y.shape, Y.dtype)
         with blas_of_one_thread(len(block) * self.W.size):
             descend_dense(
-                self.rule, self.X, self.Y, rows, weight, steps, self.running, self.centre,
+                self.rule, self.X, Y, rows, weight, steps, self.running, self.centre,
                 self.inverse, self.proximal_scale, self.density, self.penalty,
                 self.of_features, *self._scratch, self._filled, self.W, self.velocity,
-                self.iterate_sum, self.loss,
+                self.iterate_sum, self.loss, self.correction, self.metric,
             )  # fmt: skip
         self.n_summed += len(steps)
 
@@ -87,6 +93,27 @@ class DenseSGD:
         if self.centred:
             off = (mean - self.centre) * self.inverse[:-1]
             self.W[-1, :] = y_mean - off @ self.W[:-1, :]
+
+    def correct(self, W, b, gradient, metric=None):
+        """Go on from (W, b), by variance-reduced steps with this anchor.
+
+        Parameters
+        ----------
+        W, b : array of shape (M, D) and (D,)
+        gradient : array of shape (M, D)
+            Half that of the mean squared error by W; that by b is zero.
+        metric : array of shape (M, M), optional
+            What gradients by the features are multiplied by, in the coordinates of the steps.
+        """
+        inverse = self.inverse[:-1, None]
+        self.W[:-1, :] = W * inverse_of(inverse)
+        self.W[-1, :] = b + self.centre @ W
+        self.velocity = 0.0 * self.velocity
+        P = self.W.shape[0]
+        self.correction = zeros((3 * P, W.shape[1]), W)
+        self.correction[:P, :] = self.W
+        self.correction[P : 2 * P - 1, :] = gradient * inverse
+        self.metric = zeros((0, 0), W) if metric is None else placed_like(metric, W)
 
     def tell_rare(self, density):
         """Penalise features by rows from now on; density is that of StepCoordinates."""

@@ -25,4 +25,6 @@ def descend_dense(
     velocity: NDArray,
     total: NDArray,
     loss: NDArray,
+    correction: NDArray,
+    metric: NDArray,
 ) -> None: ...

@@ -8,23 +8,19 @@ stay in cache, into a block. Conventions are those of `update_rule`.
 """
 
 from cython cimport floating
-from scipy.linalg.cython_blas cimport daxpy, ddot, dgemm
 
-from .._rows.row cimport standardise
+from .dense_batch cimport add_gradient, add_gradient_of_one_output, shorten_steps
+from .dense_correction cimport leave_anchor, whiten
 from .dense_running cimport adapt, observe
 from .update_rule cimport (
-    PREFETCH,
-    PREFETCH_DISTANCE,
     Batch,
     Rule,
     any_of,
     batch_of,
-    cautious_step,
     factor_of,
     is_positive,
     pause,
     shrunk,
-    weighed,
     with_momentum,
 )
 
@@ -133,122 +129,6 @@ cdef inline int sum_filled(
     return 0
 
 
-cdef inline void read_rows(
-    const floating[:, :] X, const Py_ssize_t* rows, Py_ssize_t n, Py_ssize_t n_left,    # IN
-    const double[::1] centre, const double[::1] inverse,                                # IN
-    double[:, ::1] block,                                                               # OUT
-) noexcept nogil:
-    """Write z of the next n rows, of n_left that are still to visit; ask for those to come."""
-    cdef Py_ssize_t M = X.shape[1], q, j
-    cdef Py_ssize_t stride = X.strides[1] // <Py_ssize_t> sizeof(floating)
-    cdef const char* coming
-    for q in range(n):
-        if q + PREFETCH_DISTANCE < n_left and stride == 1:
-            coming = <const char*> &X[rows[q + PREFETCH_DISTANCE], 0]
-            # A line of the cache has 64 bytes.
-            for j in range(0, M * <Py_ssize_t> sizeof(floating), 64):
-                PREFETCH(coming + j)
-        standardise(&X[rows[q], 0], stride, &centre[0], &inverse[0], &block[q, 0], M)
-        block[q, M] = inverse[M]
-
-
-cdef inline void predict(
-    const double* block, int n, int P, int D,    # IN   (n, P)
-    const double* W,               # IN   (P, D)
-    double* out,                   # OUT  (n, D)
-) noexcept nogil:
-    """The rows of a block times W."""
-    cdef double one = 1, zero = 0
-    cdef char no = b"N"
-    cdef int k, one_step = 1
-    if D == 1:
-        for k in range(n):
-            out[k] = ddot(&P, <double*> block + k * <Py_ssize_t> P, &one_step, <double*> W,
-                          &one_step)
-    else:
-        dgemm(&no, &no, &D, &n, &P, &one, <double*> W, &D, <double*> block, &P, &zero, out, &D)
-
-
-cdef inline void add_products(
-    const double* block, int n, int P, int D,    # IN   (n, P)
-    const double* residual,        # IN   (n, D)
-    double* gradient,              # I/O  (P, D)
-) noexcept nogil:
-    """Add the transpose of a block times the residuals."""
-    cdef double one = 1
-    cdef char no = b"N", yes = b"T"
-    cdef int k, one_step = 1
-    if D == 1:
-        for k in range(n):
-            daxpy(&P, <double*> residual + k, <double*> block + k * <Py_ssize_t> P, &one_step,
-                  gradient, &one_step)
-    else:
-        dgemm(&no, &yes, &D, &P, &n, &one, <double*> residual, &D, <double*> block, &P, &one,
-              gradient, &D)
-
-
-cdef inline int add_gradient(
-    const floating[:, :] X, const floating[:, :] Y, const Py_ssize_t[::1] rows,
-    const double[::1] weight, Batch batch,                                          # IN
-    const double[::1] centre, const double[::1] inverse, const double[:, ::1] W,    # IN
-    double[:, ::1] block, double[:, ::1] residual,                                  # TMP
-    double[:, ::1] gradient, double[::1] loss,                                      # I/O
-    Py_ssize_t* work,
-) except -1 nogil:
-    """Add z' r of a batch to the gradient, and its squared errors to the loss.
-
-    A batch of one block is left in ``block``.
-    """
-    cdef Py_ssize_t P = W.shape[0], D = W.shape[1], S = block.shape[0], stop, k, q, n, d
-    k, stop = batch.first, batch.first + batch.n_rows
-    while k < stop:
-        n = min(S, stop - k)
-        read_rows(X, &rows[k], n, rows.shape[0] - k, centre, inverse, block)
-        predict(&block[0, 0], <int> n, <int> P, <int> D, &W[0, 0], &residual[0, 0])
-        for q in range(n):
-            for d in range(D):
-                residual[q, d] = weighed(residual[q, d] - Y[rows[k + q], d], weight[k + q],
-                                         batch.divisor, &loss[d])
-        add_products(&block[0, 0], <int> n, <int> P, <int> D, &residual[0, 0], &gradient[0, 0])
-        pause(work, n * P * D)
-        k += n
-    return 0
-
-
-cdef inline int shorten_steps(
-    const floating[:, :] X, const Py_ssize_t[::1] rows, const double[::1] weight, Batch batch,
-    double longest, const double[::1] centre, const double[::1] inverse, double[:, ::1] block,
-    double[:, ::1] images,         # TMP  (S, D)
-    double[:, ::1] gradient,       # I/O  (M + 4, D), see `descend_dense`
-    Py_ssize_t* work,
-) except -1 nogil:
-    """Work out the step of each output from the gradient of a batch; see `cautious_step`."""
-    cdef Py_ssize_t M = X.shape[1], D = images.shape[1], S = block.shape[0], stop, k, q, n, d, j
-    cdef double* step = &gradient[M + 1, 0]
-    cdef double* curvature = &gradient[M + 2, 0]
-    cdef double square
-    for d in range(D):
-        curvature[d] = 0
-    k, stop = batch.first, batch.first + batch.n_rows
-    while k < stop:
-        n = min(S, stop - k)
-        # A batch of one block is there already.
-        if batch.n_rows > S:
-            read_rows(X, &rows[k], n, 0, centre, inverse, block)
-        predict(&block[0, 0], <int> n, <int> (M + 1), <int> D, &gradient[0, 0], &images[0, 0])
-        for q in range(n):
-            for d in range(D):
-                curvature[d] += weight[k + q] / batch.divisor * images[q, d] ** 2
-        pause(work, n * (M + 1) * D)
-        k += n
-    for d in range(D):
-        square = 0
-        for j in range(M + 1):
-            square += gradient[j, d] * gradient[j, d]
-        step[d] = cautious_step(longest, square, curvature[d])
-    return 0
-
-
 def descend_dense(
     Rule rule,
     const floating[:, :] X,        # IN   (N, M)
@@ -274,6 +154,9 @@ def descend_dense(
     double[:, ::1] velocity,       # I/O  (M + 1, D), or (1, D) without momentum
     double[:, ::1] total,          # I/O  (M + 1, D), the sum of the iterates
     double[::1] loss,              # I/O  (D,), the sum of weight * error ** 2
+    double[:, ::1] correction,     # I/O  (3 (M + 1), D), [the anchor, the gradient there, TMP]
+                                   #      if steps are variance-reduced, and Y zero; or (0, D)
+    const double[:, ::1] metric,   # IN   (M, M), what gradients are multiplied by; or (0, 0)
 ):
     """Visit rows in mini-batches, and move W after each."""
     cdef Py_ssize_t M = X.shape[1], D = Y.shape[1], t, j, d, first, stop, work = 0
@@ -283,6 +166,7 @@ def descend_dense(
     cdef const double* own = &of_features[0, 0] if of_features.shape[0] else NULL
     # Where features are not alike, the gradient has the L2 penalty already.
     cdef const double* l2 = &penalty[0, 0]
+    cdef const double* way
     if own is not NULL:
         l2 = no_shrink
     with nogil:
@@ -296,8 +180,18 @@ def descend_dense(
             for j in range(M + 1):
                 for d in range(D):
                     gradient[j, d] = 0
-            add_gradient(X, Y, rows, weight, batch, centre, inverse, W, block, residual,
-                         gradient, loss, &work)
+            way = &W[0, 0]
+            if correction.shape[0]:
+                way = leave_anchor((M + 1) * D, way, &correction[0, 0], &gradient[0, 0])
+            if D == 1 and not rule.cautious:
+                add_gradient_of_one_output(X, Y, rows, weight, batch, centre, inverse, way,
+                                           &gradient[0, 0], &loss[0], &work)
+            else:
+                add_gradient(X, Y, rows, weight, batch, centre, inverse, way, M + 1, block,
+                             residual, gradient, loss, &work)
+            if metric.shape[0]:
+                whiten(<int> M, <int> D, &metric[0, 0], &gradient[0, 0],
+                       &correction[2 * M + 2, 0])
             for d in range(D):
                 step[d], no_shrink[d] = steps[t], 0
             if rule.cautious:

@@ -31,13 +31,13 @@ class Batches:
     size : int, B
     shuffle : bool, whether each epoch visits the rows in another order
     average : bool, whether the result is the mean of the last iterates
-    rng : RandomState, what shuffles and samples rows
+    rng : Generator, what shuffles and samples rows
     """
 
     size: int
     shuffle: bool
     average: bool
-    rng: np.random.RandomState
+    rng: np.random.Generator
 
 
 class TailAverage:
@@ -107,13 +107,32 @@ class Epochs:
             self.tail.add(*self.sgd.sum())
         return self.sgd.losses() / self.visits.n_rows
 
-    def _visit(self, first, last):
-        """Make the updates of these batches of the epoch, a span at a time."""
-        B = self.batches.size
+    def corrected_epoch(self, step):
+        """Visit all rows by variance-reduced steps; return the mean W of the second half."""
+        if self.batches.shuffle:
+            self.visits.shuffle(self.batches.rng)
+        n_batches = math.ceil(len(self.visits.rows) / self.batches.size)
+        self._visit(0, n_batches // 2, step)
+        self.sgd.forget()
+        self._visit(n_batches // 2, n_batches, step)
+        W, _, n = self.sgd.sum()
+        return W / n
+
+    def _visit(self, first, last, step=None):
+        """Make the updates of these batches of the epoch, a span at a time.
+
+        With a step given, all are as long as that, and as heavy as N rows in the mean, as the
+        gradient of an anchor is: rows that are visited often make visits lighter than rows.
+        """
+        B, more = self.batches.size, len(self.visits.rows) / self.visits.n_rows
         for start in range(first, last, self.sgd.span):
             stop = min(start + self.sgd.span, last)
             rows, weight = self.visits.span(start * B, stop * B)
-            self.sgd.visit(rows, weight, self.rates(self.t, stop - start))
+            n = stop - start
+            if step is None:
+                self.sgd.visit(rows, weight, self.rates(self.t, n))
+            else:
+                self.sgd.visit(rows, weight * more, np.full(n, step / more))
             self.t += stop - start
 
     def result(self):

@@ -23,6 +23,7 @@ from .epochs import Epochs
 from .sampling import Visits, automatic
 from .sgd import sgd_of
 from .update_rule import Rule
+from .variance_reduction import pays, variance_reduced_steps
 
 
 class _Result:
@@ -125,7 +126,11 @@ def automatic_steps(W, group, limits, batches, one_by_one):
         # Outputs that have no more rows than a batch get what they would get alone.
         solution = yield from exact_steps(W, group, limits)
         return replace(solution, engine="mini-batch")
-    epochs, step = _automatic_epochs(W, group, batches)
+    epochs, coordinates, step = _automatic_epochs(W, group, batches)
+    if limits.max_iter > 1 and batches.average and pays(rows, batches.size):
+        return (
+            yield from variance_reduced_steps(start, group, limits, epochs, coordinates, step)
+        )
 
     def model_of(W):
         return group.coordinates.to_model(_best_of(group, W)[0])
@@ -181,7 +186,7 @@ def _better(V, G, losses, other, passes, coordinates):
 
 
 def _automatic_epochs(W, group, batches):
-    """Return the Epochs of a group by automatic steps from W, and their length."""
+    """Return the Epochs of a group from W, the coordinates of their steps, and their length."""
     rows, penalty = group.passes.rows, group.penalty
     coordinates, mean = StepCoordinates.balanced(rows, group.coordinates, penalty, batches.size)
     visits, step = automatic(rows, coordinates, batches.size, batches.rng)
@@ -201,7 +206,7 @@ def _automatic_epochs(W, group, batches):
         return np.full(n, step if penalty.smooth else step / math.sqrt(window))
 
     epochs = Epochs(sgd, visits, rates, batches)
-    return epochs, step
+    return epochs, coordinates, step
 
 
 def textbook_rule(penalty, batch_size, momentum, *, average):

@@ -263,7 +263,7 @@ class Stream:
         else:
             columns = np.flatnonzero(to_host(namespace(X).any(X != 0, axis=0)))
         X = take(X, columns, axis=1)
-        rng, weight = np.random.RandomState(0), np.full(X.shape[0], 1.0 / X.shape[0])
+        rng, weight = np.random.default_rng(0), np.full(X.shape[0], 1.0 / X.shape[0])
         curvature = power_iteration(X, weight, self.sgd.coordinates(columns), rng)
         self.curvature = max(CURVATURE_MARGIN * curvature, self.centred)
         self.length = LONG_ROWS * (self.sgd.mean_length() + self.centred)

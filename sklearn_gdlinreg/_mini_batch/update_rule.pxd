@@ -11,7 +11,7 @@ cdef extern from *:
     /* GCC leaves out calls of functions that do nothing else: it takes them to have no effect.
        An empty statement in assembler is one. */
     #define PREFETCH(address) \\
-        do { __builtin_prefetch(address); __asm__ volatile (""); } while (0)
+        do { __builtin_prefetch(address, 0, 2); __asm__ volatile (""); } while (0)
     #else
     #define PREFETCH(address) ((void) (address))
     #endif
@@ -20,7 +20,7 @@ cdef extern from *:
 
 cdef enum:
     # Rows are visited in random order. Each is asked for this many visits before it is read, so
-    # that it is in the cache by then.
+    # that it is in the second cache by then; the first is kept for what is in use.
     PREFETCH_DISTANCE = 8
     # Multiply-adds between two looks at whether the user has interrupted: from 10 ms in dense
     # rows to .7 s where sparse ones read memory at random.

@@ -170,8 +170,8 @@ class History:
             return None
         reached = f"optimality {self.optimality:.2e} is above tol={self.tol:g}"
         if epochs:
-            reached = (
-                f"the loss had not stopped improving by tol={self.tol:g} over "
+            reached += (
+                ", and the loss had not stopped improving over "
                 f"n_iter_no_change={self.n_iter_no_change} epochs"
             )
         if self.stop_reason == "max_iter":

@@ -62,6 +62,31 @@ cdef inline void add_standardised(
             z[j] += weight * ((<double> x[j * stride] - shift[j]) * unit[j])
 
 
+cdef inline double product_of_standardised(
+    const floating* x, Py_ssize_t stride,      # IN   one row
+    const double* shift, const double* unit,   # IN   (n,)
+    const double* w, Py_ssize_t n,             # IN   (n,)
+) noexcept nogil:
+    """Return (x - shift) * unit times w."""
+    cdef Py_ssize_t j = 0, k
+    # A single sum would wait for each addition.
+    cdef double[8] sums
+    cdef double total = 0
+    for k in range(8):
+        sums[k] = 0
+    if stride == 1:
+        while j + 8 <= n:
+            for k in range(8):
+                sums[k] += (<double> x[j + k] - shift[j + k]) * unit[j + k] * w[j + k]
+            j += 8
+    while j < n:
+        total += (<double> x[j * stride] - shift[j]) * unit[j] * w[j]
+        j += 1
+    for k in range(8):
+        total += sums[k]
+    return total
+
+
 cdef inline void subtract(
     const floating* x, Py_ssize_t stride,      # IN   one row
     const double* shift,                       # IN   (n,)

@@ -91,7 +91,7 @@ def epochs_over(n_rows, batch_size, span, rng=None, *, average=True):
 @pytest.mark.parametrize(("n_rows", "batch_size"), [(12, 1), (12, 5), (12, 20)])
 def test_an_epoch_visits_all_rows_once(n_rows, batch_size, span, shuffled):
     epochs = epochs_over(
-        n_rows, batch_size, span, np.random.RandomState(0) if shuffled else None
+        n_rows, batch_size, span, np.random.default_rng(0) if shuffled else None
     )
     for epoch in range(1, 4):
         np.testing.assert_array_equal(epochs.epoch(), [1.0, 2.0])

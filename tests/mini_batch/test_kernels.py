@@ -258,6 +258,7 @@ def dense_descent(problem):
         problem.case.of_features,
         np.empty((S, M + 1)), np.empty((S, D)), np.empty((M + 4, D)), np.empty((4, M)),
         np.empty(len(problem.density)), W, np.zeros((M + 1, D)), total, loss,
+        np.zeros((0, D)), np.zeros((0, 0)),
     )  # fmt: skip
     models = [V[:M] * inverse[:M, None] for V in (W, total)]
     intercepts = [V[M] - centre @ W for V, W in zip((W, total), models, strict=True)]
@@ -291,6 +292,7 @@ def sparse_descent(problem, index):
             problem.steps[part], problem.intercept, running, q, products, kappa,
             problem.case.unit, problem.penalty, problem.case.of_features, common, density, debts,
             *scratch, filled, table, shared, factors, velocity, loss, n_before,
+            np.zeros((0, D)), np.zeros((0, 0)),
         )  # fmt: skip
     V, U, p = table[:, :D], table[:, D:-1], table[:, -1:]
     if rule.lazy:

@@ -39,7 +39,7 @@ def test_visits(rng, weighted, some_are_long):
 
 def test_spans_of_visits_are_in_their_order():
     visits = Visits(np.array([2.0, 0.0, 1.0, 1.0]), np.array([2, 1, 1, 1]))
-    visits.shuffle(np.random.RandomState(1))
+    visits.shuffle(np.random.default_rng(1))
     order = visits.rows.copy()
     assert sorted(order) == [0, 0, 2, 3]
     for first, last in [(0, 2), (2, 4), (3, 9)]:

@@ -124,7 +124,7 @@ def test_the_reason_is_true_of_the_certificate(options, stop, optimality, reason
 
 
 SHORT = "Stopped at max_iter=10: optimality 1.00e-02 is above tol=0.0001. "
-EPOCHS = "Stopped at max_iter=10: the loss had not stopped improving by tol=0.0001 over n_iter"
+EPOCHS = SHORT[:-2] + ", and the loss had not stopped improving over n_iter_no_change"
 
 
 @pytest.mark.parametrize(
