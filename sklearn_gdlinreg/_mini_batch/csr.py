@@ -54,8 +54,8 @@ class CSRSGD:
         descend_sparse(
             self.rule, *self.csr, self.Y, rows, weight, steps, float(self.centred), self.running,
             self.q, self.products, self.kappa, self.stored_unit, self.penalty, self.of_features,
-            self.common, self.density, self.debts, *self._scratch, self._filled, self.table,
-            self.shared, self.factors, self.velocity, self.loss, self.n_steps,
+            self.common, self.rare, self.debts, *self._scratch, self.table, self.shared,
+            self.factors, self.velocity, self.loss, self.n_steps,
             self.correction, self.metric,
         )  # fmt: skip
         self.n_summed += len(steps)
@@ -64,16 +64,16 @@ class CSRSGD:
     def coordinates(self, columns):
         """Return the coordinates of these features, as they are now."""
         p = self.table[columns, -1]
-        density = self.density[columns] if len(self.density) else None
+        density = self.rare[columns, 0] if len(self.rare) else None
         return StepCoordinates(
             self.q[columns] * inverse_of(p), np.sqrt(p), self.centred, density
         )
 
     def mean_length(self):
         """Return the mean squared length of the rows seen so far."""
-        inverse = np.sqrt(self.table[:, -1])
+        inverse, density = np.sqrt(self.table[:, -1]), self.rare[:, 0].copy()
         total = self.running[-1, 0]
-        return mean_length(self.running[:-1], inverse, total, self.centred, self.density)
+        return mean_length(self.running[:-1], inverse, total, self.centred, density)
 
     def enter(self, rows):
         """Go on over these rows."""
@@ -129,9 +129,11 @@ class CSRSGD:
     def tell_rare(self, density):
         """Penalise features by rows from now on; density is that of StepCoordinates."""
         M = len(self.q)
-        self.density = kept_density(density, self.q)
+        # What the kernel reads of a feature at one time lies side by side.
+        kept = kept_density(density, self.q)
+        self.rare = np.zeros((len(kept), 3))
+        self.rare[:, 0], self.rare[:, 1] = kept, self.stored_unit[: len(kept)]
         self.common = np.arange(M) if density is None else np.flatnonzero(density == 0.0)
-        self._filled = np.zeros(len(self.density))
 
     def _columns(self):
         D = self.n_outputs

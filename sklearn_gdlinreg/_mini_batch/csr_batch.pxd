@@ -19,7 +19,15 @@ from .csr_row cimport (
     recentre_row,
     square_length,
 )
-from .update_rule cimport PREFETCH_DISTANCE, Batch, Rule, cautious_step, pause, weighed
+from .update_rule cimport (
+    PREFETCH_DISTANCE,
+    Batch,
+    Rule,
+    any_of,
+    cautious_step,
+    pause,
+    weighed,
+)
 
 
 cdef inline int adapt(
@@ -27,7 +35,7 @@ cdef inline int adapt(
     const floating* data, const index_t* indices, const index_t* indptr,        # IN
     const Py_ssize_t* rows, const double* weight, Batch batch, bint centred,    # IN
     double* running,                                                            # I/O  (M + 1, 3)
-    double* density,                                                            # I/O  or NULL
+    double* rare,                                                               # I/O  or NULL
     double* products,                                                           # OUT  (N,)
     Py_ssize_t* work,
 ) except -1 nogil:
@@ -40,7 +48,7 @@ cdef inline int adapt(
         pause(work, nnz)
     for k in range(batch.n_rows):
         a, nnz = indptr[rows[k]], indptr[rows[k] + 1] - indptr[rows[k]]
-        recentre_row(model, indices + a, nnz, rule.least_l2, centred, running, density)
+        recentre_row(model, indices + a, nnz, rule.least_l2, centred, running, rare)
         pause(work, nnz * model.D)
     for k in range(batch.n_rows):
         a, nnz = indptr[rows[k]], indptr[rows[k] + 1] - indptr[rows[k]]
@@ -54,7 +62,7 @@ cdef inline int read_rows(
     const floating* Y, Py_ssize_t row_stride, Py_ssize_t stride,                # IN   in items
     const double* products,                                                     # IN   (N,)
     const Py_ssize_t* rows, const double* weight, Batch batch,                  # IN
-    Py_ssize_t n_left, bint indebted,                                           # IN
+    Py_ssize_t n_left, bint indebted, const double* rare,                       # IN
     double* residual,                                                           # OUT  (B, D)
     double* loss,                                                               # I/O  (D,)
     Py_ssize_t* work,
@@ -73,7 +81,7 @@ cdef inline int read_rows(
         a, nnz = indptr[row], indptr[row + 1] - indptr[row]
         if k + PREFETCH_DISTANCE < n_left:
             fetch(data, indices, indptr, rows[k + PREFETCH_DISTANCE], rows[k + 2], model.table,
-                  D)
+                  D, rare)
         if indebted:
             pay_for_row(rule, model, indices + a, nnz)
         multiply_row(data + a, indices + a, nnz, model.table, D, r)
@@ -195,29 +203,33 @@ cdef inline int shrink_rare_features(
     const floating* data, const index_t* indices, const index_t* indptr,     # IN
     const Py_ssize_t* rows, const double* weight, Batch batch,               # IN
     const double* step, const double* l1, const double* l2,                  # IN   (D,)
-    const double* unit, const double* density,                               # IN   (M,)
-    double* filled,                                                          # TMP  (M,) of zeros
+    double* rare,                                                            # I/O  (M, 3)
     Py_ssize_t* work,
 ) except -1 nogil:
     """Shrink the coefficients of the rare features that a batch holds; see `update_rule`.
 
     A feature shrinks once, for all rows of the batch that hold it, at the first of them.
+    ``rare`` is that of `csr_epochs.descend_sparse`.
     """
     cdef Py_ssize_t k, a, j, m = batch.n_rows
     cdef double held
+    cdef double* own
+    cdef bint smooth = not (rule.positive or any_of(l1, model.D))
     for k in range(m if m > 1 else 0):
+        held = weight[k] / batch.divisor
         for a in range(indptr[rows[k]], indptr[rows[k] + 1]):
             if data[a] != 0:
-                filled[indices[a]] += weight[k] / batch.divisor
+                rare[3 * <Py_ssize_t> indices[a] + 2] += held
         pause(work, indptr[rows[k] + 1] - indptr[rows[k]])
     for k in range(m):
         held = weight[k] / batch.divisor
         for a in range(indptr[rows[k]], indptr[rows[k] + 1]):
             if data[a] != 0:
                 j = indices[a]
+                own = rare + 3 * j
                 if m > 1:
-                    held, filled[j] = filled[j], 0
-                if held > 0 and density[j] > 0:
-                    shrink_rare(rule, model, j, unit[j], step, l1, l2, held / density[j])
+                    held, own[2] = own[2], 0
+                if held > 0 and own[0] > 0:
+                    shrink_rare(rule, model, j, own[1], step, l1, l2, smooth, held / own[0])
         pause(work, (indptr[rows[k] + 1] - indptr[rows[k]]) * model.D)
     return 0

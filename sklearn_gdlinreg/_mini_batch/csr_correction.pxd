@@ -41,7 +41,7 @@ cdef inline int read_way(
         a, nnz, r = indptr[rows[k]], indptr[rows[k] + 1] - indptr[rows[k]], residual + k * D
         if k + PREFETCH_DISTANCE < n_left:
             fetch(data, indices, indptr, rows[k + PREFETCH_DISTANCE], rows[k + 2], model.table,
-                  D)
+                  D, NULL)
         for d in range(D):
             r[d] = way[M * D + d]
         add_row_product(data + a, indices + a, nnz, way, D, r)

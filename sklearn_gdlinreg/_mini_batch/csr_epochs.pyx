@@ -112,7 +112,7 @@ cdef inline int make_step(
     const double* products,                                                 # IN   (N,)
     const Py_ssize_t* rows, const double* weight, Batch batch,              # IN
     Py_ssize_t n_left, Py_ssize_t n_before, double longest,                 # IN
-    double intercept, const double* penalty,                                # IN
+    double intercept, const double* penalty, const double* rare,            # IN
     double* residual, double* gradient,                                     # TMP
     double* velocity,                                                       # I/O
     double* sums,                                                           # OUT  (3, D)
@@ -125,7 +125,7 @@ cdef inline int make_step(
     cdef bint indebted = rule.lazy and n_before > 0
     cdef double* sum_r = sums + D
     read_rows(rule, model, data, indices, indptr, Y, y_row_stride, y_stride, products, rows,
-              weight, batch, n_left, indebted, residual, loss, work)
+              weight, batch, n_left, indebted, rare, residual, loss, work)
     for d in range(D):
         sums[d] = longest
     if rule.cautious and batch.n_rows == 1:
@@ -167,14 +167,14 @@ def descend_sparse(
     const double[:, ::1] penalty,  # IN   (3, D), [shrink, l1, l2]
     const double[:, ::1] of_features,    # IN   (M, 2), [factor, positive]; (0, 2) if alike
     const Py_ssize_t[::1] common,  # IN   (n_common,), the features that every batch shrinks
-    double[::1] density,           # I/O  (M,), the share of weight in which a rare feature is
-                                   #      not zero, 0 of a common one; (0,) if all are common
+    double[:, ::1] rare,           # I/O  (M, 3), [the share of weight in which a rare feature
+                                   #      is not zero, 0 of a common one; its unit; zeros];
+                                   #      or (0, 3) if all are common
     double[:, ::1] debts,          # I/O  (M + 1, D), what is paid, last what is due; or
                                    #      (1, D), what is due, if not lazy
     double[:, ::1] residual,       # TMP  (B, D)
     double[:, ::1] gradient,       # TMP  (M, D) of zeros, if cautious or with momentum
     double[:, ::1] sums,           # TMP  (3, D), [step, sum of r, sum of r (x q - kappa)]
-    double[::1] filled,            # TMP  (M,) of zeros, if features are rare
     double[:, ::1] table,          # I/O  (M, 2 D + 1), [V, U, p]
     double[:, ::1] shared,         # I/O  (4, D), [s, b, S, sum of b]
     double[:, ::1] factors,        # I/O  (2, D), [scale, mass]
@@ -192,7 +192,7 @@ def descend_sparse(
     cdef double* step = &sums[0, 0]
     cdef double* r = &residual[0, 0]
     cdef const double* whitening = &metric[0, 0] if metric.shape[0] else NULL
-    cdef double* rare = &density[0] if density.shape[0] else NULL
+    cdef double* of_rare = &rare[0, 0] if rare.shape[0] else NULL
     cdef Py_ssize_t y_row_stride = Y.strides[0] // <Py_ssize_t> sizeof(floating)
     cdef Py_ssize_t y_stride = Y.strides[1] // <Py_ssize_t> sizeof(floating)
     with nogil:
@@ -201,7 +201,7 @@ def descend_sparse(
             i = batch.first
             if rule.running:
                 adapt(rule, &model, &data[0], &indices[0], &indptr[0], &rows[i], &weight[i],
-                      batch, intercept != 0, &running[0, 0], rare, &products[0], &work)
+                      batch, intercept != 0, &running[0, 0], of_rare, &products[0], &work)
             if correction.shape[0]:
                 make_corrected_step(rule, &model, &data[0], &indices[0], &indptr[0], &rows[i],
                                     &weight[i], batch, n_visits - i, steps[t], intercept,
@@ -209,8 +209,8 @@ def descend_sparse(
             else:
                 make_step(rule, &model, &data[0], &indices[0], &indptr[0], &Y[0, 0],
                           y_row_stride, y_stride, &products[0], &rows[i], &weight[i], batch,
-                          n_visits - i, n_before + t, steps[t], intercept, &penalty[0, 0], r,
-                          &gradient[0, 0], &velocity[0, 0], step, &loss[0], &work)
+                          n_visits - i, n_before + t, steps[t], intercept, &penalty[0, 0],
+                          of_rare, r, &gradient[0, 0], &velocity[0, 0], step, &loss[0], &work)
             for d in range(D):
                 model.sum_s[d] += model.s[d]
                 model.sum_b[d] += model.b[d]
@@ -222,7 +222,7 @@ def descend_sparse(
                     j = common[k]
                     shrink_common(rule, &model, j, unit[j], step, &penalty[1, 0],
                                   &penalty[2, 0])
-                if rare is not NULL:
+                if of_rare is not NULL:
                     shrink_rare_features(rule, &model, &data[0], &indices[0], &indptr[0],
                                          &rows[i], &weight[i], batch, step, &penalty[1, 0],
-                                         &penalty[2, 0], &unit[0], rare, &filled[0], &work)
+                                         &penalty[2, 0], of_rare, &work)

@@ -167,34 +167,45 @@ cdef inline void shrink_common(
     cdef Py_ssize_t d, D = model.D
     cdef double* V = model.table + j * (2 * D + 1)
     cdef double* U = V + D
-    cdef double w, taken, q = model.q[j], p = V[2 * D]
-    cdef double own = factor_of(model.of_features, j)
+    cdef double w, taken, moved, centre, q = model.q[j], p = V[2 * D]
+    cdef double pace = factor_of(model.of_features, j) * unit * p
     cdef bint positive = is_positive(rule, model.of_features, j)
     if p == 0:
         return
+    centre = q / p
     for d in range(D):
         w = model.scale[d] * V[d] - q * model.s[d]
-        taken = w - shrunk(w, own * step[d] * l1[d] * unit * p,
-                           own * step[d] * l2[d] * unit ** 2 * p, positive)
-        V[d] -= taken / model.scale[d]
+        taken = w - shrunk(w, pace * step[d] * l1[d], pace * unit * step[d] * l2[d], positive)
+        moved = taken / model.scale[d]
+        V[d] -= moved
         # The sum has the iterate before it was shrunk.
-        U[d] += (model.mass[d] / model.scale[d] - 1) * taken
-        model.b[d] += taken * q / p
-        model.sum_b[d] += taken * q / p
+        U[d] += model.mass[d] * moved - taken
+        moved = taken * centre
+        model.b[d] += moved
+        model.sum_b[d] += moved
 
 
 cdef inline void shrink_rare(
     Rule rule, Model* model, Py_ssize_t j, double unit,        # IN
     const double* step, const double* l1, const double* l2,    # IN   (D,)
+    bint smooth,                                               # IN
     double times,                                              # IN
 ) noexcept nogil:
-    """As `shrink_common`, where scale is 1 and q is 0, by the penalty times a number."""
+    """As `shrink_common`, where scale is 1 and q is 0, by the penalty times a number.
+
+    ``smooth`` says that there is no more than an L2 penalty.
+    """
     cdef Py_ssize_t d, D = model.D
     cdef double* V = model.table + j * (2 * D + 1)
     cdef double* U = V + D
-    cdef double w, metric = factor_of(model.of_features, j) * times * V[2 * D] * unit
+    cdef double taken, share, metric = factor_of(model.of_features, j) * times * V[2 * D] * unit
     cdef bint positive = is_positive(rule, model.of_features, j)
     for d in range(D):
-        w = shrunk(V[d], metric * step[d] * l1[d], metric * step[d] * unit * l2[d], positive)
-        U[d] += (model.mass[d] - 1) * (V[d] - w)
-        V[d] = w
+        if smooth:
+            share = metric * step[d] * unit * l2[d]
+            taken = V[d] * (share / (1 + share))
+        else:
+            share = metric * step[d]
+            taken = V[d] - shrunk(V[d], share * l1[d], share * unit * l2[d], positive)
+        V[d] -= taken
+        U[d] += (model.mass[d] - 1) * taken

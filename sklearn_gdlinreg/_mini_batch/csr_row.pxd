@@ -22,8 +22,12 @@ from .update_rule cimport (
 cdef inline void fetch(
     const floating* data, const index_t* indices, const index_t* indptr,
     Py_ssize_t row, Py_ssize_t sooner_row, const double* table, Py_ssize_t D,
+    const double* rare,
 ) noexcept nogil:
-    """Ask for the entries of a row, and for the records of a row that is to be read sooner."""
+    """Ask for the entries of a row, and for what is known of those of a row that comes sooner.
+
+    ``rare`` is that of `csr_epochs.descend_sparse`, or NULL.
+    """
     cdef Py_ssize_t a, n = 2 * D + 1, e
     # A line of the cache holds eight values of 64 bits.
     for a in range(indptr[row], indptr[row + 1], 8):
@@ -34,6 +38,9 @@ cdef inline void fetch(
         for a in range(indptr[sooner_row], indptr[sooner_row + 1]):
             for e in range(0, n, 8):
                 PREFETCH(table + indices[a] * n + e)
+    if rare is not NULL:
+        for a in range(indptr[sooner_row], indptr[sooner_row + 1]):
+            PREFETCH(rare + 3 * <Py_ssize_t> indices[a])
 
 
 cdef inline void pay_for_row(
@@ -127,7 +134,7 @@ cdef inline void recentre_row(
     Model* model, const index_t* indices, Py_ssize_t nnz,          # IN
     double least_l2, bint centred,                                 # IN
     const double* running,                                         # IN   (M + 1, 3)
-    double* density,                                               # I/O  (M,), or NULL
+    double* rare,                                                  # I/O  (M, 3), or NULL
 ) noexcept nogil:
     """Centre and scale anew the features of a row; the model and its sum stay."""
     cdef Py_ssize_t a, j
@@ -138,7 +145,7 @@ cdef inline void recentre_row(
         if running[3 * j] > 0:
             coordinates = coordinates_of(
                 running + 3 * j, total, least_l2 * factor_of(model.of_features, j), centred,
-                NULL if density is NULL else density + j,
+                NULL if rare is NULL else rare + 3 * j,
             )
             recentre(model, j, coordinates.centre, coordinates.inverse_square)
 

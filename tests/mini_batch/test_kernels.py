@@ -278,7 +278,8 @@ def sparse_descent(problem, index):
     products = sparse.csr_array(csr, (N, M)) @ q
     density, running = problem.density.copy(), problem.running()
     velocity = np.zeros((M + 1 if rule.momentum else 1, D))
-    filled = np.zeros(len(density))
+    rare = np.zeros((len(density), 3))
+    rare[:, 0], rare[:, 1] = density, problem.case.unit[: len(density)]
     kappa = np.array([problem.centre @ q])
     common = np.flatnonzero(density == 0) if len(density) else np.arange(M)
     # In two calls: the second goes on from what the first has left.
@@ -290,8 +291,8 @@ def sparse_descent(problem, index):
         descend_sparse(
             rule, *csr, problem.Y, problem.rows[visits], problem.weight[visits],
             problem.steps[part], problem.intercept, running, q, products, kappa,
-            problem.case.unit, problem.penalty, problem.case.of_features, common, density, debts,
-            *scratch, filled, table, shared, factors, velocity, loss, n_before,
+            problem.case.unit, problem.penalty, problem.case.of_features, common, rare, debts,
+            *scratch, table, shared, factors, velocity, loss, n_before,
             np.zeros((0, D)), np.zeros((0, 0)),
         )  # fmt: skip
     V, U, p = table[:, :D], table[:, D:-1], table[:, -1:]
@@ -303,7 +304,7 @@ def sparse_descent(problem, index):
     sum_W = factors[1] * V + U - q[:, None] * shared[2]
     # What the next call counts on.
     assert not scratch[1].any()
-    assert not filled.any()
+    assert not rare[:, 2:].any()
     close(kappa[0], (q**2 / p[:, 0]).sum())
     return W, shared[1], sum_W, shared[3], loss
 
