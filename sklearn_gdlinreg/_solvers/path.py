@@ -7,7 +7,6 @@ are what a supplier says, without another look at the data.
 import numpy as np
 
 from .._base.arrays import zeros
-from .._base.threads import blas_of_one_thread
 from .exact_step import State
 from .face import Subproblem
 from .iterates import Limits, drive
@@ -64,8 +63,7 @@ def _by_products(supplier, coordinates, penalty, alphas, tol):
             g = G[d] - own_l2 * v
             objective = loss + own_l2 @ v**2 + 2.0 * (problem.l1 @ np.abs(v))
             small = max(tol**2 * objective, coordinates.negligible[d])
-            with blas_of_one_thread(M**3):
-                fast[d], square, _ = problem.minimise(v, g, 0.1 * small, fast=fast[d])
+            fast[d], square, _ = problem.minimise(v, g, 0.1 * small, fast=fast[d])
             ended[d] = square <= small
             G[d] = g + own_l2 * v
         yield V.T.copy(), ended.all()

@@ -19,8 +19,9 @@ import numpy as np
 from .._base.arrays import dot
 from .._base.threads import blas_of_one_thread
 from .._problem.certificate import Goal
+from .coordinate import proximal_gradient
 from .exact_step import State
-from .face import Face, Subproblem, largest, proximal_gradient
+from .face import Face, Subproblem, largest
 from .iterates import Iterate
 from .proximal import proximal_cycle
 
@@ -62,6 +63,7 @@ class _Output:
 
     def __init__(self, v, g, terms, rounding, varies):
         (self.l1, self.l2, self.positive), self.rounding = terms, rounding
+        self.flags = self.positive.view(np.uint8)
         self.kinked = (self.l1 > 0) | self.positive
         self.set = np.flatnonzero((v != 0) | (varies & ~self.kinked))
         self.best, self.objective, self.least, self.n_worse = None, np.inf, np.inf, 0
@@ -104,8 +106,8 @@ class _Output:
 
     def proximal_gradient(self, v, g, l1, loss):
         """Return the proximal gradient, without what rounding of the data may make, (M,)."""
-        p = proximal_gradient(v, g, l1, self.positive)
-        p[p * p <= self.rounding * loss] = 0.0
+        p = np.empty_like(v)
+        proximal_gradient(l1, self.flags, self.rounding * loss, v, g, p)
         return p
 
     def take(self, p, v, square):
@@ -158,7 +160,7 @@ class _Descent:
         of_data = coordinates.rounding, coordinates.scale > 0
         self.outputs = []
         for d in range(D):
-            terms = l1[:, d].copy(), l2[:, d].copy(), positive
+            terms = l1[:, d].copy(), l2[:, d].copy(), positive.copy()
             self.outputs.append(_Output(self.V[:, d], self.G[:, d], terms, *of_data))
         self._goal, self._square = Goal(target, coordinates), target**2
         self._negligible = coordinates.negligible

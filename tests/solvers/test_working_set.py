@@ -62,15 +62,15 @@ def test_minimum_of_a_set(rng, case, fast):
 
 def test_no_step_on_a_face_raises_the_objective(rng, monkeypatch):
     problem, b, objective = subproblem(rng, 8, 40, l1=1e-3)
-    bent, values = face.bent_step, []
+    step, values = face.newton_step, []
 
-    def watched(H, l2, slope, ends, room, v, *rest):
+    def watched(H, l2, positive, slope, L, at, v, *rest):
         values.append(objective(v))
-        n = bent(H, l2, slope, ends, room, v, *rest)
+        n = step(H, l2, positive, slope, L, at, v, *rest)
         values.append(objective(v))
         return n
 
-    monkeypatch.setattr(face, "bent_step", watched)
+    monkeypatch.setattr(face, "newton_step", watched)
     v = rng.standard_normal(40)
     problem.minimise(v, b - problem.H @ v, 1e-24)
     assert len(values) > 4
@@ -209,8 +209,8 @@ def test_a_factor_that_goes_from_face_to_face_is_that_of_the_last(rng, l2):
     ):
         v = np.zeros(K)
         v[at] = rng.standard_normal(len(at))
-        ends = np.zeros(K), l2[:K], np.zeros(K, dtype=bool), np.full(K, 1e-32), 1.0
-        faces.on(Subproblem(H[:K, :K], *ends))._factorise(np.flatnonzero(v), v)
+        ends = np.ones(K), l2[:K], np.zeros(K, dtype=bool), np.full(K, 1e-32), 1.0
+        faces.on(Subproblem(H[:K, :K], *ends))._factorise(v)
         assert sorted(faces._at) == sorted(at)
         L = np.tril(faces._L[: len(at), : len(at)])
         exact = (H + np.diag(l2))[np.ix_(faces._at, faces._at)]
