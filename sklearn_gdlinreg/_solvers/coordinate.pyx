@@ -190,7 +190,9 @@ def newton_step(
         # Rounding may carry those that are next past zero.
         for i in range(n):
             j = face[i]
-            if (v[j] < 0.0 and (slope[j] > 0.0 or positive[j])) or (v[j] > 0.0 and slope[j] < 0.0):
+            if (v[j] > 0.0 and slope[j] < 0.0) or (
+                v[j] < 0.0 and (slope[j] > 0.0 or positive[j])
+            ):
                 to_zero(H, l2, j, v, g)
     return n_ended
 
