@@ -217,19 +217,18 @@ def test_a_factor_that_goes_from_face_to_face_is_that_of_the_last(rng, l2):
         np.testing.assert_allclose(L @ L.T, exact, atol=1e-14)
 
 
-def test_a_path_falls_as_far_as_the_set_has_room(rng, monkeypatch):
+def test_a_path_falls_as_far_as_the_set_has_room(rng):
     g = rng.standard_normal(50)
     terms = np.full(50, 1e-3), np.zeros(50), np.zeros(50, dtype=bool)
+    start = np.zeros(50), g, terms, np.zeros(50), np.ones(50, dtype=bool)
     ordered = np.sort(np.abs(g))[::-1]
     for room, level in ((1, ordered[1]), (10, ordered[10])):
-        monkeypatch.setattr(working_set, "FIRST", room)
-        output = working_set._Output(np.zeros(50), g, terms, np.zeros(50), np.ones(50, bool))
+        output = working_set._Output(*start, room)
         np.testing.assert_array_equal(
             output.lower(np.zeros(50), g), min(level, 0.5 * ordered[0])
         )
     # There is room for all: the penalty is the one that is asked for.
-    monkeypatch.setattr(working_set, "FIRST", 50)
-    output = working_set._Output(np.zeros(50), g, terms, np.zeros(50), np.ones(50, bool))
+    output = working_set._Output(*start, 50)
     assert output.lower(np.zeros(50), g) is output.l1
 
 
