@@ -1,13 +1,16 @@
 """Working sets: what is minimised, by steps that do not rise, and certified on all features."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import optimize, sparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import Lasso
 
-from sklearn_gdlinreg import GDLinearRegression
+from sklearn_gdlinreg import GDLinearRegression, GDLinearRegressionCV
 from sklearn_gdlinreg._problem.gram import Gram
+from sklearn_gdlinreg._problem.penalty import soft_threshold
 from sklearn_gdlinreg._rows.containers import rows_of
 from sklearn_gdlinreg._solvers import face, working_set
 from sklearn_gdlinreg._solvers.face import Face, Subproblem
@@ -75,6 +78,50 @@ def test_no_step_on_a_face_raises_the_objective(rng, monkeypatch):
     problem.minimise(v, b - problem.H @ v, 1e-24)
     assert len(values) > 4
     assert (np.diff(values) <= 1e-12).all()
+
+
+def test_the_proximal_gradient_is_that_of_the_penalty(rng):
+    problem, b, _ = subproblem(rng, positive=0.5)
+    v = np.where(problem.positive, 1.0, rng.standard_normal(20)) * (rng.random(20) < 0.5)
+    g = b - problem.H @ v
+    expected = soft_threshold(v + g, problem.l1, problem.positive) - v
+    np.testing.assert_allclose(problem.proximal_gradient(v, g), expected, atol=1e-15)
+    # What rounding of the data may make is no gradient.
+    noise = np.median(expected**2)
+    rounded = replace(problem, rounding=np.full(20, noise / 4.0), loss=4.0)
+    expected[expected**2 <= noise] = 0.0
+    np.testing.assert_allclose(rounded.proximal_gradient(v, g), expected, atol=1e-15)
+
+
+def test_a_newton_step_ends_at_the_minimum_of_the_face_that_it_leaves(rng):
+    for _ in range(50):
+        problem, b, objective = subproblem(rng, positive=0.3)
+        start = np.where(problem.positive, 1.0, rng.standard_normal(20))
+        start *= rng.random(20) < 0.5
+        v, g = start.copy(), b - problem.H @ start
+        Face().on(problem).descend(v, g, 1e-28)
+        assert objective(v) <= objective(start)
+        np.testing.assert_allclose(g, b - problem.H @ v, atol=1e-12)
+        # No coefficient has left zero or changed its sign, and no other can lower the objective.
+        left = np.flatnonzero(v)
+        np.testing.assert_array_equal(np.sign(v[left]), np.sign(start[left]))
+        np.testing.assert_allclose(g[left], problem.l1[left] * np.sign(v[left]), atol=1e-12)
+
+
+def test_a_path_of_lassos_keeps_the_factor_of_its_face(make_data, monkeypatch):
+    X, y = make_data(200, 30, 1)
+    whole, extend = [], face.extend_factor
+
+    def watched(H, l2, at, n_known, *rest):
+        whole.append(n_known == 0)
+        return extend(H, l2, at, n_known, *rest)
+
+    monkeypatch.setattr(face, "extend_factor", watched)
+    monkeypatch.setattr(face, "FAST_EPOCHS", 1)
+    monkeypatch.setattr(face, "FAST_STEPS", 1)
+    GDLinearRegressionCV(l1_ratio=1.0, cv=2).fit(X, y[:, 0])
+    assert len(whole) > 20
+    assert sum(whole) < len(whole) / 4
 
 
 @pytest.mark.parametrize("container", [np.asarray, np.asfortranarray, sparse.csr_array])
