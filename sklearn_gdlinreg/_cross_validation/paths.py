@@ -9,10 +9,12 @@ Conventions: M features, D outputs, A alphas; columns are ``[all outputs of the 
 of the second, ...]``.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 
+from .._base.threads import blas_of_one_thread
 from .._problem.penalty import Penalty
 from .._solvers.conjugate import path_step
 from .._solvers.iterates import Limits
@@ -63,11 +65,14 @@ def path_losses(
         1.0, l1_ratio, positive, fold.data.n_outputs,
         penalty_factor=penalty_factor, n_features=fold.n_features,
     )  # fmt: skip
-    for losses, ended in descend(fold, penalty, alphas[:n_penalties], scorer, **limits):
-        found.append(losses)
-        converged &= bool(ended)
-        if tell is not None:
-            tell(sum(len(errors) for errors, _ in found))
+    path = descend(fold, penalty, alphas[:n_penalties], scorer, **limits)
+    # Threads of BLAS would wait for each other longer than the products of a set take.
+    with blas_of_one_thread(math.inf if by_sets else 0):
+        for losses, ended in path:
+            found.append(losses)
+            converged &= bool(ended)
+            if tell is not None:
+                tell(sum(len(errors) for errors, _ in found))
     if n_penalties < len(alphas):
         alone, ended = fold.without_penalty(scorer, **limits)
         found.extend([alone] * (len(alphas) - n_penalties))

@@ -21,6 +21,56 @@ cdef inline double shrunk(double v, double l1, bint positive) noexcept nogil:
     return v + l1 if v < -l1 and not positive else 0.0
 
 
+cdef inline void to_zero(
+    const double[:, :] H, const double[::1] l2, Py_ssize_t j, double[::1] v, double[::1] g
+) noexcept nogil:
+    """Make a coefficient zero, and keep the half gradient up to date."""
+    cdef int K = v.shape[0], one = 1
+    cdef double step = v[j]
+    daxpy(&K, &step, <double*> &H[j, 0], &one, &g[0], &one)
+    g[j] += step * l2[j]
+    v[j] = 0.0
+
+
+def proximal_gradient(
+    const double[::1] l1,               # IN     (K,)
+    const unsigned char[::1] positive,  # IN     (K,), bool
+    const double[::1] noise,            # IN     (K,), squares that count as nothing
+    const double[::1] v,                # IN     (K,)
+    const double[::1] g,                # IN     (K,), the half gradient
+    double[::1] out,                    # OUT    (K,)
+):
+    """Write the move of a proximal step of length 1, but for what is noise."""
+    cdef Py_ssize_t j
+    cdef double move
+    with nogil:
+        for j in range(v.shape[0]):
+            move = shrunk(v[j] + g[j], l1[j], positive[j]) - v[j]
+            out[j] = 0.0 if move * move <= noise[j] else move
+
+
+def face_gradient(
+    const double[::1] l1,              # IN     (K,)
+    const unsigned char[::1] always,   # IN     (K,), bool, those on each face
+    const double[::1] noise,           # IN     (K,), squares that count as nothing
+    const double[::1] v,               # IN     (K,)
+    const double[::1] g,               # IN     (K,), the half gradient
+    double[::1] slope,                 # OUT    (K,), l1 * sign(v)
+    double[::1] out,                   # OUT    (K,), the gradient on the face; 0 off it
+):
+    """Write the half gradient on the face of v, but for what is noise; return its square."""
+    cdef Py_ssize_t j
+    cdef double square = 0.0
+    with nogil:
+        for j in range(v.shape[0]):
+            slope[j] = l1[j] if v[j] > 0.0 else -l1[j] if v[j] < 0.0 else 0.0
+            out[j] = g[j] - slope[j] if v[j] != 0.0 or always[j] else 0.0
+            if out[j] * out[j] <= noise[j]:
+                out[j] = 0.0
+            square += out[j] * out[j]
+    return square
+
+
 def descend_coordinates(
     const double[:, :] H,               # IN     (K, K)
     const double[::1] l1,               # IN     (K,)
@@ -45,8 +95,10 @@ def descend_coordinates(
             moved = 0.0
             for i in range(active.shape[0]):
                 j = active[i]
+                if v[j] == 0.0 and fabs(g[j]) <= l1[j]:
+                    continue
                 h = H[j, j] + l2[j]
-                if h <= 0.0 or (v[j] == 0.0 and fabs(g[j]) <= l1[j]):
+                if h <= 0.0:
                     continue
                 new = shrunk(v[j] + g[j] / h, l1[j] / h, positive[j])
                 step = v[j] - new
@@ -71,94 +123,119 @@ def extend_factor(
 ):
     """Extend the Cholesky factor of ``H + diag(l2)``, of some features, by those that follow.
 
-    Return whether that worked.
+    Return the least pivot of all, or 0 where there is no such factor.
     """
     cdef Py_ssize_t i, j
     cdef int n_new = face.shape[0] - n_known, stride = L.shape[0], failed = 0
-    cdef double one = 1.0, minus_one = -1.0
-    if n_new == 0:
-        return True
+    cdef double one = 1.0, minus_one = -1.0, least = INFINITY
     with nogil:
-        for i in range(n_known, face.shape[0]):
-            for j in range(i + 1):
-                L[i, j] = H[face[i], face[j]]
-            L[i, i] += l2[face[i]] + shift
-        if n_known > 0:
-            dtrsm(
-                "R", "L", "T", "N", &n_new, &n_known, &one,
-                &L[0, 0], &stride, &L[n_known, 0], &stride,
-            )
-            dsyrk(
-                "L", "N", &n_new, &n_known, &minus_one, &L[n_known, 0], &stride,
-                &one, &L[n_known, n_known], &stride,
-            )
-        dpotrf("L", &n_new, &L[n_known, n_known], &stride, &failed)
-    return failed == 0
+        if n_new > 0:
+            for i in range(n_known, face.shape[0]):
+                for j in range(i + 1):
+                    L[i, j] = H[face[i], face[j]]
+                L[i, i] += l2[face[i]] + shift
+            if n_known > 0:
+                dtrsm(
+                    "R", "L", "T", "N", &n_new, &n_known, &one,
+                    &L[0, 0], &stride, &L[n_known, 0], &stride,
+                )
+                dsyrk(
+                    "L", "N", &n_new, &n_known, &minus_one, &L[n_known, 0], &stride,
+                    &one, &L[n_known, n_known], &stride,
+                )
+            dpotrf("L", &n_new, &L[n_known, n_known], &stride, &failed)
+        for i in range(face.shape[0]):
+            least = min(least, L[i, i])
+    return 0.0 if failed else least
 
 
-def solve_factor(
-    const double[::1, :] L,        # IN     (at least n, as many), lower triangle
-    double[::1] x,                 # INOUT  (n,)
+def newton_step(
+    const double[:, :] H,               # IN     (K, K)
+    const double[::1] l2,               # IN     (K,)
+    const unsigned char[::1] positive,  # IN     (K,), bool
+    const double[::1] slope,            # IN     (K,), l1 * sign(v)
+    const double[::1, :] L,             # IN     a factor of the features of the face
+    const Py_ssize_t[::1] face,         # IN     (n,)
+    double[::1] v,                      # INOUT  (K,)
+    double[::1] g,                      # INOUT  (K,)
+    double[::1] d,                      # INOUT  (K,), the gradient on the face; 0 off it
+    double[::1] image,                  # TMP    (K,), H d + l2 d
+    double[::1] room,                   # TMP    (K,), how far along d coefficients reach zero
+    Py_ssize_t[::1] ends,               # TMP    (K,), which do
 ):
-    """Solve ``L L' x = x`` with the first rows and columns of a factor."""
-    cdef int n = x.shape[0], stride = L.shape[0], one = 1, failed
+    """Step from v in the metric of a factor; return how many coefficients came to zero."""
+    cdef int n = face.shape[0], stride = L.shape[0], K = v.shape[0], one = 1, failed
+    cdef Py_ssize_t i, j, n_ends = 0, n_ended
     with nogil:
-        dpotrs("L", &n, &one, <double*> &L[0, 0], &stride, &x[0], &n, &failed)
+        for i in range(n):
+            room[i] = d[face[i]]
+        dpotrs("L", &n, &one, <double*> &L[0, 0], &stride, &room[0], &n, &failed)
+        for i in range(n):
+            d[face[i]] = room[i]
+        for j in range(K):
+            image[j] = 0.0
+        for i in range(n):
+            j = face[i]
+            daxpy(&K, &d[j], <double*> &H[j, 0], &one, &image[0], &one)
+            image[j] += l2[j] * d[j]
+        for i in range(n):
+            j = face[i]
+            if (slope[j] != 0.0 or positive[j]) and (
+                (v[j] > 0.0 and d[j] < 0.0) or (v[j] < 0.0 and d[j] > 0.0)
+            ):
+                ends[n_ends] = j
+                room[n_ends] = -v[j] / d[j]
+                n_ends += 1
+        n_ended = bent_step(H, l2, slope, ends, n_ends, v, g, d, image, room)
+        # Rounding may carry those that are next past zero.
+        for i in range(n):
+            j = face[i]
+            if (v[j] > 0.0 and slope[j] < 0.0) or (
+                v[j] < 0.0 and (slope[j] > 0.0 or positive[j])
+            ):
+                to_zero(H, l2, j, v, g)
+    return n_ended
 
 
-def bent_step(
-    const double[:, :] H,             # IN     (K, K)
-    const double[::1] l2,             # IN     (K,)
-    const double[::1] slope,          # IN     (K,), l1 * sign(v)
-    const Py_ssize_t[::1] ends,       # IN     the coefficients that come to zero, in order
-    const double[::1] room,           # IN     how far along d each of them does
-    double[::1] v,                    # INOUT  (K,)
-    double[::1] g,                    # INOUT  (K,)
-    double[::1] d,                    # INOUT  (K,), the direction; zeros where it has ended
-    double[::1] image,                # TMP    (K,), zeros; H d + l2 d
-):
+cdef Py_ssize_t bent_step(
+    const double[:, :] H, const double[::1] l2, const double[::1] slope,
+    const Py_ssize_t[::1] ends, Py_ssize_t n_ends, double[::1] v, double[::1] g,
+    double[::1] d, double[::1] image, double[::1] room,
+) noexcept nogil:
     """Go along d for as long as the objective falls; what comes to zero stays there.
 
-    Return how many coefficients did.
+    Names are those of `newton_step`. Return how many coefficients came to zero.
     """
     cdef int K = v.shape[0], one = 1
-    cdef Py_ssize_t i, j, n = 0
+    cdef Py_ssize_t i, j, first, n = 0
     cdef double at = 0.0, fall, curvature, end, step
-    with nogil:
-        for i in range(K):
-            if d[i] != 0.0:
-                daxpy(&K, &d[i], <double*> &H[i, 0], &one, &image[0], &one)
-                image[i] += l2[i] * d[i]
-        while True:
-            fall = ddot(&K, &d[0], &one, &g[0], &one)
-            fall -= ddot(&K, &d[0], &one, <double*> &slope[0], &one)
-            # Along flat directions rounding makes a curvature of either sign.
-            curvature = max(
-                ddot(&K, &d[0], &one, &image[0], &one),
-                K * DBL_EPSILON * ddot(&K, &d[0], &one, &d[0], &one),
-            )
-            if not fall > 0.0:
-                break
-            end = room[n] if n < ends.shape[0] else INFINITY
-            step = end - at
-            if fall < step * curvature:
-                step = fall / curvature
-                end = INFINITY
-            daxpy(&K, &step, &d[0], &one, &v[0], &one)
-            step = -step
-            daxpy(&K, &step, &image[0], &one, &g[0], &one)
-            if end == INFINITY:
-                break
-            j = ends[n]
-            # What rounding leaves of the coefficient goes, too.
-            step = v[j]
-            daxpy(&K, &step, <double*> &H[j, 0], &one, &g[0], &one)
-            g[j] += step * l2[j]
-            v[j] = 0.0
-            step = -d[j]
-            daxpy(&K, &step, <double*> &H[j, 0], &one, &image[0], &one)
-            image[j] += step * l2[j]
-            d[j] = 0.0
-            at = end
-            n += 1
-    return n
+    while True:
+        fall = ddot(&K, &d[0], &one, &g[0], &one)
+        fall -= ddot(&K, &d[0], &one, <double*> &slope[0], &one)
+        # Along flat directions rounding makes a curvature of either sign.
+        curvature = max(
+            ddot(&K, &d[0], &one, &image[0], &one),
+            K * DBL_EPSILON * ddot(&K, &d[0], &one, &d[0], &one),
+        )
+        if not fall > 0.0:
+            return n
+        first, end = -1, INFINITY
+        for i in range(n_ends):
+            if room[i] < end:
+                first, end = i, room[i]
+        step = end - at
+        if first < 0 or fall < step * curvature:
+            step, first = fall / curvature, -1
+        daxpy(&K, &step, &d[0], &one, &v[0], &one)
+        step = -step
+        daxpy(&K, &step, &image[0], &one, &g[0], &one)
+        if first < 0:
+            return n
+        j, room[first], at = ends[first], INFINITY, end
+        # What rounding leaves of the coefficient goes, too.
+        to_zero(H, l2, j, v, g)
+        step = -d[j]
+        daxpy(&K, &step, <double*> &H[j, 0], &one, &image[0], &one)
+        image[j] += step * l2[j]
+        d[j] = 0.0
+        n += 1

@@ -11,11 +11,17 @@ changed in place.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from .._problem.penalty import soft_threshold
-from .coordinate import bent_step, descend_coordinates, extend_factor, solve_factor
+from .coordinate import (
+    descend_coordinates,
+    extend_factor,
+    face_gradient,
+    newton_step,
+    proximal_gradient,
+)
 
 # Epochs of coordinate descent that do where features are little correlated, or as many as take
 # so many steps, which is next to no time; and epochs between faces.
@@ -50,18 +56,21 @@ class Subproblem:
     rounding: np.ndarray
     loss: float
 
-    @property
-    def kinked(self):
-        """Which coefficients the objective has no gradient at zero for, (K,), bool."""
-        return (self.l1 > 0) | self.positive
+    @cached_property
+    def flags(self):
+        """Which coefficients may not be negative, (K,), uint8."""
+        return self.positive.view(np.uint8)
+
+    @cached_property
+    def noise(self):
+        """Squares of gradients that rounding of the data may make, (K,)."""
+        return self.rounding * self.loss
 
     def proximal_gradient(self, v, g):
         """Return the move of a proximal step of length 1, (K,); zero at the minimum alone."""
-        return self.without_rounding(proximal_gradient(v, g, self.l1, self.positive))
-
-    def without_rounding(self, gradient):
-        """Return a gradient without what rounding of the data may make, (K,)."""
-        return np.where(gradient**2 > self.rounding * self.loss, gradient, 0.0)
+        p = np.empty_like(v)
+        proximal_gradient(self.l1, self.flags, self.noise, v, g, p)
+        return p
 
     def minimise(self, v, g, small, *, coarse=0.0, fast=True, face=None):
         """Descend to a squared proximal gradient of ``small``, or until rounding is the limit.
@@ -85,9 +94,9 @@ class Subproblem:
         longest : float, one over the least curvature of the faces, about; inf if it is unknown
         """
         if fast:
-            active = np.flatnonzero((v != 0) | (np.abs(g) > self.l1))
             n_epochs = max(FAST_EPOCHS, FAST_STEPS // max(1, len(v)))
-            fast = self._coordinates(active, v, g, n_epochs, max(0.1 * small, coarse))
+            enough = max(0.1 * small, coarse)
+            fast = self._coordinates(np.arange(len(v)), v, g, n_epochs, enough)
             if fast:
                 p = self.proximal_gradient(v, g)
                 square = p @ p
@@ -114,15 +123,9 @@ class Subproblem:
             self._coordinates(active, v, g, EPOCHS, small)
 
     def _coordinates(self, active, v, g, n_epochs, small):
-        flags = self.positive.view(np.uint8)
         return descend_coordinates(
-            self.H, self.l1, self.l2, flags, active, v, g, n_epochs, small
+            self.H, self.l1, self.l2, self.flags, active, v, g, n_epochs, small
         )
-
-
-def proximal_gradient(v, g, l1, positive):
-    """Return the move of a proximal step of length 1, for vectors of one length."""
-    return soft_threshold(v + g, l1, positive) - v
 
 
 def largest(values, candidates, n):
@@ -151,68 +154,57 @@ class Face:
 
     def on(self, problem):
         """Return the same for a Subproblem that begins with the features of the one before."""
-        self._problem = problem
-        self._always = ~problem.kinked & (np.einsum("kk->k", problem.H) + problem.l2 > 0)
+        self._problem, K = problem, len(problem.l2)
+        self._diagonal = np.einsum("kk->k", problem.H) + problem.l2
+        kinked = (problem.l1 > 0) | problem.positive
+        # What has no kink at zero is on each face.
+        self._always = ~kinked & (self._diagonal > 0)
+        self._vectors, self._ends = np.empty((4, K)), np.empty(K, np.intp)
         return self
 
     def descend(self, v, g, small):
         """Make steps until none meets the end of the face, or the gradient on it is small."""
-        H, l1, l2 = self._problem.H, self._problem.l1, self._problem.l2
-        kinked, known = self._problem.kinked, self._problem.without_rounding
-        while True:
-            at, slope = np.flatnonzero((v != 0) | self._always), l1 * np.sign(v)
-            gradient = known(g - slope)[at]
-            square = gradient @ gradient
-            if not square > small:
-                return
-            d, image = np.zeros_like(v), np.zeros_like(v)
-            d[at] = gradient
-            self._factorise(at, v)
-            step = d[self._at]
-            solve_factor(self._L, step)
-            d[self._at] = step
-            ends = np.flatnonzero(kinked & (v * d < 0))
-            room = -v[ends] / d[ends]
-            order = np.argsort(room)
-            n_ended = bent_step(H, l2, slope, ends[order], room[order], v, g, d, image)
-            # Rounding may carry those that are next past zero.
-            past = ends[v[ends] * d[ends] > 0]
-            g += v[past] @ H[past]
-            g[past] += l2[past] * v[past]
-            v[past] = 0.0
-            gradient = known(g - slope)[at]
-            if not n_ended and not gradient @ gradient < 0.25 * square:
+        problem, (slope, d, *scratch) = self._problem, self._vectors
+        penalty = problem.l1, self._always.view(np.uint8), problem.noise
+        square = face_gradient(*penalty, v, g, slope, d)
+        while square > small:
+            self._factorise(v)
+            n_ended = newton_step(
+                problem.H, problem.l2, problem.flags, slope, self._L, self._at,
+                v, g, d, *scratch, self._ends,
+            )  # fmt: skip
+            before, square = square, face_gradient(*penalty, v, g, slope, d)
+            if not n_ended and not square < 0.25 * before:
                 return
 
-    def _factorise(self, at, v):
-        """Make the factor of the matrix of a face, shifted where it may be singular.
+    def _factorise(self, v):
+        """Make the factor of the matrix of the face of v, shifted where it may be singular.
 
         What it has in common with the one before is kept: that of the features before the first
         that is no longer there.
         """
         H, l2 = self._problem.H, self._problem.l2
-        on_face = np.zeros(len(l2), dtype=bool)
-        on_face[at] = True
+        on_face = (v != 0) | self._always
         there = on_face[self._at]
         n_known = len(there) if there.all() else int(np.argmin(there))
-        if n_known == len(there) == len(at):
+        if n_known == len(there) == np.count_nonzero(on_face):
             return
         n_known = 0 if self._shift else n_known
         known = self._at[:n_known]
         on_face[known] = False
         # Those that may soon be zero come last.
-        new = np.flatnonzero(on_face)
+        new = on_face.nonzero()[0]
         self._at = np.concatenate([known, new[np.argsort(-np.abs(v[new]))]])
         self._make_room(n_known)
-        largest = (np.einsum("kk->k", H)[at] + l2[at]).max() or 1.0
+        largest = self._diagonal[self._at].max() or 1.0
         # What rounding of the data makes of a gradient must not become a long step.
-        rounding = np.sqrt(self._problem.rounding[at].max(initial=0.0))
+        rounding = np.sqrt(self._problem.rounding[self._at].max(initial=0.0))
         least_pivot = max(LEAST_PIVOT, 10.0 * rounding)
         for shift in (0.0, *(max(shift, rounding) for shift in SHIFTS)):
-            done = extend_factor(H, l2, self._at, n_known, shift * largest, self._L)
-            least, n_known = np.einsum("kk->k", self._L)[: len(at)].min(), 0
-            if done and (shift or least >= least_pivot * np.sqrt(largest)):
+            least = extend_factor(H, l2, self._at, n_known, shift * largest, self._L)
+            if least > 0.0 if shift else least >= least_pivot * np.sqrt(largest):
                 break
+            n_known = 0
         self._shift = shift
         longest = np.inf if shift else 1.0 / least**2
         self.longest = max(self.longest, longest)

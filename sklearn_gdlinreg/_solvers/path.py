@@ -7,9 +7,8 @@ are what a supplier says, without another look at the data.
 import numpy as np
 
 from .._base.arrays import zeros
-from .._base.threads import blas_of_one_thread
 from .exact_step import State
-from .face import Subproblem
+from .face import Face, Subproblem
 from .iterates import Limits, drive
 from .working_set import working_set_cycle
 
@@ -54,6 +53,7 @@ def _by_products(supplier, coordinates, penalty, alphas, tol):
     terms = coordinates.with_penalty(penalty).penalty.terms((M, D))
     l1, l2 = (np.ascontiguousarray(term.T) for term in terms[:2])
     positive, rounding = np.array(terms[2]), coordinates.rounding
+    faces = [Face() for _ in range(D)]
     fast, ended = np.ones(D, dtype=bool), np.ones(D, dtype=bool)
     for alpha in alphas:
         for d in range(D):
@@ -64,8 +64,9 @@ def _by_products(supplier, coordinates, penalty, alphas, tol):
             g = G[d] - own_l2 * v
             objective = loss + own_l2 @ v**2 + 2.0 * (problem.l1 @ np.abs(v))
             small = max(tol**2 * objective, coordinates.negligible[d])
-            with blas_of_one_thread(M**3):
-                fast[d], square, _ = problem.minimise(v, g, 0.1 * small, fast=fast[d])
+            # Without an L2 term the matrix of a face is the same for all penalties.
+            face = None if own_l2.any() else faces[d]
+            fast[d], square, _ = problem.minimise(v, g, 0.1 * small, fast=fast[d], face=face)
             ended[d] = square <= small
             G[d] = g + own_l2 * v
         yield V.T.copy(), ended.all()

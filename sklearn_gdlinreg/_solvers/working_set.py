@@ -19,13 +19,15 @@ import numpy as np
 from .._base.arrays import dot
 from .._base.threads import blas_of_one_thread
 from .._problem.certificate import Goal
+from .coordinate import proximal_gradient
 from .exact_step import State
-from .face import Face, Subproblem, largest, proximal_gradient
+from .face import Face, Subproblem, largest
 from .iterates import Iterate
 from .proximal import proximal_cycle
 
 # Features that a set takes at once: so many, or as many as there are coefficients in the model.
-FIRST = 64
+# Sets of several outputs are smaller, since products are made of all pairs of their features.
+FIRST, FIRST_OF_SEVERAL = 64, 32
 # A path of penalties is taken where those asked for are less than this share of the largest
 # gradient. Each is at most this share of the one before, down to a share of the largest
 # gradient: with an L1 term, and without.
@@ -43,11 +45,6 @@ LARGEST = 2048
 RISE = 1e-9
 
 
-def room(v):
-    """Return how many features a set may take at once where the coefficients are v."""
-    return max(FIRST, np.count_nonzero(v))
-
-
 class _Output:
     """One output on its way: its working set, and its place on a path of penalties.
 
@@ -58,20 +55,33 @@ class _Output:
     rounding : ndarray of shape (M,), as that of Coordinates
     varies : ndarray of shape (M,), bool
         Which features say anything.
+    first : int, how many features the set takes at once, at least
     """
 
-    def __init__(self, v, g, terms, rounding, varies):
+    def __init__(self, v, g, terms, rounding, varies, first=FIRST):
+        self.first = first
         (self.l1, self.l2, self.positive), self.rounding = terms, rounding
+        self.flags = self.positive.view(np.uint8)
         self.kinked = (self.l1 > 0) | self.positive
         self.set = np.flatnonzero((v != 0) | (varies & ~self.kinked))
         self.best, self.objective, self.least, self.n_worse = None, np.inf, np.inf, 0
         self.fast, self.level, self.ended, self.face = True, 0.0, False, Face()
-        pull = np.where(self.positive, g, np.abs(g))
-        strongest = pull[self.kinked].max(initial=0.0)
-        asked = float(np.median(self.l1[self.kinked])) if self.kinked.any() else strongest
-        if not v.any() and asked < PATH_FROM * strongest:
+        if not v.any():
+            self._start_path(g)
+
+    def _room(self, v):
+        """Return how many features the set may take at once where the coefficients are v."""
+        return max(self.first, np.count_nonzero(v))
+
+    def _start_path(self, g):
+        """Begin with the penalty that leaves nothing where the one asked for is weak."""
+        pull = np.where(self.positive, g, np.abs(g))[self.kinked]
+        n_half = len(pull) // 2
+        strongest = pull.max(initial=0.0)
+        asked = float(np.partition(self.l1[self.kinked], n_half)[n_half]) if len(pull) else 0.0
+        if asked < PATH_FROM * strongest:
             self.level = strongest
-        self.weakest = max(asked, (WEAKEST if asked else WEAKEST_WITHOUT) * strongest)
+            self.weakest = max(asked, (WEAKEST if asked else WEAKEST_WITHOUT) * strongest)
 
     def falls(self, v, g, loss, objective):
         """Whether the objective is no higher than the least before; that is kept in mind.
@@ -94,7 +104,7 @@ class _Output:
             return self.l1
         pull = np.where(self.positive, g, np.abs(g)) * self.kinked
         pull[self.set] = 0.0
-        n_room = room(v)
+        n_room = self._room(v)
         least = np.partition(pull, -n_room - 1)[-n_room - 1] if n_room < len(pull) else 0.0
         self.level = min(RATIO * self.level, least)
         if self.level <= self.weakest:
@@ -104,8 +114,8 @@ class _Output:
 
     def proximal_gradient(self, v, g, l1, loss):
         """Return the proximal gradient, without what rounding of the data may make, (M,)."""
-        p = proximal_gradient(v, g, l1, self.positive)
-        p[p * p <= self.rounding * loss] = 0.0
+        p = np.empty_like(v)
+        proximal_gradient(l1, self.flags, self.rounding * loss, v, g, p)
         return p
 
     def take(self, p, v, square):
@@ -119,7 +129,7 @@ class _Output:
         """
         p = np.abs(p)
         p[self.set] = 0.0
-        violators = largest(p, np.flatnonzero(p), room(v))
+        violators = largest(p, np.flatnonzero(p), self._room(v))
         self.set = np.concatenate([self.set, violators])
         if self.level or len(violators):
             return True
@@ -155,10 +165,11 @@ class _Descent:
         self._start_anew()
         M, D = self.V.shape
         l1, l2, positive = coordinates.penalty.terms((M, D))
-        of_data = coordinates.rounding, coordinates.scale > 0
+        first = FIRST if D == 1 else FIRST_OF_SEVERAL
+        of_data = coordinates.rounding, coordinates.scale > 0, first
         self.outputs = []
         for d in range(D):
-            terms = l1[:, d].copy(), l2[:, d].copy(), positive
+            terms = l1[:, d].copy(), l2[:, d].copy(), positive.copy()
             self.outputs.append(_Output(self.V[:, d], self.G[:, d], terms, *of_data))
         self._goal, self._square = Goal(target, coordinates), target**2
         self._negligible = coordinates.negligible
@@ -219,7 +230,7 @@ class _Descent:
 
     def minimise(self, jobs):
         """Descend over the working sets of these outputs, and look at all features again."""
-        before, G_before = self.V.copy(), self.G.copy()
+        before = None if self.supplier.by_passes else (self.V.copy(), self.G.copy())
         # Threads of BLAS would wait for each other longer than its products take.
         with blas_of_one_thread(math.inf):
             self.gram.require(np.concatenate([self.outputs[d].set for d, *_ in jobs]))
@@ -230,8 +241,9 @@ class _Descent:
         if self.supplier.by_passes:
             self._look()
             return
-        moved = self.V - before
-        if not all(len(self.outputs[d].set) == len(before) for d, *_ in jobs):
+        V_before, G_before = before
+        moved = self.V - V_before
+        if not all(len(self.outputs[d].set) == len(moved) for d, *_ in jobs):
             self.G = np.asfortranarray(G_before - self.supplier.curvature(moved)[0])
         self.losses = np.maximum(self.losses - dot(moved, G_before + self.G), 0.0)
 

@@ -1,13 +1,16 @@
 """Working sets: what is minimised, by steps that do not rise, and certified on all features."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import optimize, sparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import Lasso
 
-from sklearn_gdlinreg import GDLinearRegression
+from sklearn_gdlinreg import GDLinearRegression, GDLinearRegressionCV
 from sklearn_gdlinreg._problem.gram import Gram
+from sklearn_gdlinreg._problem.penalty import soft_threshold
 from sklearn_gdlinreg._rows.containers import rows_of
 from sklearn_gdlinreg._solvers import face, working_set
 from sklearn_gdlinreg._solvers.face import Face, Subproblem
@@ -62,19 +65,63 @@ def test_minimum_of_a_set(rng, case, fast):
 
 def test_no_step_on_a_face_raises_the_objective(rng, monkeypatch):
     problem, b, objective = subproblem(rng, 8, 40, l1=1e-3)
-    bent, values = face.bent_step, []
+    step, values = face.newton_step, []
 
-    def watched(H, l2, slope, ends, room, v, *rest):
+    def watched(H, l2, positive, slope, L, at, v, *rest):
         values.append(objective(v))
-        n = bent(H, l2, slope, ends, room, v, *rest)
+        n = step(H, l2, positive, slope, L, at, v, *rest)
         values.append(objective(v))
         return n
 
-    monkeypatch.setattr(face, "bent_step", watched)
+    monkeypatch.setattr(face, "newton_step", watched)
     v = rng.standard_normal(40)
     problem.minimise(v, b - problem.H @ v, 1e-24)
     assert len(values) > 4
     assert (np.diff(values) <= 1e-12).all()
+
+
+def test_the_proximal_gradient_is_that_of_the_penalty(rng):
+    problem, b, _ = subproblem(rng, positive=0.5)
+    v = np.where(problem.positive, 1.0, rng.standard_normal(20)) * (rng.random(20) < 0.5)
+    g = b - problem.H @ v
+    expected = soft_threshold(v + g, problem.l1, problem.positive) - v
+    np.testing.assert_allclose(problem.proximal_gradient(v, g), expected, atol=1e-15)
+    # What rounding of the data may make is no gradient.
+    noise = np.median(expected**2)
+    rounded = replace(problem, rounding=np.full(20, noise / 4.0), loss=4.0)
+    expected[expected**2 <= noise] = 0.0
+    np.testing.assert_allclose(rounded.proximal_gradient(v, g), expected, atol=1e-15)
+
+
+def test_a_newton_step_ends_at_the_minimum_of_the_face_that_it_leaves(rng):
+    for _ in range(50):
+        problem, b, objective = subproblem(rng, positive=0.3)
+        start = np.where(problem.positive, 1.0, rng.standard_normal(20))
+        start *= rng.random(20) < 0.5
+        v, g = start.copy(), b - problem.H @ start
+        Face().on(problem).descend(v, g, 1e-28)
+        assert objective(v) <= objective(start)
+        np.testing.assert_allclose(g, b - problem.H @ v, atol=1e-12)
+        # No coefficient has left zero or changed its sign, and no other can lower the objective.
+        left = np.flatnonzero(v)
+        np.testing.assert_array_equal(np.sign(v[left]), np.sign(start[left]))
+        np.testing.assert_allclose(g[left], problem.l1[left] * np.sign(v[left]), atol=1e-12)
+
+
+def test_a_path_of_lassos_keeps_the_factor_of_its_face(make_data, monkeypatch):
+    X, y = make_data(200, 30, 1)
+    whole, extend = [], face.extend_factor
+
+    def watched(H, l2, at, n_known, *rest):
+        whole.append(n_known == 0)
+        return extend(H, l2, at, n_known, *rest)
+
+    monkeypatch.setattr(face, "extend_factor", watched)
+    monkeypatch.setattr(face, "FAST_EPOCHS", 1)
+    monkeypatch.setattr(face, "FAST_STEPS", 1)
+    GDLinearRegressionCV(l1_ratio=1.0, cv=2).fit(X, y[:, 0])
+    assert len(whole) > 20
+    assert sum(whole) < len(whole) / 4
 
 
 @pytest.mark.parametrize("container", [np.asarray, np.asfortranarray, sparse.csr_array])
@@ -209,27 +256,26 @@ def test_a_factor_that_goes_from_face_to_face_is_that_of_the_last(rng, l2):
     ):
         v = np.zeros(K)
         v[at] = rng.standard_normal(len(at))
-        ends = np.zeros(K), l2[:K], np.zeros(K, dtype=bool), np.full(K, 1e-32), 1.0
-        faces.on(Subproblem(H[:K, :K], *ends))._factorise(np.flatnonzero(v), v)
+        ends = np.ones(K), l2[:K], np.zeros(K, dtype=bool), np.full(K, 1e-32), 1.0
+        faces.on(Subproblem(H[:K, :K], *ends))._factorise(v)
         assert sorted(faces._at) == sorted(at)
         L = np.tril(faces._L[: len(at), : len(at)])
         exact = (H + np.diag(l2))[np.ix_(faces._at, faces._at)]
         np.testing.assert_allclose(L @ L.T, exact, atol=1e-14)
 
 
-def test_a_path_falls_as_far_as_the_set_has_room(rng, monkeypatch):
+def test_a_path_falls_as_far_as_the_set_has_room(rng):
     g = rng.standard_normal(50)
     terms = np.full(50, 1e-3), np.zeros(50), np.zeros(50, dtype=bool)
+    start = np.zeros(50), g, terms, np.zeros(50), np.ones(50, dtype=bool)
     ordered = np.sort(np.abs(g))[::-1]
     for room, level in ((1, ordered[1]), (10, ordered[10])):
-        monkeypatch.setattr(working_set, "FIRST", room)
-        output = working_set._Output(np.zeros(50), g, terms, np.zeros(50), np.ones(50, bool))
+        output = working_set._Output(*start, room)
         np.testing.assert_array_equal(
             output.lower(np.zeros(50), g), min(level, 0.5 * ordered[0])
         )
     # There is room for all: the penalty is the one that is asked for.
-    monkeypatch.setattr(working_set, "FIRST", 50)
-    output = working_set._Output(np.zeros(50), g, terms, np.zeros(50), np.ones(50, bool))
+    output = working_set._Output(*start, 50)
     assert output.lower(np.zeros(50), g) is output.l1
 
 
