@@ -110,12 +110,7 @@ def _follow(estimator, data):
         data = replace(folds.data, gathered=(folds.rows, folds.whole))
     W, b = np.zeros((data.X.shape[1], data.n_outputs)), np.zeros(data.n_outputs)
     for alpha in alphas:
-        settings = Settings(
-            alpha=float(alpha), l1_ratio=float(estimator.l1_ratio),
-            fit_intercept=bool(estimator.fit_intercept), positive=estimator.positive,
-            penalty_factor=estimator.penalty_factor,
-            max_iter=int(estimator.max_iter), tol=float(estimator.tol),
-        )  # fmt: skip
+        settings = Settings.with_penalty(estimator, float(alpha), float(estimator.l1_ratio))
         history = history_of(settings, data)
         model = fit_rows(settings, W, b, data, history)
         W, b = model.W.astype(np.float64), model.b.astype(np.float64)

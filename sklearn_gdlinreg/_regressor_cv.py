@@ -288,11 +288,7 @@ class GDLinearRegressionCV(
 
     def _fit_all(self, data, y):
         """Fit the model to all rows; return the History."""
-        settings = Settings(
-            alpha=self.alpha_, l1_ratio=self.l1_ratio_, fit_intercept=bool(self.fit_intercept),
-            positive=self.positive, penalty_factor=self.penalty_factor,
-            max_iter=int(self.max_iter), tol=float(self.tol),
-        )  # fmt: skip
+        settings = Settings.with_penalty(self, self.alpha_, self.l1_ratio_)
         W, b = np.zeros((data.X.shape[1], data.n_outputs)), np.zeros(data.n_outputs)
         history = history_of(settings, data)
         model = fit_rows(settings, W, b, data, history)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 from sklearn import config_context
+from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.linear_model import MultiTaskElasticNetCV, RidgeCV
 from sklearn.metrics import (
     get_scorer,
@@ -175,6 +176,21 @@ def test_bad_scores(data):
         warnings.simplefilter("ignore")
         with pytest.raises(ValueError, match="scoring gives NaN"):
             GDLinearRegressionCV(scoring="r2", cv=one_by_one, alphas=3).fit(X, Y)
+
+
+def test_a_score_that_one_row_leaves_undefined_warns_once(data):
+    X, Y = data
+    rows = np.arange(90)
+    splits = [(rows[1:], rows[:1]), (rows[:45], rows[45:]), (rows[45:], rows[:45])]
+    alphas = np.geomspace(10.0, 1e-3, 20)
+    model = GDLinearRegressionCV(scoring="r2", cv=splits, alphas=alphas)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        model.fit(X, Y[:, 0])
+    assert [warning.category for warning in told] == [UndefinedMetricWarning]
+    assert (np.isnan(model.score_path_) == [True, False, False]).all()
+    scores = model.score_path_[:, 1:].mean(axis=1)
+    assert model.best_score_ == pytest.approx(scores.max(), rel=1e-12)
 
 
 def test_a_scorer_is_routed_its_weights(data):

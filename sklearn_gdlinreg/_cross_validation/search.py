@@ -169,7 +169,7 @@ class Search:
 
     def _run(self, run, alphas, l1_ratio, k):
         with self.progress.path(l1_ratio, k, self.n_folds) as tell:
-            scorer = self.scorer
+            scorer = self.scorer and self.scorer.of_fold()
             if scorer is not None and self.groups[0][1].leave_one_out:
                 scorer = prediction_of_one
             return run(alphas, l1_ratio, scorer=scorer, tell=tell, **self.options)
@@ -183,7 +183,10 @@ class Search:
         )  # fmt: skip
 
     def _left_out(self, folds, spectrum, alphas, l1_ratio, *, tell, **options):
-        """Return the Losses of leave-one-out: in closed form; of fits where that is not sure."""
+        """Return the Losses of leave-one-out: in closed form; of fits where that is not sure.
+
+        The alphas of a ridge are the same for all outputs of a group, so one column has them all.
+        """
         X, Y, weight = folds.data.X, folds.data.Y, folds.weight
         some = np.flatnonzero(weight)
         known = (X, Y, weight) if len(some) == len(weight) else (X[some], Y[some], weight[some])

@@ -6,8 +6,8 @@ import numpy as np
 from sklearn.utils import assert_all_finite
 
 IGNORE = (
-    'With missing_targets="ignore", GDLinearRegression fits and scores each output on the '
-    "rows in which it is observed."
+    'Set missing_targets="ignore" to fit and score each output on the rows in which it is '
+    "observed."
 )
 
 
@@ -48,7 +48,7 @@ def unmasked(A, name, *, missing=False):
 
 def assert_finite_features(X):
     """Raise where features are not finite, with scikit-learn's advice what to do about NaN."""
-    assert_all_finite(X, input_name="X", estimator_name="GDLinearRegression")
+    assert_all_finite(X, input_name="X", estimator_name="This estimator")
 
 
 def assert_finite_targets(Y, *, input_name="y", allow_nan=False):

@@ -56,6 +56,15 @@ class Settings:
             return _settings.__wrapped__(*given)
         return _settings(*given)
 
+    @classmethod
+    def with_penalty(cls, estimator, alpha, l1_ratio):
+        """Return those of a fit with this penalty by a GDLinearRegressionCV, which is valid."""
+        return cls(
+            alpha=alpha, l1_ratio=l1_ratio, fit_intercept=bool(estimator.fit_intercept),
+            positive=estimator.positive, penalty_factor=estimator.penalty_factor,
+            max_iter=int(estimator.max_iter), tol=float(estimator.tol),
+        )  # fmt: skip
+
     @property
     def exact(self):
         """Whether `partial_fit` gives the answer of all rows so far."""

@@ -30,7 +30,7 @@ def told_at_the_end(history):
     """Return what a history warns of, or None."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        history.end(stacklevel=2)
+        history.end()
     assert [warning.category for warning in caught] == [ConvergenceWarning] * len(caught)
     return str(caught[0].message) if caught else None
 
