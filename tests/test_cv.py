@@ -362,7 +362,7 @@ def test_bad_data(problem):
     X, Y = problem
     with pytest.raises(ValueError, match="Input y contains NaN"):
         GDLinearRegressionCV().fit(X, np.where(Y[3, 1] == Y, np.nan, Y))
-    with pytest.raises(ValueError, match="contains NaN.\nThis estimator does not accept"):
+    with pytest.raises(ValueError, match=r"contains NaN\.\nThis estimator does not"):
         GDLinearRegressionCV().fit(np.where(X[3, 1] == X, np.nan, X), Y)
     with pytest.raises(ValueError, match="Input X contains infinity"):
         GDLinearRegressionCV().fit(np.where(X[3, 1] == X, np.inf, X), Y)

@@ -27,8 +27,8 @@ class Scorer:
     scorer : callable, ``scorer(estimator, X, y)``
     weighted : bool, whether it is given the weights of the rows
 
-    A score that one row leaves undefined is so for all alphas. It is not asked for again, so that
-    a warning comes once for an output of a fold, not once for each alpha.
+    A score that one row leaves undefined is undefined for all alphas. It is computed once only,
+    so that there is one warning per output of a fold, not one per alpha.
     """
 
     def __init__(self, scorer, weighted):

@@ -185,7 +185,7 @@ class Search:
     def _left_out(self, folds, spectrum, alphas, l1_ratio, *, tell, **options):
         """Return the Losses of leave-one-out: in closed form; of fits where that is not sure.
 
-        The alphas of a ridge are the same for all outputs of a group, so one column has them all.
+        The alphas of a ridge are the same for all outputs of a group: one column has them all.
         """
         X, Y, weight = folds.data.X, folds.data.Y, folds.weight
         some = np.flatnonzero(weight)
