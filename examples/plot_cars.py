@@ -117,8 +117,8 @@ print(table.round(3).to_string())
 # What the coefficients say
 # -------------------------
 # The features are scaled to a standard deviation of one. When the coefficients are divided by
-# the standard deviation of the output, they can be compared across outputs: each says by how many
-# standard deviations the output changes when the feature changes by one standard deviation.
+# the standard deviation of the output, they can be compared across outputs: each says by how
+# many standard deviations the output changes when the feature changes by one standard deviation.
 
 coefficients = pd.DataFrame(
     chosen.coef_.T / Y_train.std().to_numpy(),
@@ -139,8 +139,8 @@ plt.show()
 
 # %%
 # A heavy car needs more fuel and more time, a car with a large displacement is powerful and
-# quick, and a car of a later year needs less fuel. To get a coefficient in litres, divide it by the
-# standard deviation of the feature:
+# quick, and a car of a later year needs less fuel. To get a coefficient in litres, divide it by
+# the standard deviation of the feature:
 
 year = list(chosen.feature_names_in_).index("year")
 a_year = chosen.coef_[0, year] / scaled[1].scale_[year]
