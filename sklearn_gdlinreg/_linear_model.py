@@ -256,8 +256,8 @@ class LinearModel(Coefficients, MultiOutputMixin):
         check_is_fitted(self)
         if not (sparse.issparse(self.coef_) or is_numpy(self.coef_)):
             raise TypeError(
-                "sparsify makes coef_ a matrix of SciPy, which keeps NumPy's arrays alone. Got "
-                f"an array of {namespace(self.coef_).__name__}."
+                "sparsify makes coef_ a SciPy matrix, which is possible for NumPy arrays only. "
+                f"Got an array of {namespace(self.coef_).__name__}."
             )
         self.coef_ = sparse.csr_array(np.atleast_2d(fitted_coef(self)))
         return self

@@ -219,9 +219,9 @@ class GDLinearRegressionCV(
             history.end()
             if self._at_the_edge():
                 warnings.warn(
-                    f"The best alpha is the smallest given, {np.min(self.alphas):g}: a smaller "
-                    "one may be better. Give smaller alphas, or alphas=100 to have a path "
-                    "worked out.",
+                    f"The best alpha is the smallest of alphas, {np.min(self.alphas):g}: a "
+                    "smaller one may be better. Pass smaller ones, or an int such as alphas=100 "
+                    "to compute a path from the data.",
                     stacklevel=2,
                 )
         return self
@@ -246,8 +246,8 @@ class GDLinearRegressionCV(
         X, y = check_data(self, X, y)
         if not is_numpy(y):
             raise ValueError(
-                "GDLinearRegressionCV takes NumPy arrays and what can be made one. Got an array "
-                f"of {namespace(y).__name__} with array_api_dispatch=True. Use "
+                "GDLinearRegressionCV accepts NumPy arrays and data that become one. Got an "
+                f"array of {namespace(y).__name__} with array_api_dispatch=True. Use "
                 "GridSearchCV(GDLinearRegression(), ...) on it, or set array_api_dispatch=False."
             )
         sample_weight = check_sample_weight(sample_weight, X)

@@ -324,7 +324,7 @@ def test_a_fold_where_an_output_is_never_observed_does_not_count(data):
     assert np.isnan(model.mse_path_[:, 0, 0]).all()
     assert np.isfinite(model.mse_path_[:, 1:, 0]).all()
     Y[60:, 0] = np.nan
-    with pytest.raises(ValueError, match="No fold of cv has rows to learn from and to test on"):
+    with pytest.raises(ValueError, match="No fold of cv has both training and test rows"):
         GDLinearRegressionCV(cv=KFold(3), **options).fit(X, Y)
 
 

@@ -119,7 +119,7 @@ def test_a_falling_step_may_start_too_long(make_data, schedule):
 @pytest.mark.parametrize("learning_rate", ["auto", 1e-9])
 def test_start_too_far_is_told_plainly(make_data, learning_rate):
     X, Y = make_data()
-    with pytest.raises(ValueError, match=r"overflows where descent starts: .* coef_init"):
+    with pytest.raises(ValueError, match=r"overflows at the start: .* coef_init"):
         GDLinearRegression(learning_rate=learning_rate).fit(
             X, Y, coef_init=np.full((3, 8), 1e200)
         )

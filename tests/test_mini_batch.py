@@ -302,7 +302,7 @@ def test_stops_when_the_loss_stops(make_data):
     exact = GDLinearRegression(batch_size=32, random_state=0, tol=1e-3).fit(X, X[:, 0])
     assert exact.stop_reason_ == "tol"
     assert exact.optimality_ <= 1e-3
-    with pytest.warns(ConvergenceWarning, match="Stopped at max_iter=2: the loss had not"):
+    with pytest.warns(ConvergenceWarning, match="Stopped at max_iter=2: the loss was still"):
         GDLinearRegression(batch_size=32, max_iter=2).fit(X, Y)
 
 

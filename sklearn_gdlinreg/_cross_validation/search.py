@@ -29,8 +29,8 @@ NO_ALPHA = np.finfo(np.float64).resolution
 # and so many times at most.
 NO_PENALTY_LEFT, MOST_EXTENSIONS = 1e-3, 5
 NO_TESTS = (
-    "No fold of cv has rows to learn from and to test on, with a positive weight, where all "
-    "outputs are observed. Give cv more folds, or shuffle them."
+    "No fold of cv has both training and test rows of positive weight in which an output is "
+    "observed. Use more folds, or shuffle the rows."
 )
 
 
@@ -214,8 +214,8 @@ class Search:
             scores = scores[:, :, counted]
         if np.isnan(mean_of(scores, 2)).any():
             raise ValueError(
-                "scoring gives NaN for an output in all folds. Set a scorer that is defined for "
-                "so few rows, or a cv of larger tests."
+                "scoring gives NaN for an output in all folds. Use a scorer that is defined for "
+                "so few rows, or a cv with larger test sets."
             )
         return scores
 

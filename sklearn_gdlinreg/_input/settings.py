@@ -94,7 +94,7 @@ def _settings(who, names, *values):
     settings = Settings(**{name: _plain(value, KINDS[name]) for name, value in given.items()})
     if settings.half_life is not None and settings.batch_size is not None:
         raise ValueError(
-            "half_life is for full batches and exact streams, with batch_size=None. Got "
+            "half_life needs batch_size=None. Got "
             f"half_life={settings.half_life:g} and batch_size={settings.batch_size}."
         )
     return settings

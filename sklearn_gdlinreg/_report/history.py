@@ -171,7 +171,7 @@ class History:
         reached = f"optimality {self.optimality:.2e} is above tol={self.tol:g}"
         if epochs:
             reached = (
-                f"the loss had not stopped improving by tol={self.tol:g} over "
+                f"the loss was still improving by more than tol={self.tol:g} in "
                 f"n_iter_no_change={self.n_iter_no_change} epochs"
             )
         if self.stop_reason == "max_iter":
@@ -186,7 +186,7 @@ class History:
             )
         if self.stop_reason == "learning_rate" and not epochs:
             return (
-                f"The adaptive learning rate ran out: {reached}. Start from a longer one, or "
-                'use learning_rate="auto".'
+                f"The adaptive learning rate became too small: {reached}. Start from a larger "
+                'one, or use learning_rate="auto".'
             )
         return None

@@ -5,10 +5,10 @@ from sklearn.utils.validation import check_is_fitted
 
 REASONS = {
     "tol": "converged",
-    "no_change": "the loss stood still",
+    "no_change": "the loss no longer improves",
     "max_iter": "out of iterations",
     "precision": "as far as rounding allows",
-    "learning_rate": "the learning rate ran out",
+    "learning_rate": "the learning rate became too small",
     "early_stopping": "early stopping",
     "callback": "a callback asked for it",
 }

@@ -95,7 +95,7 @@ class RegularizationPathDisplay(Display):
         """
         check_is_fitted(estimator, "mse_path_")
         if (X is None) != (y is None):
-            raise ValueError("X and y must both be given, or neither. Got one of them.")
+            raise ValueError("Pass both X and y, or neither of them. Got only one.")
         alphas, errors, alpha = _of_output(estimator, output)
         coefs, names = None, None
         if X is not None:
@@ -141,7 +141,7 @@ class RegularizationPathDisplay(Display):
             axes = figure.subplots(n_axes, 1, sharex=True, squeeze=False)[:, 0]
         self.axes_ = list(np.ravel(axes))
         if len(self.axes_) != n_axes:
-            raise ValueError(f"axes must be {n_axes}. Got {len(self.axes_)}.")
+            raise ValueError(f"axes must have {n_axes} Axes. Got {len(self.axes_)}.")
         self.lines_ = None
         if n_axes == 2:
             self._plot_coefficients(self.axes_[0], kwargs)
@@ -184,8 +184,8 @@ def _of_output(estimator, output):
     row = np.flatnonzero(l1_ratios == estimator.l1_ratio_)
     if not len(row):
         raise ValueError(
-            f"l1_ratio={estimator.l1_ratio!r} is not what the estimator was fitted with, which "
-            f"has chosen {estimator.l1_ratio_:g}. Fit it again."
+            f"l1_ratio={estimator.l1_ratio!r} was set after the fit, which chose "
+            f"{estimator.l1_ratio_:g}. Fit the estimator again."
         )
     if len(l1_ratios) > 1:
         row = int(row[0])
