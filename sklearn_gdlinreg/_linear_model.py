@@ -120,17 +120,16 @@ class Coefficients:
     def to_sklearn(self):
         """Return the fitted model as scikit-learn's `LinearRegression`.
 
-        It is for libraries that know only scikit-learn's own classes. The model is a copy:
+        It is for libraries that recognise scikit-learn's own classes only. The model is a copy:
         changing one of the two does not change the other.
 
         Returns
         -------
         model : LinearRegression
-            Fitted, with `coef_` and `intercept_` as NumPy arrays in float64, which holds float32
-            exactly: it makes the same predictions, and returns them in float64. It has
-            `n_features_in_` and, where there are any, `feature_names_in_`, but neither `rank_`
-            nor `singular_`, which no singular value decomposition has worked out. If it is
-            fitted again, it is fitted without a penalty.
+            A fitted model with `coef_` and `intercept_` as NumPy arrays of type float64. It
+            makes the same predictions, and returns them in float64. It has `n_features_in_`
+            and, if there are names, `feature_names_in_`, but neither `rank_` nor `singular_`,
+            since no singular values are computed. Fitting it again does not use a penalty.
 
         Raises
         ------
@@ -171,10 +170,10 @@ class LinearModel(Coefficients, MultiOutputMixin):
 
     @property
     def penalty(self):
-        """The kind of penalty, "l1", "l2", "elasticnet", or None where it is not known yet.
+        """The kind of penalty, "l1", "l2" or "elasticnet", or None if it is not known yet.
 
-        `SelectFromModel` asks for it: of a model with an L1 penalty it keeps the features
-        whose coefficients are not zero. It is no parameter; `l1_ratio` is.
+        `SelectFromModel` uses it: with an L1 penalty, it keeps the features whose coefficients
+        are not zero. It is not a parameter; set `l1_ratio` instead.
         """
         l1_ratio = getattr(self, "l1_ratio_", self.l1_ratio)
         if not isinstance(l1_ratio, Real):
