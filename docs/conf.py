@@ -92,6 +92,8 @@ html_theme = "pydata_sphinx_theme"
 html_title = "sklearn_gdlinreg"
 html_static_path = ["_static"]
 html_css_files = ["style.css"]
+# Pages without others below them have no list of these.
+html_sidebars = {name: [] for name in ("contributing", "changelog")}
 html_show_sourcelink = False
 html_theme_options = {
     "logo": {"text": "sklearn_gdlinreg"},

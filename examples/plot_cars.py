@@ -3,23 +3,23 @@
 A table, from start to end
 ============================
 
-A table as one finds it: 406 cars of the years 1970 to 1982, with a name, an origin, a date,
-three numbers to learn from and three to predict. Two of the three that are to be predicted were
-not measured for all cars. This example reads the table with pandas, turns words and dates into
-features, fits three outputs at once, chooses a penalty, and reads the coefficients.
+A table as it is found in practice: 406 cars from the years 1970 to 1982, with a name, an origin,
+a date, three numbers to learn from and three to predict. Two of the three targets were not
+measured for all cars. This example reads the table with pandas, turns words and dates into
+features, fits three outputs at once, chooses a penalty for each, and interprets the
+coefficients.
 """
 
 from pathlib import Path
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 from sklearn.compose import make_column_transformer
-from sklearn.model_selection import GridSearchCV, train_test_split
+from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
-from sklearn_gdlinreg import GDLinearRegression
+from sklearn_gdlinreg import GDLinearRegression, GDLinearRegressionCV
 
 try:
     folder = Path(__file__).parent
@@ -30,9 +30,9 @@ cars["make"] = cars["name"].str.split().str[0]
 print(cars.head(3).T.to_string())
 
 # %%
-# What is to be predicted: fuel, power, and the time from 0 to 60 miles per hour. Miles per
-# gallon become litres per 100 km, which grow in proportion to weight and power. Where a value
-# is missing, it stays missing.
+# The targets are fuel consumption, power, and the time from 0 to 60 miles per hour. Miles per
+# gallon are converted to litres per 100 km, which grow in proportion to weight and power.
+# Missing values stay missing.
 
 Y = pd.DataFrame(
     {
@@ -49,8 +49,8 @@ print(Y_train.isna().sum().rename("missing").to_string())
 # Words, dates and numbers
 # ------------------------
 # Words become columns of zeros and ones. Makes with fewer than ten cars share a column. The
-# date becomes the years since 1970. Numbers stay as they are: a fit without a penalty does not
-# depend on their units, and one output after another learns from the rows where it is known.
+# date becomes the number of years since 1970. Numbers stay as they are, because a fit without a
+# penalty does not depend on their units. Each output is fitted on the rows where it is known.
 
 
 def years(dates):
@@ -83,34 +83,32 @@ def scores(fitted):
 print(scores(model).round(3).to_string())
 
 # %%
-# The columns of one word add up to one, so that the coefficients are not determined: a constant
-# may move from the makes to the intercept. Nothing goes wrong. Of all the answers, the descent
-# ends at the smallest one in standardised units, and predictions are the same in all of them.
+# The one-hot columns of a word add up to one, so the coefficients are not unique: a constant can
+# be moved from the makes to the intercept. This does no harm. Of all the solutions, the fit
+# returns the one with the smallest coefficients in standardised units, and all of them predict
+# the same.
 
 # %%
 # The choice of a penalty
 # -----------------------
 # A penalty compares coefficients, so the features are brought to one scale first. The outputs
-# have different units, and each gets an ``alpha`` of its own: a share of its standard
-# deviation. With an L1 penalty and a share of 1, all coefficients of an output would be zero.
-# Cross-validation chooses the share; it scores each output on the rows where it is known.
+# have different units, so each gets an ``alpha`` of its own, from a path of its own.
+# Cross-validation chooses it on the rows where that output is known. With an L1 penalty, some
+# coefficients become zero.
 
 scaled = make_pipeline(
     features,
     StandardScaler().set_output(transform="pandas"),
-    GDLinearRegression(l1_ratio=1.0, missing_targets="ignore"),
+    GDLinearRegressionCV(l1_ratio=1.0, alpha_per_target=True, missing_targets="ignore"),
 )
-shares = np.logspace(-3, -0.5, 11)
-alphas = [share * Y_train.std().to_numpy() for share in shares]
-search = GridSearchCV(scaled, {"gdlinearregression__alpha": alphas}, cv=5).fit(X_train, Y_train)
-chosen = search.best_estimator_
-print(f"share of the standard deviation: {shares[search.best_index_]:.3f}")
+scaled.fit(X_train, Y_train)
+chosen = scaled[-1]
 table = pd.DataFrame(
     {
         "R² without": scores(model),
-        "R² with": scores(chosen),
-        "alpha": chosen[-1].alpha,
-        "coefficients that are zero": (chosen[-1].coef_ == 0).sum(axis=1),
+        "R² with": scores(scaled),
+        "alpha": chosen.alpha_,
+        "coefficients that are zero": (chosen.coef_ == 0).sum(axis=1),
     }
 )
 print(table.round(3).to_string())
@@ -118,13 +116,13 @@ print(table.round(3).to_string())
 # %%
 # What the coefficients say
 # -------------------------
-# Each coefficient belongs to a feature in units of its standard deviation. Divided by the
-# standard deviation of the output, it can be compared across outputs: by how many of its own
-# standard deviations an output changes when the feature changes by one of its.
+# The features are scaled to a standard deviation of one. When the coefficients are divided by
+# the standard deviation of the output, they can be compared across outputs: each says by how
+# many standard deviations the output changes when the feature changes by one standard deviation.
 
 coefficients = pd.DataFrame(
-    chosen[-1].coef_.T / Y_train.std().to_numpy(),
-    index=chosen[-1].feature_names_in_,
+    chosen.coef_.T / Y_train.std().to_numpy(),
+    index=chosen.feature_names_in_,
     columns=Y.columns,
 )
 order = coefficients.abs().max(axis=1).sort_values()
@@ -134,16 +132,16 @@ print(strongest[::-1].round(2).to_string())
 figure, axes = plt.subplots(figsize=(6.4, 5), layout="constrained")
 strongest.plot.barh(ax=axes, width=0.8)
 axes.axvline(0, color="0.5", linewidth=0.8)
-axes.set_xlabel("standard deviations of the output per one of the feature")
-axes.set_title("The ten strongest features of a car")
-axes.legend(frameon=False)
+axes.set_xlabel("standardised coefficient")
+axes.set_title("The ten features with the largest coefficients")
+axes.legend(frameon=False, reverse=True)
 plt.show()
 
 # %%
-# A heavy car takes more fuel and more time, one with large cylinders is strong and quick, and a
-# car of a later year takes less fuel. To have a coefficient in litres, divide it by the
-# standard deviation of the feature:
+# A heavy car needs more fuel and more time, a car with a large displacement is powerful and
+# quick, and a car of a later year needs less fuel. To get a coefficient in litres, divide it by
+# the standard deviation of the feature:
 
-scale = chosen[1].scale_[list(chosen[-1].feature_names_in_).index("year")]
-a_year = chosen[-1].coef_[0][list(chosen[-1].feature_names_in_).index("year")] / scale
+year = list(chosen.feature_names_in_).index("year")
+a_year = chosen.coef_[0, year] / scaled[1].scale_[year]
 print(f"A model year later: {a_year:+.2f} litres per 100 km")

@@ -3,13 +3,13 @@
 Early stopping with a validation set
 ====================================
 
-Ten measurements of 442 diabetes patients, with their squares and products: 65 features, too many
-for so few rows. Least squares learns the noise as well. A descent passes by better models on its
-way there. Early stopping watches the loss on rows that it does not learn from, and returns the
-best model it has seen.
+The data are ten measurements of 442 diabetes patients, with their squares and products. These
+are 65 features, too many for so few rows: least squares also fits the noise. A descent passes
+better models on its way there. Early stopping monitors the loss on validation rows, and returns
+the best of these models.
 
-In a `Pipeline` those rows must pass the same transformers as the others. `transform_input` sees
-to that.
+In a `Pipeline` the validation rows must be transformed like the others. `transform_input` does
+this.
 """
 
 import matplotlib.pyplot as plt
@@ -29,9 +29,9 @@ print(
 )
 
 # %%
-# The model asks for `X_val` and `y_val`, and the pipeline transforms the first on the way. One
-# model has the default patience of 5 iterations. The other goes on to the end, to see what
-# would have come.
+# The model requests `X_val` and `y_val`, and the pipeline transforms `X_val`. One model stops
+# after 5 iterations without improvement, the default. The other continues to the end, to show
+# what would have come.
 
 
 def pipeline(model):
@@ -57,15 +57,15 @@ for name, model in [("early stopping", early), ("least squares", converged)]:
           f"R² {train:.2f} on the training rows, {test:.2f} on the test rows")  # fmt: skip
 
 # %%
-# Solid: the loss on the rows learnt from, which can only fall. Dashed: that on the rows held
-# out, which is least after a few iterations, at the ring. The two descents are one until the
-# first stops.
+# The solid lines are the loss on the training rows, which never increases. The dashed lines are
+# the loss on the validation rows, which is least after a few iterations, at the ring. The two
+# descents are the same until the first one stops.
 
 plt.rcParams["font.size"] = 12
 figure, axes = plt.subplots(figsize=(6.4, 5), layout="constrained")
 LossCurveDisplay.from_estimators(
     {"patience 100": patient, "patience 5": early}, axes, log_scale=False
 )
-axes.set_title("Better on the rows learnt from, worse on others")
+axes.set_title("Better on training rows, worse on validation rows")
 axes.grid(alpha=0.3)
 plt.show()

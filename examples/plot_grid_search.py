@@ -4,8 +4,8 @@ Grid search in a Pipeline
 =========================
 
 How strong a penalty, of which kind, and on which features? `GridSearchCV` tries all combinations
-on a `Pipeline`, preprocessing included. `GDLinearRegressionCV` answers the part that concerns
-the penalty: twenty times as many strengths, in less time.
+on a `Pipeline`, preprocessing included. `GDLinearRegressionCV` answers the question about the
+penalty: it tries twenty times as many strengths, in less time.
 
 The data are 442 diabetes patients: ten features, or those with their squares and products.
 Features are brought to one scale because a penalty compares their coefficients. The descent
@@ -76,9 +76,9 @@ for degree, model in zip(degrees, paths, strict=True):
           f"{model.n_features_in_} coefficients are not zero")  # fmt: skip
 
 # %%
-# Lines are the paths, dots the grid. They differ a little, because the grid learns the
-# preprocessing anew in each fold. Squares and products are of little use here. With a weak
-# penalty they do harm; a Lasso of the right strength drops most features and does not mind them.
+# Lines are the paths, and dots are the grid. They differ a little, because the grid search fits
+# the preprocessing again in each fold. Squares and products are of little use here. With a weak
+# penalty they do harm; a lasso of the right strength drops most features, so they do no harm.
 
 plt.rcParams["font.size"] = 12
 figure, axes = plt.subplots(

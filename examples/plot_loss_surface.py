@@ -4,16 +4,16 @@ Descent on the loss surface
 ===========================
 
 The mean squared error of a model with two features is a bowl over its two coefficients. Where
-features are correlated and have unlike units, the bowl is a long, narrow valley. The textbook's
-descent swings across it and creeps along it. The automatic descent, the default, is at the
-bottom in one exact step.
+features are correlated and have different units, the bowl is a long, narrow valley. The
+textbook's descent oscillates across it and moves slowly along it. The automatic descent, the
+default, reaches the bottom in one exact step.
 
-Look at the directions. A textbook step is at right angles to the contour, which is seldom the
-way to the minimum. The automatic step is at right angles, too, but in the metric of the
+Look at the directions. A textbook step is at right angles to the contour, which is rarely the
+direction of the minimum. The automatic step is at right angles, too, but in the metric of the
 curvature. In that metric the valley is a round bowl, and the gradient points at the minimum.
-Where the iterations are watched, here by validating each of them, the automatic descent makes
-plain steps. The second one mixes the gradient with the step before it. How much of each is
-worked out from the data. After as many steps as there are features, the descent is at the
+If the model of each iteration is needed, here to validate it, the automatic descent makes plain
+steps. The second one is a combination of the gradient and the previous step, with factors that
+are computed from the data. After as many steps as there are features, the descent is at the
 minimum.
 """
 
@@ -35,7 +35,7 @@ y = X @ [4, 0.5] + rng.standard_normal(200)
 X, y = X - X.mean(axis=0), y - y.mean()
 
 # %%
-# A step that is too long is told, with the longest one that is stable: two over the largest
+# A step that is too long raises an error that names the longest stable one: two over the largest
 # curvature of the loss. We take a little less.
 
 try:
@@ -48,7 +48,7 @@ print(f"our step: {step:.4f}")
 
 # %%
 # A fit with `max_iter=k` ends at the k-th point of the path. It warns that it has not converged,
-# which is what we ask for.
+# which is what we want here.
 
 
 def path(n_iter, validation=None, **parameters):

@@ -3,13 +3,12 @@
 Masked targets
 ==============
 
-Laboratories measure what they can pay for. Of the topsoil of the Swiss Jura we know place, land
-use, rock and four metals at 359 points. Cadmium, cobalt and copper are to be predicted. Here we
-pretend that a growing share of these three was never measured.
+Not every laboratory measures every target. The data are 359 samples of the topsoil of the Swiss
+Jura, with place, land use, rock and four metals. Cadmium, cobalt and copper are to be predicted.
+Here a growing share of the values of these three is hidden, as if it had not been measured.
 
-Rows where all three are known become few, and soon there are none. With
-`missing_targets="ignore"` each output learns from the rows where it is known, in one fit, and
-nothing is made up.
+Soon only a few rows have all three values, and then none. With `missing_targets="ignore"`, each
+output is fitted on the rows in which it is known, in one fit, and no value is imputed.
 """
 
 from pathlib import Path
@@ -28,8 +27,8 @@ data = np.loadtxt(folder / "data" / "jura.csv.gz", delimiter=",", skiprows=1)
 X, Y = data[:, :-3], data[:, -3:]
 
 # %%
-# NaN in Y says that a value is missing. As ever, each output is as if it had been fitted alone
-# on the rows where it is known.
+# NaN in Y means that a value is missing. Each output gets the model that it would get if it were
+# fitted alone on the rows in which it is known.
 
 rng = np.random.default_rng(0)
 Y_masked = np.where(rng.random(Y.shape) < 0.5, np.nan, Y)
@@ -41,8 +40,8 @@ for j, name in enumerate(["cadmium", "cobalt", "copper"]):
     print(f"{name}: {known.sum()} values, largest difference of predictions {difference:.0e}")
 
 # %%
-# Three ways to deal with missing values, on 20 splits each. A light penalty keeps the models
-# sane where rows are few.
+# Three ways to deal with missing values are compared, on 20 splits each. A small penalty keeps
+# the models stable if there are few rows.
 
 
 def ignore(X, Y):

@@ -3,10 +3,10 @@
 Sparse text regression
 ======================
 
-How long is the code that a docstring describes? The text is the docstrings of scikit-learn's own
+How long is the code that a docstring describes? The texts are the docstrings of scikit-learn's
 functions; the target is the logarithm of their number of lines. Words and pairs of words make
-more than ten thousand columns, most of them empty in a row. They stay a sparse matrix, which is
-neither copied nor made dense.
+more than ten thousand columns, most of them zero in each row. They are kept as a sparse matrix,
+which is neither copied nor made dense.
 
 A linear model of words explains some of the variance in files that it has not seen: a quarter
 with the sources of scikit-learn 1.9, an eighth with those of 1.7. `GDLinearRegression` has the
@@ -28,8 +28,9 @@ from sklearn.model_selection import GridSearchCV, GroupKFold, GroupShuffleSplit
 from sklearn_gdlinreg import GDLinearRegression
 
 # %%
-# Python reads its own source. Functions without a docstring, or with nothing else, do not count,
-# nor do tests and what others wrote. Of functions with the same docstring, the last counts.
+# Python reads the source files. Functions without a docstring or without any code are left out,
+# and so are tests and code from other projects. Of functions with the same docstring, the last
+# one is used.
 
 library = Path(sklearn.__file__).parent
 found = {}

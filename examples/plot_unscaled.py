@@ -3,10 +3,10 @@
 Unscaled data, where SGD diverges
 =================================
 
-The heating load of 768 buildings, from features as they come: areas of hundreds of square metres
-beside shares below one. `SGDRegressor` is made for scaled features. On these its loss shoots up
-by more than twenty orders of magnitude, and no warning comes. Behind a `StandardScaler` it
-works, and comes nearer epoch by epoch. `GDLinearRegression` takes the data as they are, in full
+The heating load of 768 buildings is predicted from unscaled features: areas of hundreds of
+square metres and shares below one. `SGDRegressor` needs scaled features. On these data its loss
+grows by more than twenty orders of magnitude, without a warning. Behind a `StandardScaler` it
+works, and improves with each epoch. `GDLinearRegression` fits the data as they are, in full
 batches and in mini-batches.
 """
 
@@ -31,7 +31,8 @@ X, y = data[:, :8], data[:, 8]
 print("standard deviations of the features:", X.std(axis=0).round(2))
 
 # %%
-# With their defaults, on the data as they are. A warning would be printed. There is none.
+# Both estimators have their defaults and the unscaled data. A warning would be printed, but
+# there is none.
 
 for model in (SGDRegressor(random_state=0), GDLinearRegression()):
     with warnings.catch_warnings(record=True) as caught:

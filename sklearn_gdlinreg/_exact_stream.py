@@ -67,7 +67,7 @@ def merge(estimator, others):
     settings = Settings.of(estimator)
     if not others:
         raise TypeError("merge needs at least one other model. Got none.")
-    learnt = learnt_by(estimator, _exact(settings, "the model that takes in others"))
+    learnt = learnt_by(estimator, _exact(settings, "the model that merge is called on"))
     like = estimator if learnt is not None else others[0]
     for k, other in enumerate(others):
         its = _learnt_by_other(other, k, like, settings)
@@ -98,34 +98,36 @@ def _exact(settings, who):
 
 def _learnt_by_other(other, k, like, settings):
     """Return what a model to be merged has learnt; raise if it does not go with the others."""
-    who = f"model {k} of those to be merged"
+    who = f"model {k} to be merged"
     if not hasattr(other, "partial_fit") or not hasattr(other, "half_life"):
-        raise TypeError(f"merge takes models of GDLinearRegression. Got {type(other)} as {who}.")
+        raise TypeError(
+            f"merge accepts models of GDLinearRegression. Got {type(other)} as {who}."
+        )
     own = _exact(Settings.of(other), who)
     for name in SHARED:
         if not np.array_equal(getattr(own, name), getattr(settings, name)):
             raise ValueError(
-                f"{name} must be that of the model that takes in others, "
+                f"{name} must be that of the model that merge is called on, "
                 f"{getattr(settings, name)!r}. Got {getattr(own, name)!r} for {who}."
             )
     try:
         learnt = learnt_by(other, own)
     except ValueError as error:
-        raise ValueError(f"merge cannot take in {who}. {error}") from None
+        raise ValueError(f"merge cannot use {who}. {error}") from None
     if learnt is None:
-        raise ValueError(f"Call fit or partial_fit before merge: {who} has learnt nothing yet.")
+        raise ValueError(f"Call fit or partial_fit before merge: {who} is not fitted yet.")
     names = [vars(model).get("feature_names_in_") for model in (like, other)]
     named = all(each is not None for each in names)
     if named and not np.array_equal(*names):
         raise ValueError(
-            f"Features must have the names of those so far, {list(names[0])}. Got "
+            f"All models must have the same feature names: expected {list(names[0])}. Got "
             f"{list(names[1])} for {who}."
         )
     expected, got = (vars(model)["moments_"]["coef_"].shape for model in (like, other))
     if got != expected:
         raise ValueError(
-            "Models must have features and outputs of the same number, and y of as many "
-            f"dimensions: expected coef_ of shape {expected}. Got {got} for {who}."
+            "All models must have the same number of features, outputs and dimensions of y: "
+            f"expected coef_ of shape {expected}. Got {got} for {who}."
         )
     return learnt
 

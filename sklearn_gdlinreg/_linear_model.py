@@ -120,17 +120,16 @@ class Coefficients:
     def to_sklearn(self):
         """Return the fitted model as scikit-learn's `LinearRegression`.
 
-        It is for libraries that know only scikit-learn's own classes. The model is a copy:
+        It is for libraries that recognise scikit-learn's own classes only. The model is a copy:
         changing one of the two does not change the other.
 
         Returns
         -------
         model : LinearRegression
-            Fitted, with `coef_` and `intercept_` as NumPy arrays in float64, which holds float32
-            exactly: it makes the same predictions, and returns them in float64. It has
-            `n_features_in_` and, where there are any, `feature_names_in_`, but neither `rank_`
-            nor `singular_`, which no singular value decomposition has worked out. If it is
-            fitted again, it is fitted without a penalty.
+            A fitted model with `coef_` and `intercept_` as NumPy arrays of type float64. It
+            makes the same predictions, and returns them in float64. It has `n_features_in_`
+            and, if there are names, `feature_names_in_`, but neither `rank_` nor `singular_`,
+            since no singular values are computed. Fitting it again does not use a penalty.
 
         Raises
         ------
@@ -146,8 +145,8 @@ class Coefficients:
         >>> plain = model.to_sklearn()
         >>> plain
         LinearRegression()
-        >>> bool((plain.predict(X) == model.predict(X)).all())
-        True
+        >>> print(plain.predict(X[:1]).round(4), model.predict(X[:1]).round(4))
+        [[176.1565  35.0551  57.0863]] [[176.1565  35.0551  57.0863]]
         """
         check_is_fitted(self)
         model = LinearRegression(fit_intercept=bool(self.fit_intercept))
@@ -171,10 +170,10 @@ class LinearModel(Coefficients, MultiOutputMixin):
 
     @property
     def penalty(self):
-        """The kind of penalty, "l1", "l2", "elasticnet", or None where it is not known yet.
+        """The kind of penalty, "l1", "l2" or "elasticnet", or None if it is not known yet.
 
-        `SelectFromModel` asks for it: of a model with an L1 penalty it keeps the features
-        whose coefficients are not zero. It is no parameter; `l1_ratio` is.
+        `SelectFromModel` uses it: with an L1 penalty, it keeps the features whose coefficients
+        are not zero. It is not a parameter; set `l1_ratio` instead.
         """
         l1_ratio = getattr(self, "l1_ratio_", self.l1_ratio)
         if not isinstance(l1_ratio, Real):
@@ -256,8 +255,8 @@ class LinearModel(Coefficients, MultiOutputMixin):
         check_is_fitted(self)
         if not (sparse.issparse(self.coef_) or is_numpy(self.coef_)):
             raise TypeError(
-                "sparsify makes coef_ a matrix of SciPy, which keeps NumPy's arrays alone. Got "
-                f"an array of {namespace(self.coef_).__name__}."
+                "sparsify makes coef_ a SciPy matrix, which is possible for NumPy arrays only. "
+                f"Got an array of {namespace(self.coef_).__name__}."
             )
         self.coef_ = sparse.csr_array(np.atleast_2d(fitted_coef(self)))
         return self

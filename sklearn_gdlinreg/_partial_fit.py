@@ -46,12 +46,12 @@ def partial_fit(estimator, X, y, sample_weight):
 def _why_not_in_batches(settings):
     if settings.exact:
         return (
-            "The model learns in mini-batches, and does not keep the products of all rows so "
+            "The stream began in mini-batches. It does not have the products of all rows so "
             'far, which partial_fit needs with learning_rate="auto" and batch_size=None. Keep '
             "the batch_size, or begin with a new model."
         )
     return (
-        'half_life is for fit, and for exact streams, with learning_rate="auto". Got '
+        'half_life needs learning_rate="auto" in partial_fit. Got '
         f"half_life={settings.half_life:g} and learning_rate={settings.learning_rate:g}."
     )
 
@@ -124,8 +124,8 @@ def _check_chunk(streams, data):
     n_outputs = rates.shape[0]
     if not same_place(rates, data.Y):
         raise ValueError(
-            "partial_fit needs arrays of the library and the device of its first call, those of "
-            f"a {type(rates)}. Got {type(data.Y)}. Call fit on a model that was moved."
+            "partial_fit needs arrays with the library and the device of its first call, as of "
+            f"a {type(rates)}. Got {type(data.Y)}. If the model was moved, call fit first."
         )
     for name, got, kept, what in (
         ("X", data.X.shape[1], streams.n_features, "features"),
@@ -161,8 +161,8 @@ def _take_over(streams, estimator):
     for name, got, kept in (("coef_", W.T, shown[0].T), ("intercept_", b, shown[1])):
         if got.shape != kept.shape:
             raise ValueError(
-                f"{name} must keep its shape between calls of partial_fit, but for the axis of "
-                f"outputs where there is one: expected {kept.shape}. Got {got.shape}."
+                f"{name} must keep its shape between calls of partial_fit, except for the axis "
+                f"of a single output: expected {kept.shape}. Got {got.shape}."
             )
     if not (np.array_equal(W, shown[0]) and np.array_equal(b, shown[1])):
         model = (placed_like(A.astype(np.float64), streams.shown[1]) for A in (W.copy(), b))

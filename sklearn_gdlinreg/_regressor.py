@@ -13,11 +13,11 @@ from ._partial_fit import partial_fit
 class GDLinearRegression(CallbackSupportMixin, LinearModel, RegressorMixin, BaseEstimator):
     """Linear regression by gradient descent on the mean squared error.
 
-    With the default ``learning_rate="auto"`` there is nothing to tune, and the descent ends
-    at the least-squares answer, whatever the scale and offset of the features: exactly in
-    full batches, which take exact steps with exact momentum; nearly in mini-batches, which
-    take the mean of the last of many steps. With a number it is the textbook's descent,
-    nothing hidden.
+    With the default ``learning_rate="auto"`` there is nothing to tune. The descent ends at
+    the least-squares solution, whatever the scale and offset of the features: exactly in
+    full batches, which make exact steps with exact momentum, and approximately in
+    mini-batches, which return the mean of the last iterates. With a number it is the plain
+    descent of textbooks.
 
     The objective is a mean over samples and a sum over outputs::
 
@@ -28,76 +28,77 @@ class GDLinearRegression(CallbackSupportMixin, LinearModel, RegressorMixin, Base
     ----------
     alpha : float or array-like of shape (n_outputs,), default=0.0
         Strength of the penalty, in the range [0, inf), in the units of `ElasticNet` and
-        `SGDRegressor`; an array has one for each output. The intercept is never penalised.
+        `SGDRegressor`; an array has one value per output. The intercept is never penalised.
     l1_ratio : float, default=0.0
         Share of the L1 penalty, in the range [0, 1]. With 0 the model is that of
-        ``Ridge(alpha=n_samples * alpha)``, above it that of ``ElasticNet(alpha, l1_ratio)``.
+        ``Ridge(alpha=n_samples * alpha)``, otherwise that of ``ElasticNet(alpha, l1_ratio)``.
     fit_intercept : bool, default=True
         Whether to fit an intercept.
     positive : bool or array-like of bool of shape (n_features,), default=False
-        Whether no coefficient may be negative; an array says so for each feature.
+        Whether coefficients must not be negative; an array has one value per feature.
     penalty_factor : array-like of shape (n_features,), default=None
-        What `alpha` is multiplied by for each feature, in the range [0, inf): 0 leaves a
-        feature without a penalty. They are taken as they are, not rescaled. None is 1 for all.
-        With an L2 penalty and a numeric `learning_rate`, sparse mini-batches take O(n_features).
+        Factor of `alpha` for each feature, in the range [0, inf). With 0 a feature has no
+        penalty. The factors are not rescaled. None means 1 for all. With an L2 penalty and a
+        numeric `learning_rate`, each sparse mini-batch takes O(n_features) operations.
     batch_size : int, default=None
-        Rows of a mini-batch. None is full batch, and makes `partial_fit` exact.
+        Number of rows in a mini-batch. None means full batches, and an exact `partial_fit`.
     learning_rate : "auto" or float, default="auto"
-        "auto" takes the exact step in full batches, and in mini-batches a constant one that
-        no data can make too long. A float in the range (0, inf) is the textbook's:
+        "auto" makes exact steps in full batches, and in mini-batches constant steps that are
+        short enough for any data. A float in the range (0, inf) is the textbook's:
         ``w -= learning_rate * gradient`` in the units of X and y.
     schedule : {"constant", "invscaling", "adaptive"} or callable, default="constant"
-        How a numeric `learning_rate` changes; ignored by "auto". "invscaling" divides it by
-        ``sqrt(t + 1)``, where t counts the updates made. "adaptive" divides it by 5 each
-        time `n_iter_no_change` iterations in a row fail to lower the loss by `tol`,
-        relatively, and ends the fit at a millionth. A callable is given t and returns a
-        factor. Outputs that are missing in different rows, or whose penalties are of another
-        kind, have a schedule each.
+        How a numeric `learning_rate` changes; ignored with "auto". "invscaling" divides it by
+        ``sqrt(t + 1)``, where t is the number of updates so far. "adaptive" divides it by 5
+        each time `n_iter_no_change` iterations in a row fail to lower the loss by a relative
+        `tol`, and ends the fit at a millionth of the first rate. A callable maps t to a factor.
+        Outputs that are missing in different rows, or that have another kind of penalty, have
+        schedules of their own.
     momentum : float, default=0.0
         Momentum of the textbook's update, in the range [0, 1), as in `MLPRegressor`;
-        ignored by "auto". On sparse X it makes each mini-batch cost O(n_features).
+        ignored with "auto". With it, each mini-batch of sparse X takes O(n_features) operations.
     nesterov : bool, default=False
-        Whether that momentum is Nesterov's; ignored by "auto" and without momentum.
+        Whether to use Nesterov's momentum; ignored with "auto" and without momentum.
     average : "auto" or bool, default="auto"
-        Whether the result of mini-batches is the mean of the last iterates, about half of
-        them; the older fade out. "auto" is True with ``learning_rate="auto"``, False with a
-        number. Ignored by full batches.
+        Whether mini-batches return the mean of about the last half of the iterates, in which
+        the weight of older ones decreases. "auto" is True with ``learning_rate="auto"`` and
+        False with a number. Ignored in full batches.
     max_iter : int, default=1000
-        Most iterations; in mini-batches, epochs, each followed by a pass over all rows if steps
-        are variance-reduced. Reaching it first is a `ConvergenceWarning`.
+        Maximum number of iterations, or of epochs in mini-batches, each followed by a pass over
+        all rows if steps are variance-reduced. A fit that reaches it before it converges raises
+        a `ConvergenceWarning`.
     tol : float, default=1e-6
-        A fit in full batches, or variance-reduced, ends when `optimality_` is at most this for
-        every output. Small data are descended further. A mini-batch fit also ends when the loss
-        has not improved by this, relatively, in `n_iter_no_change` epochs. 0 asks full-batch
-        "auto" for every digit that rounding leaves, and the others for all `max_iter`
-        iterations, even where the optimum comes before, without a warning at the end.
+        Full batches, and variance-reduced mini-batches, end when `optimality_` is at most this
+        for every output; small data are fitted more closely. Mini-batches also end when the
+        loss has not improved by a relative `tol` in `n_iter_no_change` epochs. 0 asks
+        full-batch "auto" for all digits that rounding allows, and other fits for `max_iter`
+        iterations, even if they reach the optimum earlier, without a warning at the end.
     n_iter_no_change : int, default=5
-        Patience of mini-batches, of `early_stopping` and of ``schedule="adaptive"``, in
-        iterations.
+        Number of iterations without improvement that mini-batches, `early_stopping` and
+        ``schedule="adaptive"`` allow.
     early_stopping : bool, default=False
-        Whether to watch the loss on rows that are not learnt from, end the fit when it has
-        not improved by `tol`, relatively, in `n_iter_no_change` iterations, and return the
-        best model seen. The rows are those given to `fit`, or else held out.
+        Whether to monitor the loss on validation rows, end the fit when it has not improved
+        by a relative `tol` in `n_iter_no_change` iterations, and return the best model.
+        Validation rows are those passed to `fit`, or else are held out from X.
     validation_fraction : float, default=0.1
-        Share of the rows held out, in the range (0, 1); ignored where `fit` is given others.
+        Share of rows to hold out, in the range (0, 1); ignored if `X_val` is passed to `fit`.
     missing_targets : {"error", "ignore"}, default="error"
-        What to do with NaN in y. With "ignore" each output learns from the rows where it is
-        observed, as if it were fitted alone on these; every set of outputs that are missing
-        in the same rows takes its own passes over X.
+        What to do with NaN in y. With "ignore" each output is fitted on the rows in which it
+        is observed, as if it were fitted alone. Each set of outputs that are missing in the
+        same rows needs its own passes over X.
     half_life : float, default=None
-        The weight of a row is halved for every so much weight of later rows, in the range
-        (0, inf); None lets all count alike. For `fit`, by the order of rows, and for exact
-        streams.
+        The weight of a row is halved for each `half_life` of weight in later rows, in the
+        range (0, inf). None gives all rows the same weight. It applies to `fit`, in the order
+        of the rows, and to exact streams.
     shuffle : bool, default=True
-        Whether each epoch visits the rows in another order.
+        Whether to shuffle the rows in each epoch.
     random_state : int, RandomState instance or None, default=None
-        What shuffles and holds out rows. An int gives the same bits again, with as many
-        threads.
+        Controls the shuffling and the choice of held-out rows. With an int, the results are
+        reproducible for the same number of threads.
     warm_start : bool, default=False
         Whether to start from the solution of the last fit.
     verbose : int, default=0
-        1 prints a line per iteration; after the first 20, one in 10, then one in 100 and
-        so on. 2 prints all.
+        1 prints a line per iteration: each of the first 20, then one in 10, then one in 100
+        and so on. 2 prints a line for each iteration.
 
     Attributes
     ----------
@@ -108,63 +109,63 @@ class GDLinearRegression(CallbackSupportMixin, LinearModel, RegressorMixin, Base
     n_features_in_ : int
         Number of features seen by fit.
     feature_names_in_ : ndarray of shape (n_features,)
-        Names of the features, where X has names that are all strings.
+        Names of the features, if X has names that are all strings.
     n_iter_ : int
-        Number of iterations; in mini-batches, epochs; after `partial_fit`, of its calls.
+        Number of iterations, of epochs in mini-batches, or of calls of `partial_fit`.
     t_ : int
         Number of updates of the coefficients.
     loss_curve_ : list of float
-        The objective after each iteration, in squared units of y. In mini-batches that of
-        each epoch, with each row's loss as it was before the row was learnt from; with
-        variance-reduced steps, that of the best model so far. The last entry is the objective
-        of the model that is returned. Empty where no iteration was needed. After
-        `partial_fit`, the mean loss of each chunk before it was learnt from, unpenalised.
+        The objective after each iteration, in squared units of y. In mini-batches it is that
+        of each epoch, with the loss of each row just before the model is updated with it, or
+        with variance-reduced steps that of the best model so far. The last entry is the
+        objective of the returned model. Empty if no iteration was needed. After `partial_fit`,
+        the mean loss of each chunk before the model is updated with it, without the penalty.
     validation_loss_curve_ : list of float
-        With `early_stopping`, the loss on the rows held out after each iteration.
+        With `early_stopping`, the loss on the validation rows after each iteration.
     learning_rate_ : float or ndarray of shape (n_outputs,)
-        The last step used. With "auto", of each output, in standardised coordinates, or in
-        the metric of the curvature.
+        The length of the last step. With "auto", that of each output, in standardised
+        coordinates or in the metric of the curvature.
     optimality_ : float
-        How far the model that is returned is from the optimum, worked out from the data; of
-        the output that is furthest. It is the norm of the correlations between residual and
-        standardised features, penalty included, or the residual over the standard deviation
-        of y where that is less; 0 at the optimum. Without an L1 penalty and `positive`, the
-        objective exceeds the optimum by at most ``optimality_ ** 2`` times the variance of
-        y, over the least eigenvalue of the correlation matrix of the features, but for what
-        rounding the intercept to the type of X costs. After an exact `partial_fit` or `merge`
-        it is worked out from `moments_`, and is the most that it may be with their rounding.
+        How far the returned model is from the optimum, computed from the data, for the output
+        that is furthest from its optimum. It is the norm of the correlations between residual
+        and standardised features, penalty included, or the residual divided by the standard
+        deviation of y, whichever is less; 0 at the optimum. Without an L1 penalty and
+        `positive`, the objective exceeds the optimum by at most ``optimality_ ** 2`` times the
+        variance of y, over the least eigenvalue of the correlation matrix of the features,
+        apart from rounding the intercept. After an exact `partial_fit` or `merge` it is
+        computed from `moments_`, and includes a bound on their rounding errors.
     stop_reason_ : str
-        Why the fit ended. "tol": converged, `optimality_` is at most `tol` (or 64 units of
-        rounding where `tol` is smaller); "no_change": the loss of mini-batches stands still
-        above that; "max_iter": out of iterations; "precision": rounding allows no more,
-        including that of the model to float32; "learning_rate": an adaptive one ran out;
-        "early_stopping": no better on the rows held out; "callback": one asked for it.
+        Why the fit ended. "tol": it converged, `optimality_` is at most `tol` (or 64 units of
+        rounding if `tol` is smaller); "no_change": the loss of mini-batches no longer improves;
+        "max_iter": out of iterations; "precision": rounding errors, including those of a
+        float32 model, do not allow `tol`; "learning_rate": an adaptive one became too small;
+        "early_stopping": no improvement on the validation rows; "callback": one asked for it.
     engine_ : str
         What ran: "moments", "passes", "moments+passes", "dual" (fewer rows than features),
         "passes+sample" (both many), "moments+passes+sample", "mini-batch" or "stream", of
         mini-batches.
     moments_ : dict
-        What `partial_fit` and `merge` go on from: the moments of all rows so far. Automatic
-        full batches without `early_stopping` keep them, at most 1 MB, for up to 500 columns of
-        X and y. Delete it where a model must not tell of the data.
+        The moments of all rows so far, which `partial_fit` and `merge` continue from. Full
+        batches with "auto" and without `early_stopping` keep them, at most 1 MB, for up to 500
+        columns of X and y. Delete it if a model must not reveal anything of the data.
 
     See Also
     --------
     sklearn.linear_model.LinearRegression : Least squares by an orthogonal solve.
-    sklearn.linear_model.Ridge : The same objective with several direct solvers.
-    sklearn.linear_model.SGDRegressor : Stochastic descent, one output, other losses.
+    sklearn.linear_model.Ridge : L2 penalty, with several direct and iterative solvers.
+    sklearn.linear_model.SGDRegressor : Stochastic descent for one output and other losses.
 
     Notes
     -----
-    Where there are many minimisers, and no L1 penalty, full batches from zeros end at the
-    smallest in standardised coordinates with "auto", and in those of X with a number. With
-    ``positive=True`` they end at one of them: the same whatever factor the weights have,
-    with equal coefficients for equal columns, and permuted with the columns.
+    If there are many minimisers and no L1 penalty, full batches from zeros end at the
+    smallest one: in standardised coordinates with "auto", and in those of X with a number.
+    With ``positive=True`` they end at one that does not depend on a factor of the weights,
+    has equal coefficients for equal columns, and is permuted with the columns.
 
-    Dense X is never copied, but where rows are held out, sparse X never made dense; CSC and
-    COO are converted to CSR. float32 X gives float32 coefficients; sums, of predictions too,
-    are in float64. What varies by no more than the rounding of its values is a constant. A
-    model with an R squared below 0 on its rows comes with a `ConvergenceWarning`.
+    Dense X is copied only if rows are held out, and sparse X is never made dense; CSC and
+    COO are converted to CSR. float32 X gives float32 coefficients; sums, also in `predict`,
+    are in float64. A feature that varies only by rounding errors counts as constant. A
+    model with an R squared below 0 on the training rows raises a `ConvergenceWarning`.
 
     References
     ----------
@@ -182,7 +183,7 @@ class GDLinearRegression(CallbackSupportMixin, LinearModel, RegressorMixin, Base
     >>> print(f"{model.score(X, y):.4f}")
     0.2969
 
-    A lasso with a strength per output, mini-batches, and a stream of two chunks:
+    A lasso with one alpha per output, mini-batches, and a stream of two chunks:
 
     >>> lasso = GDLinearRegression(alpha=[50.0, 1.0, 1.0], l1_ratio=1.0).fit(X, y)
     >>> (lasso.coef_ == 0).sum(axis=1)
@@ -192,7 +193,7 @@ class GDLinearRegression(CallbackSupportMixin, LinearModel, RegressorMixin, Base
     >>> print(f"{batches.score(X, y):.1f} {stream.score(X, y):.4f}")
     0.3 0.2969
 
-    Where targets are missing, each output learns from the rows in which it is observed:
+    If targets are missing, each output is fitted on the rows in which it is observed:
 
     >>> y[:5, 1] = float("nan")
     >>> model = GDLinearRegression(missing_targets="ignore").fit(X, y)
@@ -249,14 +250,14 @@ class GDLinearRegression(CallbackSupportMixin, LinearModel, RegressorMixin, Base
             Coefficients to start from, instead of zeros.
         intercept_init : float or array-like of shape (n_outputs,), default=None
             Intercept to start from, instead of zeros. With ``learning_rate="auto"`` it is
-            checked and not needed: the best intercept is known throughout.
+            checked, but has no effect: the best intercept is always known.
         X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
-            Rows to validate on with ``early_stopping=True``, instead of rows of X. In a
-            `Pipeline` they are transformed as X is with ``transform_input=["X_val"]``.
+            Validation rows for ``early_stopping=True``, instead of rows of X. In a `Pipeline`,
+            ``transform_input=["X_val"]`` transforms them like X.
         y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
-            Their targets.
+            Targets of the validation rows.
         sample_weight_val : array-like of shape (n_val,) or float, default=None
-            Their weights.
+            Weights of the validation rows.
 
         Returns
         -------
@@ -266,8 +267,8 @@ class GDLinearRegression(CallbackSupportMixin, LinearModel, RegressorMixin, Base
         Raises
         ------
         ValueError
-            If a parameter or an input is not allowed, a numeric `learning_rate` is so long
-            that the loss grows without bound, or the type of X cannot hold the coefficients.
+            If a parameter or an input is not allowed, a numeric `learning_rate` is so large
+            that the loss grows without bound, or the coefficients overflow the dtype of X.
             A fitted estimator is left as it was.
         """
         start_from, validation = (coef_init, intercept_init), (X_val, y_val, sample_weight_val)
@@ -281,38 +282,38 @@ class GDLinearRegression(CallbackSupportMixin, LinearModel, RegressorMixin, Base
         return fit(self, X, y, sample_weight, start_from, validation)
 
     def partial_fit(self, X, y, sample_weight=None):
-        """Learn from a chunk of rows, once.
+        """Update the model with a chunk of rows.
 
         With ``batch_size=None`` and ``learning_rate="auto"``, the defaults, the model is that
-        of `fit` on all rows so far, whatever the chunks: it is worked out from their moments,
-        which add up. The first call goes on from an earlier `fit` that kept its `moments_`.
-        What makes up the penalty, `positive` and `half_life` may change between calls.
+        of `fit` on all rows so far, for any chunks: it is computed from the sum of their
+        moments. The first call continues from an earlier `fit` that kept its `moments_`. The
+        parameters of the penalty, `positive` and `half_life` may change between calls.
 
-        With a `batch_size` it is descent in mini-batches, from where an earlier fit ended. How
-        batches are cut into calls does not matter, but for a last one that is smaller.
-        Parameters that are set later change nothing until the next `fit`; a `coef_` or
-        `intercept_` that is set is gone on from. With a numeric `learning_rate` and
+        With a `batch_size` it descends in mini-batches, starting from an earlier fit. How
+        batches are divided into calls does not matter, except for a smaller last one.
+        Parameters that are set later have no effect until the next `fit`; a `coef_` or
+        `intercept_` that is set is the new start. With a numeric `learning_rate` and
         ``batch_size=None`` each chunk is a batch.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows to learn from.
+            A chunk of training data.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Their targets; cast to the type of X.
+            Targets of the chunk; cast to the type of X.
         sample_weight : array-like of shape (n_samples,) or float, default=None
             Weights, not negative, not all zero.
 
         Returns
         -------
         self : GDLinearRegression
-            With `loss_curve_` one longer; `n_iter_` counts calls.
+            The updated estimator; `n_iter_` counts calls.
 
         Raises
         ------
         ValueError
-            If a parameter or an input is not allowed, a numeric `learning_rate` is too long,
-            the type of X cannot hold the coefficients, or an exact stream cannot go on: there
+            If a parameter or an input is not allowed, a numeric `learning_rate` is too large,
+            the coefficients overflow the dtype of X, or an exact stream cannot continue: there
             are no `moments_`, coefficients were set, or the products of the features take more
             than 1 GiB. The estimator is left as it was.
         """
@@ -323,26 +324,26 @@ class GDLinearRegression(CallbackSupportMixin, LinearModel, RegressorMixin, Base
         return self
 
     def merge(self, *others):
-        """Take in what other models have learnt, as if this one had seen their rows.
+        """Update the model with the rows that other models were fitted on.
 
-        So shards of the data may be learnt from anywhere, by `fit` or an exact `partial_fit`.
+        So shards of the data can be fitted anywhere, by `fit` or an exact `partial_fit`.
 
         Parameters
         ----------
         *others : GDLinearRegression
-            Models that have `moments_`; they stay as they are.
+            Models that have `moments_`; they are not changed.
 
         Returns
         -------
         self : GDLinearRegression
-            The model of the rows of all, with `moments_` to go on from.
+            The model of the rows of all models, with `moments_` to continue from.
 
         Raises
         ------
         ValueError, TypeError
-            If another model is of another kind or differs in `alpha`, `l1_ratio`, `positive`,
-            `penalty_factor`, `fit_intercept`, features or outputs, or a model has no
-            `moments_`, or a `half_life`. The estimator is left as it was.
+            If a model is of another class, differs in `alpha`, `l1_ratio`, `positive`,
+            `penalty_factor`, `fit_intercept`, features or outputs, has no `moments_`, or has a
+            `half_life`. The estimator is left as it was.
         """
         with restored_on_error(self):
             merge(self, others).end()

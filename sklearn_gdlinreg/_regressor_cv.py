@@ -33,101 +33,102 @@ class GDLinearRegressionCV(
     """Linear regression whose penalty is chosen by cross-validation along a path.
 
     It does what ``GridSearchCV(GDLinearRegression())`` over `alpha` and `l1_ratio` does, in
-    full batches, many times faster: the moments of the data are gathered once, those of a
-    fold are subtracted from them, and each model starts from the one with the penalty
-    before it. The parameters are those of `ElasticNetCV`; outputs may be many, and share the
-    penalty or have one alpha each. See the :doc:`guide </choosing_penalty>`.
+    full batches and in less time: the moments of the data are computed once, those of each
+    fold are subtracted from them, and each model starts from that of the previous penalty.
+    The parameters are those of `ElasticNetCV`; several outputs share the penalty or have one
+    alpha each. See the :doc:`guide </choosing_penalty>`.
 
     Parameters
     ----------
     l1_ratio : float or list of float, default=0.5
         Share of the L1 penalty, in the range [0, 1]; the best one of a list is chosen.
     eps : float, default=1e-3
-        The smallest alpha of a path over the largest, in the range (0, inf); ignored for
-        ``l1_ratio=0``.
+        The ratio of the smallest alpha of a path to the largest, in the range (0, inf);
+        ignored for ``l1_ratio=0``.
     alphas : int or array-like of shape (n_alphas,), default=100
-        How many alphas, evenly spaced in logarithm, from the least for which all penalised
+        Number of alphas, evenly spaced on a log scale, from the least for which all penalised
         coefficients are zero; or the alphas themselves, not negative. For ``l1_ratio=0``,
-        where there is no such alpha, they go from 1e4 to 1e-6 times the mean variance of the
-        features. Where the smallest is the best, all paths are extended by as many, until it
-        is not or the penalty tells no more; not with `LeaveOneOut`. Of alphas that are given
-        a warning says so.
+        which has no such alpha, they go from 1e4 to 1e-6 times the mean variance of the
+        features. If the smallest is the best, all paths are extended by the same number, until
+        it is not or the penalty has no effect any more; not with `LeaveOneOut`. If alphas are
+        passed, there is a warning instead.
     alpha_per_target : bool, default=False
         Whether each output has its own alpha, from a path of its own. If False, all share the
-        alpha whose error, averaged over the outputs, is the least: outputs in larger units
-        decide it.
+        alpha with the least error, averaged over the outputs, which outputs in larger units
+        dominate.
     alpha_rule : {"min", "1se"}, default="min"
-        "min" takes the alpha of the least error; "1se" the largest one whose error is within
-        one standard error of it, of the mean over the folds: a simpler model.
+        "min" chooses the alpha with the least error; "1se" the largest alpha whose mean error
+        over the folds is at most one standard error above the least, for a simpler model.
     fit_intercept : bool, default=True
         Whether to fit an intercept.
     positive : bool or array-like of bool of shape (n_features,), default=False
-        Whether no coefficient may be negative; an array says so for each feature.
+        Whether coefficients must not be negative; an array has one value per feature.
     penalty_factor : array-like of shape (n_features,), default=None
-        What alpha is multiplied by for each feature, in the range [0, inf), as in
-        `GDLinearRegression`. None is 1 for all.
+        Factor of alpha for each feature, in the range [0, inf), as in `GDLinearRegression`.
+        None means 1 for all.
     max_iter : int, default=1000
-        Most iterations of a descent. Reaching it first is a `ConvergenceWarning`. Paths with
-        an L1 penalty or `positive` are not limited by it where moments serve.
+        Maximum number of iterations of a descent. One that reaches it before it converges
+        raises a `ConvergenceWarning`. It does not limit paths on moments with an L1 penalty or
+        `positive`.
     tol : float, default=1e-6
         A descent ends when its `optimality_` is at most this for every output; see
         `GDLinearRegression`.
     cv : int, cross-validation generator or iterable, default=None
-        How rows are split. None is 5-fold; an int is the number of folds. `LeaveOneOut` with
-        ``l1_ratio=0`` is worked out in closed form, from one decomposition, where there are at
+        How rows are split. None means 5 folds; an int is the number of folds. `LeaveOneOut`
+        with ``l1_ratio=0`` is computed in closed form, from one decomposition, if there are at
         most 5,000 rows or 5,000 features.
     scoring : str or callable, default=None
-        What the choice is made by: None is the mean squared error; a str names a scorer of
-        scikit-learn, such as "neg_mean_absolute_error"; a callable is a scorer, as
-        `make_scorer` makes one. It sees the targets and predictions of one output at a time;
-        scores are averaged over the outputs. Those of `LeaveOneOut` are of all rows at once.
+        The score to choose by: None is the mean squared error; a str names a scorer of
+        scikit-learn, such as "neg_mean_absolute_error"; a callable is a scorer made by
+        `make_scorer`. It is called with one output at a time, and scores are averaged over the
+        outputs. With `LeaveOneOut`, all rows are scored together.
     missing_targets : {"error", "ignore"}, default="error"
-        What is done where y is NaN; with "ignore" each output learns from the rows where it is
-        observed, and is tested on such rows.
+        What to do with NaN in y. With "ignore" each output is fitted and tested on the rows in
+        which it is observed.
     n_jobs : int, default=None
-        How many folds are descended at a time, in threads; None is one, -1 is all cores.
+        Number of folds that run at a time, in threads; None means one, -1 all cores.
     verbose : bool or int, default=0
         1 prints a line when a path of a fold has ended; 2 or more, lines on the way.
 
     Attributes
     ----------
     alpha_ : float or ndarray of shape (n_outputs,)
-        The alpha that is chosen; one per output with ``alpha_per_target=True`` if y is 2D.
+        The chosen alpha; one per output with ``alpha_per_target=True`` if y is 2D.
     l1_ratio_ : float
-        The l1_ratio of the least error; with ``alpha_per_target=True``, of errors relative to
-        the variance of each output.
+        The l1_ratio with the least error; with ``alpha_per_target=True``, errors are relative
+        to the variance of each output.
     best_score_ : float or ndarray of shape (n_outputs,)
-        The score of the alpha that is chosen, averaged over the folds: by `scoring`, or the
-        mean squared error with a minus sign. Its shape is that of `alpha_`.
+        The score of the chosen alpha, averaged over the folds: by `scoring`, or the negative
+        mean squared error. Its shape is that of `alpha_`.
     coef_ : ndarray of shape (n_features,) or (n_outputs, n_features)
-        Coefficients with these, fitted to all rows; one row per output if y is 2D.
+        Coefficients of the chosen model, fitted to all rows; one row per output if y is 2D.
     intercept_ : float or ndarray of shape (n_outputs,)
         Intercept, in units of y; 0 with ``fit_intercept=False``.
     mse_path_ : ndarray of shape (n_l1_ratio, n_alphas, n_folds)
-        Mean squared error on the rows left out of each fold, averaged over the outputs, without
-        the axes of length one. With ``alpha_per_target=True`` and y in 2D there is one more
-        axis, of the outputs. NaN where no row of a test is observed.
+        Mean squared error on the test rows of each fold, averaged over the outputs, without
+        axes of length one. With ``alpha_per_target=True`` and 2D y there is another axis for
+        the outputs. NaN if no test row is observed.
     score_path_ : ndarray
-        Where `scoring` is set: the scores, in the shape of `mse_path_`; of `LeaveOneOut`,
-        without the axis of the folds.
+        With `scoring`, the scores, in the shape of `mse_path_`; for `LeaveOneOut`, without the
+        axis of the folds.
     alphas_ : ndarray of shape (n_alphas,) or (n_l1_ratio, n_alphas)
-        The alphas, from the largest to the smallest; one row per l1_ratio if these are many
-        and alphas were not given. With ``alpha_per_target=True`` and y in 2D there is one more
-        axis, of the outputs, unless alphas were given.
+        The alphas, from the largest to the smallest; one row per l1_ratio if there are several
+        and alphas were not passed. With ``alpha_per_target=True`` and 2D y there is another
+        axis for the outputs, unless alphas were passed.
     n_iter_ : int
-        Number of iterations of the last descent, to all rows.
+        Number of iterations of the last fit, to all rows.
     optimality_ : float
         How far the model is from the optimum; see `GDLinearRegression`.
     n_features_in_ : int
         Number of features seen by fit.
     feature_names_in_ : ndarray of shape (n_features,)
-        Names of the features, where X has names that are all strings.
+        Names of the features, if X has names that are all strings.
 
     See Also
     --------
     GDLinearRegression : One penalty; mini-batches and streams.
-    sklearn.linear_model.ElasticNetCV : The same by coordinate descent, one output.
-    sklearn.linear_model.RidgeCV : ``l1_ratio=0`` by a singular value decomposition.
+    sklearn.linear_model.ElasticNetCV : Coordinate descent for one output.
+    sklearn.linear_model.RidgeCV : L2 penalty by leave-one-out in closed form.
 
     References
     ----------
@@ -196,11 +197,11 @@ class GDLinearRegressionCV(
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets; cast to the type of X. NaN with ``missing_targets="ignore"`` only.
         sample_weight : array-like of shape (n_samples,) or float, default=None
-            Weights, not negative, not all zero; in the fits, and in the errors and scores of a
-            fold. The mean over folds is not weighted.
+            Weights, not negative, not all zero, for the fits and for the errors and scores of
+            each fold. The mean over folds is not weighted.
         **params : dict
-            Parameters of the splitter, ``groups`` for one, where
-            ``enable_metadata_routing=True`` is set.
+            Parameters of the splitter, such as ``groups``, with
+            ``enable_metadata_routing=True``.
 
         Returns
         -------
@@ -210,8 +211,8 @@ class GDLinearRegressionCV(
         Raises
         ------
         ValueError
-            If a parameter or an input is not allowed, or the type of X cannot hold the
-            coefficients. A fitted estimator is left as it was.
+            If a parameter or an input is not allowed, or the coefficients overflow the dtype
+            of X. A fitted estimator is left as it was.
         """
         with restored_on_error(self):
             history, converged = self._fit(X, y, sample_weight, params)
@@ -219,9 +220,9 @@ class GDLinearRegressionCV(
             history.end()
             if self._at_the_edge():
                 warnings.warn(
-                    f"The best alpha is the smallest given, {np.min(self.alphas):g}: a smaller "
-                    "one may be better. Give smaller alphas, or alphas=100 to have a path "
-                    "worked out.",
+                    f"The best alpha is the smallest of alphas, {np.min(self.alphas):g}: a "
+                    "smaller one may be better. Pass smaller ones, or an int such as alphas=100 "
+                    "to compute a path from the data.",
                     stacklevel=2,
                 )
         return self
@@ -246,8 +247,8 @@ class GDLinearRegressionCV(
         X, y = check_data(self, X, y)
         if not is_numpy(y):
             raise ValueError(
-                "GDLinearRegressionCV takes NumPy arrays and what can be made one. Got an array "
-                f"of {namespace(y).__name__} with array_api_dispatch=True. Use "
+                "GDLinearRegressionCV accepts NumPy arrays and data that become one. Got an "
+                f"array of {namespace(y).__name__} with array_api_dispatch=True. Use "
                 "GridSearchCV(GDLinearRegression(), ...) on it, or set array_api_dispatch=False."
             )
         sample_weight = check_sample_weight(sample_weight, X)
@@ -288,11 +289,7 @@ class GDLinearRegressionCV(
 
     def _fit_all(self, data, y):
         """Fit the model to all rows; return the History."""
-        settings = Settings(
-            alpha=self.alpha_, l1_ratio=self.l1_ratio_, fit_intercept=bool(self.fit_intercept),
-            positive=self.positive, penalty_factor=self.penalty_factor,
-            max_iter=int(self.max_iter), tol=float(self.tol),
-        )  # fmt: skip
+        settings = Settings.with_penalty(self, self.alpha_, self.l1_ratio_)
         W, b = np.zeros((data.X.shape[1], data.n_outputs)), np.zeros(data.n_outputs)
         history = history_of(settings, data)
         model = fit_rows(settings, W, b, data, history)

@@ -30,11 +30,11 @@ from ._stream.kept import keep_learnt
 class DaskGDLinearRegression(Coefficients, MultiOutputMixin, RegressorMixin, BaseEstimator):
     """Linear regression by full-batch descent on Dask collections.
 
-    The same estimator as `GDLinearRegression`, and the same answer, for X and y that are
-    chunked by rows, on any of Dask's schedulers. X is never gathered: moments are one
-    reduction over the chunks, and where passes are cheaper each is one. No more than a few
-    chunks are in memory at a time, and none on the client. Chunks are read anew by every
-    reduction; persist X where it fits in the memory of the workers.
+    It gives the same answer as `GDLinearRegression`, for X and y that are chunked by rows, on
+    any scheduler of Dask. X is never gathered: moments need one reduction over the chunks, and
+    so does each pass where passes are cheaper. Only a few chunks are in memory at a time, and
+    none on the client. Every reduction reads the chunks again; persist X if it fits into the
+    memory of the workers.
 
     Parameters
     ----------
@@ -45,28 +45,28 @@ class DaskGDLinearRegression(Coefficients, MultiOutputMixin, RegressorMixin, Bas
     fit_intercept : bool, default=True
         Whether to fit an intercept.
     positive : bool or array-like of bool of shape (n_features,), default=False
-        Whether no coefficient may be negative; an array says so for each feature.
+        Whether coefficients must not be negative; an array has one value per feature.
     penalty_factor : array-like of shape (n_features,), default=None
-        What `alpha` is multiplied by for each feature, in the range [0, inf); None is 1 for all.
+        Factor of `alpha` for each feature, in the range [0, inf). None means 1 for all.
     learning_rate : "auto" or float, default="auto"
-        Exact steps, or the textbook's.
+        "auto" makes exact steps; a float is the textbook's learning rate.
     schedule : {"constant", "invscaling", "adaptive"} or callable, default="constant"
         How a numeric `learning_rate` changes.
     momentum : float, default=0.0
         Momentum of the textbook's update, in the range [0, 1).
     nesterov : bool, default=False
-        Whether that momentum is Nesterov's.
+        Whether to use Nesterov's momentum.
     max_iter : int, default=1000
-        Most iterations.
+        Maximum number of iterations.
     tol : float, default=1e-6
         The fit ends when `optimality_` is at most this for every output. 0 asks "auto" for
-        every digit that rounding leaves, and a numeric `learning_rate` for all `max_iter`
+        all digits that rounding allows, and a numeric `learning_rate` for `max_iter`
         iterations.
     n_iter_no_change : int, default=5
-        Patience of ``schedule="adaptive"``.
+        Number of iterations without improvement that ``schedule="adaptive"`` allows.
     missing_targets : {"error", "ignore"}, default="error"
-        What to do with NaN in y. With "ignore" each output learns from the rows where it is
-        observed.
+        What to do with NaN in y. With "ignore" each output is fitted on the rows in which it
+        is observed.
     warm_start : bool, default=False
         Whether to start from the solution of the last fit.
     verbose : int, default=0
@@ -81,17 +81,17 @@ class DaskGDLinearRegression(Coefficients, MultiOutputMixin, RegressorMixin, Bas
     n_features_in_ : int
         Number of features seen by fit.
     feature_names_in_ : ndarray of shape (n_features,)
-        Names of the features, where X is a dataframe whose names are all strings.
+        Names of the features, if X is a dataframe whose names are all strings.
     n_iter_, t_ : int
         Number of iterations, and of updates.
     loss_curve_ : list of float
         The objective after each iteration, in squared units of y; the last entry is that of
-        the model that is returned.
+        the returned model.
     learning_rate_ : float or ndarray of shape (n_outputs,)
-        The last step used.
+        The length of the last step.
     optimality_ : float
-        How far the model that is returned is from the optimum, worked out from the data, as
-        in `GDLinearRegression`.
+        How far the returned model is from the optimum, computed from the data, as in
+        `GDLinearRegression`.
     stop_reason_ : str
         Why the fit ended, as in `GDLinearRegression`.
     engine_ : str
@@ -170,10 +170,10 @@ class DaskGDLinearRegression(Coefficients, MultiOutputMixin, RegressorMixin, Bas
         Raises
         ------
         TypeError
-            If X is no Dask collection.
+            If X is not a Dask collection.
         ValueError
-            If a parameter is not allowed, or an input, whose chunk the message names; or if
-            the type of X cannot hold the coefficients. A fitted estimator is left as it was.
+            If a parameter or an input is not allowed, where the message names the chunk, or if
+            the coefficients overflow the dtype of X. A fitted estimator is left as it was.
         """
         with restored_on_error(self):
             names = [name for name in self.get_params(deep=False) if name in CONSTRAINTS]
@@ -193,16 +193,16 @@ class DaskGDLinearRegression(Coefficients, MultiOutputMixin, RegressorMixin, Bas
         return self
 
     def predict(self, X):
-        """Predict the targets of X, lazily where X is lazy.
+        """Predict the targets of X, lazily if X is lazy.
 
         Parameters
         ----------
-        X : dask.array, dask.dataframe or what `GDLinearRegression.predict` takes
+        X : dask.array, dask.dataframe or any X that `GDLinearRegression.predict` accepts
             Samples, of shape (n_samples, n_features).
 
         Returns
         -------
-        y : dask.array, or ndarray where X is in memory
+        y : dask.array, or ndarray if X is in memory
             Predictions, of shape (n_samples,) or (n_samples, n_outputs), in units of y.
         """
         check_is_fitted(self)
@@ -223,8 +223,8 @@ class DaskGDLinearRegression(Coefficients, MultiOutputMixin, RegressorMixin, Bas
     def score(self, X, y, sample_weight=None):
         """Return the coefficient of determination, R squared, averaged over the outputs.
 
-        Sums are in float64. With ``missing_targets="ignore"`` each output counts the rows
-        where it is observed, as in `GDLinearRegression`.
+        Sums are in float64. With ``missing_targets="ignore"`` the score of each output is
+        computed on the rows in which it is observed, as in `GDLinearRegression`.
 
         Parameters
         ----------
@@ -238,7 +238,7 @@ class DaskGDLinearRegression(Coefficients, MultiOutputMixin, RegressorMixin, Bas
         Returns
         -------
         score : float
-            1 at best; 0 is as good as the mean of y. One reduction over the chunks.
+            The best value is 1; 0 is as good as the mean of y.
         """
         check_is_fitted(self)
         if not is_dask(X):

@@ -82,7 +82,7 @@ def test_the_path_of_elastic_net_cv(problem, supplier, cv, weighted):
 def test_the_options_of_elastic_net_cv(problem, supplier, options):
     X, y = problem[0], problem[1][:, 1]
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "The best alpha is the smallest given")
+        warnings.filterwarnings("ignore", "The best alpha is the smallest of alphas")
         model = GDLinearRegressionCV(**options).fit(X, y)
     other = ElasticNetCV(**options, tol=1e-12, max_iter=10**6).fit(X, y)
     assert np.shape(model.alphas_) == np.shape(other.alphas_)
@@ -168,7 +168,7 @@ def test_a_path_goes_on_while_the_smallest_alpha_is_the_best(rng):
 def test_alphas_that_may_end_too_soon_are_told(rng):
     X = rng.standard_normal((200, 5))
     y = X.sum(axis=1) + 1e-3 * rng.standard_normal(200)
-    with pytest.warns(UserWarning, match="The best alpha is the smallest given, 0.1") as told:
+    with pytest.warns(UserWarning, match="best alpha is the smallest of alphas, 0.1") as told:
         GDLinearRegressionCV(alphas=[1.0, 0.1]).fit(X, y)
     assert told[0].filename == __file__
     with warnings.catch_warnings():
@@ -362,6 +362,8 @@ def test_bad_data(problem):
     X, Y = problem
     with pytest.raises(ValueError, match="Input y contains NaN"):
         GDLinearRegressionCV().fit(X, np.where(Y[3, 1] == Y, np.nan, Y))
+    with pytest.raises(ValueError, match=r"contains NaN\.\nThis estimator does not"):
+        GDLinearRegressionCV().fit(np.where(X[3, 1] == X, np.nan, X), Y)
     with pytest.raises(ValueError, match="Input X contains infinity"):
         GDLinearRegressionCV().fit(np.where(X[3, 1] == X, np.inf, X), Y)
     weight = (np.arange(120) < 24) * 1.0

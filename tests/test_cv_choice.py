@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 from sklearn import config_context
+from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.linear_model import MultiTaskElasticNetCV, RidgeCV
 from sklearn.metrics import (
     get_scorer,
@@ -177,6 +178,21 @@ def test_bad_scores(data):
             GDLinearRegressionCV(scoring="r2", cv=one_by_one, alphas=3).fit(X, Y)
 
 
+def test_a_score_that_one_row_leaves_undefined_warns_once(data):
+    X, Y = data
+    rows = np.arange(90)
+    splits = [(rows[1:], rows[:1]), (rows[:45], rows[45:]), (rows[45:], rows[:45])]
+    alphas = np.geomspace(10.0, 1e-3, 20)
+    model = GDLinearRegressionCV(scoring="r2", cv=splits, alphas=alphas)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        model.fit(X, Y[:, 0])
+    assert [warning.category for warning in told] == [UndefinedMetricWarning]
+    assert (np.isnan(model.score_path_) == [True, False, False]).all()
+    scores = model.score_path_[:, 1:].mean(axis=1)
+    assert model.best_score_ == pytest.approx(scores.max(), rel=1e-12)
+
+
 def test_a_scorer_is_routed_its_weights(data):
     X, Y = data
     weight = np.linspace(0.2, 2.0, 90)
@@ -308,7 +324,7 @@ def test_a_fold_where_an_output_is_never_observed_does_not_count(data):
     assert np.isnan(model.mse_path_[:, 0, 0]).all()
     assert np.isfinite(model.mse_path_[:, 1:, 0]).all()
     Y[60:, 0] = np.nan
-    with pytest.raises(ValueError, match="No fold of cv has rows to learn from and to test on"):
+    with pytest.raises(ValueError, match="No fold of cv has both training and test rows"):
         GDLinearRegressionCV(cv=KFold(3), **options).fit(X, Y)
 
 

@@ -437,8 +437,8 @@ def test_chunks_that_do_not_fit_are_told(data):
     failing(
         x, y.rechunk({0: (100, 100, 150, 50, 200)}), "Chunk 2 has 100 rows in X and 150 in y"
     )
-    failing(x, y[:500], "Chunk 5 has 100 rows in X and no in y, of 600 and 500 in all")
-    failing(x, Y[:500], "y must have 600 rows, as X. Got shape")
+    failing(x, y[:500], "Chunk 5 has 100 rows in X and no in y, of 600 and 500 in total")
+    failing(x, Y[:500], "y must have 600 rows, like X. Got shape")
     weights = chunked(sample_weight, 300)
     failing(x, y, "Chunk 0 has 100 rows in X and 300 in sample_weight", sample_weight=weights)
     failing(x[:, 0], y, "X must be a 2D array")

@@ -115,15 +115,13 @@ def test_docstring(test):
 
 
 def test_contributing_has_every_module():
-    tree = re.search(
-        r"^sklearn_gdlinreg/\n  __init__.*?^```$", CONTRIBUTING, re.DOTALL | re.MULTILINE
-    )
-    found, room = set(), ""
-    for indent, names in re.findall(r"^( +)((?:\w+(?:/|\.\w+)(?:, )?)+)", tree[0], re.MULTILINE):
-        room = room if len(indent) > 2 else ""
-        for name in names.split(", "):
-            found.add(room + name) if not name.endswith("/") else None
-        room = names if names.endswith("/") else room
+    section = CONTRIBUTING.split("### The package")[1].split("\n## ")[0]
+    found, folder = set(), ""
+    for line in section.splitlines():
+        if heading := re.match(r"`(\w+/)`, ", line):
+            folder = heading[1]
+        elif entry := re.match(r"- ((?:`\w+\.\w+`(?:, )?)+): ", line):
+            found.update(folder + name for name in re.findall(r"`(.*?)`", entry[1]))
     modules = {
         path.relative_to(PACKAGE).as_posix()
         for path in [

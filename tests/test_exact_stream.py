@@ -287,7 +287,7 @@ def test_fits_that_an_exact_stream_does_not_go_on_from(data, rng, parameters, ma
     model.set_params(batch_size=None, learning_rate="auto", early_stopping=False)
     before = pickle.dumps(model)
     for call in (lambda: model.partial_fit(X, Y), lambda: model.merge(model)):
-        with pytest.raises(ValueError, match=rf"(?s){match}.*Give these rows to partial_fit.*"):
+        with pytest.raises(ValueError, match=rf"(?s){match}.*Pass these rows to partial_fit.*"):
             call()
     assert pickle.dumps(model) == before
     assert model.set_params(batch_size=16).partial_fit(X, Y).engine_ == "stream"

@@ -50,7 +50,7 @@ def test_shards_with_missing_targets_merge(data, pattern):
 
 BEYOND_MERGING = {
     "no other": (lambda X, Y: (), TypeError, "merge needs at least one other model"),
-    "another kind": (lambda X, Y: [object()], TypeError, "merge takes models of GDLinearRegr"),
+    "another kind": (lambda X, Y: [object()], TypeError, "merge accepts models of GDLinear"),
     "nothing learnt": (
         lambda X, Y: [GDLinearRegression()], ValueError, "Call fit or partial_fit before merge: "
     ),
@@ -64,7 +64,7 @@ BEYOND_MERGING = {
     ),
     "names": (
         lambda X, Y: [learnt(X.rename(columns={"a": "z"}), Y)], ValueError,
-        "Features must have the names of those so far",
+        "All models must have the same feature names",
     ),
     "batches": (
         lambda X, Y: [learnt(X, Y, batch_size=16)], ValueError,
@@ -81,7 +81,7 @@ BEYOND_MERGING = {
     **{
         name: (
             lambda X, Y, name=name, value=value: [learnt(X, Y, **{name: value})], ValueError,
-            f"{name} must be that of the model that takes in others.*for model 0",
+            f"{name} must be that of the model that merge is called on.*for model 0",
         )
         for name, value in [
             ("alpha", 0.1), ("l1_ratio", 0.5), ("fit_intercept", False), ("positive", True),
@@ -122,7 +122,7 @@ def test_models_that_do_not_merge(data, begun_by, case):
 )
 def test_a_model_that_takes_in_none(data, option, match):
     model = GDLinearRegression(**option)
-    with pytest.raises(ValueError, match=f"merge needs {match}.*for the model that takes in"):
+    with pytest.raises(ValueError, match=f"merge needs {match}.*the model that merge is called"):
         model.merge(GDLinearRegression().fit(*data))
     assert not hasattr(model, "coef_")
 

@@ -303,7 +303,7 @@ def test_stops_when_the_loss_stops(make_data):
     assert exact.stop_reason_ == "tol"
     assert exact.optimality_ <= 1e-3
     with pytest.warns(
-        ConvergenceWarning, match="Stopped at max_iter=2: optimality .* the loss had not"
+        ConvergenceWarning, match="max_iter=2: optimality .* the loss was still improving"
     ):
         GDLinearRegression(batch_size=32, max_iter=2).fit(X, Y)
 

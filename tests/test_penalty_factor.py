@@ -274,7 +274,7 @@ def test_models_of_other_factors_do_not_merge(data):
     whole = GDLinearRegression(**options).fit(X, Y)
     assert_allclose(pickle.loads(pickle.dumps(model)).merge(other).coef_, whole.coef_, rtol=1e-6)
     for name, value in [("penalty_factor", SOME), ("penalty_factor", None), ("positive", False)]:
-        match = re.escape(f"{name} must be that of the model that takes in others")
+        match = re.escape(f"{name} must be that of the model that merge is called on")
         with pytest.raises(ValueError, match=match):
             model.merge(clone(other).set_params(**{name: value}).fit(X, Y))
 

@@ -121,9 +121,9 @@ def test_the_picture_of_errors_alone(data):
     display = RegularizationPathDisplay.from_estimator(model)
     assert display.lines_ is display.error_band_ is None
     assert len(display.axes_) == 1
-    with pytest.raises(ValueError, match="X and y must both be given"):
+    with pytest.raises(ValueError, match="Pass both X and y"):
         RegularizationPathDisplay.from_estimator(model, X)
-    with pytest.raises(ValueError, match="axes must be 1"):
+    with pytest.raises(ValueError, match="axes must have 1"):
         display.plot(pyplot.subplots(2)[1])
     pyplot.close("all")
 
@@ -142,6 +142,6 @@ def test_missing_targets(data, rng):
         display = RegularizationPathDisplay.from_estimator(model, X, Y, output=output)
         assert len(display.lines_) == 8
     model.set_params(l1_ratio=0.3)
-    with pytest.raises(ValueError, match=r"l1_ratio=0.3 is not what the estimator was fitted"):
+    with pytest.raises(ValueError, match=r"l1_ratio=0.3 was set after the fit"):
         RegularizationPathDisplay.from_estimator(model)
     pyplot.close("all")

@@ -222,7 +222,7 @@ def test_adaptive_ends_when_its_rate_runs_out(data):
     model = GDLinearRegression(
         learning_rate=0.5 * limit(X), schedule="adaptive", max_iter=20_000, tol=1e-15
     )
-    with pytest.warns(UserWarning, match="adaptive learning rate ran out"):
+    with pytest.warns(UserWarning, match="adaptive learning rate became too small"):
         model.fit(X, Y)
     assert model.stop_reason_ == "learning_rate"
 

@@ -103,7 +103,10 @@ def _by_sets(fold, penalty, alphas, scorer, **limits):
 
 
 def _ridges(fold, penalty, alphas, scorer, *, max_iter, tol):
-    """Yield what L2 penalties lose, some at a time, and whether they converged."""
+    """Yield what L2 penalties lose, some at a time, and whether they converged.
+
+    The alphas of a ridge are the same for all outputs of a group: one column has them all.
+    """
     D, (n_penalties, M) = fold.data.n_outputs, (len(alphas), fold.n_features)
     spectrum = fold.spectrum(penalty, n_penalties)
     room = COEFFICIENTS if spectrum is None else COEFFICIENTS_KNOWN

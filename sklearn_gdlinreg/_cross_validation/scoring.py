@@ -26,10 +26,18 @@ class Scorer:
     ----------
     scorer : callable, ``scorer(estimator, X, y)``
     weighted : bool, whether it is given the weights of the rows
+
+    A score that one row leaves undefined is undefined for all alphas. It is computed once only,
+    so that there is one warning per output of a fold, not one per alpha.
     """
 
     def __init__(self, scorer, weighted):
         self._scorer, self._weighted, self._model = scorer, weighted, _Predicted()
+        self._undefined = set()
+
+    def of_fold(self):
+        """Return one that has not met the test of another fold."""
+        return Scorer(self._scorer, self._weighted)
 
     def __call__(self, Y, predictions, weight):
         """Return the score of each alpha and output, (A, D).
@@ -42,12 +50,13 @@ class Scorer:
         some = weight > 0
         options = {"sample_weight": weight[some]} if self._weighted else {}
         Y, predictions = Y[some], predictions[some]
-        D = Y.shape[1]
-        scores = [
-            self._scorer(self._model, predicted, Y[:, k % D], **options)
-            for k, predicted in enumerate(predictions.T)
-        ]
-        return np.reshape(np.array(scores, dtype=np.float64), (-1, D))
+        D, scores = Y.shape[1], np.full(predictions.shape[1], np.nan)
+        for k, predicted in enumerate(predictions.T):
+            if k % D not in self._undefined:
+                scores[k] = self._scorer(self._model, predicted, Y[:, k % D], **options)
+                if len(Y) == 1 and np.isnan(scores[k]):
+                    self._undefined.add(k % D)
+        return scores.reshape(-1, D)
 
 
 def prediction_of_one(Y, predictions, weight):

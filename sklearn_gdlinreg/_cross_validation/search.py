@@ -29,8 +29,8 @@ NO_ALPHA = np.finfo(np.float64).resolution
 # and so many times at most.
 NO_PENALTY_LEFT, MOST_EXTENSIONS = 1e-3, 5
 NO_TESTS = (
-    "No fold of cv has rows to learn from and to test on, with a positive weight, where all "
-    "outputs are observed. Give cv more folds, or shuffle them."
+    "No fold of cv has both training and test rows of positive weight in which an output is "
+    "observed. Use more folds, or shuffle the rows."
 )
 
 
@@ -169,7 +169,7 @@ class Search:
 
     def _run(self, run, alphas, l1_ratio, k):
         with self.progress.path(l1_ratio, k, self.n_folds) as tell:
-            scorer = self.scorer
+            scorer = self.scorer and self.scorer.of_fold()
             if scorer is not None and self.groups[0][1].leave_one_out:
                 scorer = prediction_of_one
             return run(alphas, l1_ratio, scorer=scorer, tell=tell, **self.options)
@@ -183,7 +183,10 @@ class Search:
         )  # fmt: skip
 
     def _left_out(self, folds, spectrum, alphas, l1_ratio, *, tell, **options):
-        """Return the Losses of leave-one-out: in closed form; of fits where that is not sure."""
+        """Return the Losses of leave-one-out: in closed form; of fits where that is not sure.
+
+        The alphas of a ridge are the same for all outputs of a group: one column has them all.
+        """
         X, Y, weight = folds.data.X, folds.data.Y, folds.weight
         some = np.flatnonzero(weight)
         known = (X, Y, weight) if len(some) == len(weight) else (X[some], Y[some], weight[some])
@@ -211,8 +214,8 @@ class Search:
             scores = scores[:, :, counted]
         if np.isnan(mean_of(scores, 2)).any():
             raise ValueError(
-                "scoring gives NaN for an output in all folds. Set a scorer that is defined for "
-                "so few rows, or a cv of larger tests."
+                "scoring gives NaN for an output in all folds. Use a scorer that is defined for "
+                "so few rows, or a cv with larger test sets."
             )
         return scores
 

@@ -63,8 +63,8 @@ def check_features(estimator, X, *, name="X", **options):
     other = dispatched and not (is_numpy(X) or sparse.issparse(X))
     if other and "float64" not in xp.__array_namespace_info__().dtypes(device=device):
         raise ValueError(
-            f"Input X is on the device {device}, which has no float64. Move it to one that "
-            "has: sums are in float64, also where X is float32."
+            f"Input X is on the device {device}, which has no float64. Move X to one that has: "
+            "sums are in float64, even if X is float32."
         )
     return X
 

@@ -6,8 +6,8 @@ import numpy as np
 from sklearn.utils import assert_all_finite
 
 IGNORE = (
-    'With missing_targets="ignore", GDLinearRegression fits and scores each output on the '
-    "rows in which it is observed."
+    'Set missing_targets="ignore" to fit and score each output on the rows in which it is '
+    "observed."
 )
 
 
@@ -16,11 +16,11 @@ def check_container(A, name):
     if hasattr(type(A), "__dask_graph__"):
         raise TypeError(
             f"{name} is a Dask collection. Use sklearn_gdlinreg.dask.DaskGDLinearRegression for "
-            f"it, or pass {name}.compute() where it fits into memory. Got {type(A)}."
+            f"it, or pass {name}.compute() if it fits into memory. Got {type(A)}."
         )
     if type(A).__name__ == "LazyFrame" and hasattr(A, "collect"):
         raise TypeError(
-            f"{name} is a LazyFrame, whose values are not there yet. Pass {name}.collect()."
+            f"{name} is a LazyFrame, which has no values yet. Pass {name}.collect()."
         )
     if isinstance(A, Mapping):
         raise TypeError(
@@ -41,14 +41,14 @@ def unmasked(A, name, *, missing=False):
     if not missing:
         raise ValueError(
             f"Input {name} has masked entries ({np.ma.count_masked(A)} of {A.size}). Fill them, "
-            "or leave out their rows."
+            "or remove their rows."
         )
     return (A if A.dtype.kind in "fc" else A.astype(np.float64)).filled(np.nan)
 
 
 def assert_finite_features(X):
     """Raise where features are not finite, with scikit-learn's advice what to do about NaN."""
-    assert_all_finite(X, input_name="X", estimator_name="GDLinearRegression")
+    assert_all_finite(X, input_name="X", estimator_name="This estimator")
 
 
 def assert_finite_targets(Y, *, input_name="y", allow_nan=False):

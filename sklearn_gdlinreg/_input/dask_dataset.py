@@ -128,7 +128,7 @@ def _following(A, X, name):
         A = unmasked(A, name, missing=name == "y")
         A = np.asarray(A)
         if A.shape[:1] != X.shape[:1]:
-            raise ValueError(f"{name} must have {X.shape[0]} rows, as X. Got shape {A.shape}.")
+            raise ValueError(f"{name} must have {X.shape[0]} rows, like X. Got shape {A.shape}.")
         return da.from_array(A, chunks=(X.chunks[0], *A.shape[1:]))
     A = as_array(A, name)
     own, expected = A.chunks[0], X.chunks[0]
@@ -140,7 +140,7 @@ def _following(A, X, name):
         n, m = (str(c[first]) if first < len(c) else "no" for c in (own, expected))
         raise ValueError(
             f"X and {name} must have the same chunks of rows. Chunk {first} has {m} rows in X "
-            f"and {n} in {name}, of {X.shape[0]} and {A.shape[0]} in all. Use "
+            f"and {n} in {name}, of {X.shape[0]} and {A.shape[0]} in total. Use "
             f"{name}.rechunk({{0: X.chunks[0]}})."
         )
     return A

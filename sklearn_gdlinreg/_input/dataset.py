@@ -253,7 +253,7 @@ def check_validation_data(estimator, settings, X_val, y_val, sample_weight_val, 
         estimator, X_val, y_val, reset=False, X_name="X_val", y_name="y_val"
     )
     if not same_place(y_val, y):
-        raise ValueError("X_val and y_val must be arrays of the library and the device of X.")
+        raise ValueError("X_val and y_val must have the array library and the device of X.")
     if y_val.ndim != y.ndim or y_val.shape[1:] != y.shape[1:]:
         expected = "(n_val,)" if y.ndim == 1 else f"(n_val, {y.shape[1]})"
         raise ValueError(

@@ -56,6 +56,15 @@ class Settings:
             return _settings.__wrapped__(*given)
         return _settings(*given)
 
+    @classmethod
+    def with_penalty(cls, estimator, alpha, l1_ratio):
+        """Return those of a fit with this penalty by a GDLinearRegressionCV, which is valid."""
+        return cls(
+            alpha=alpha, l1_ratio=l1_ratio, fit_intercept=bool(estimator.fit_intercept),
+            positive=estimator.positive, penalty_factor=estimator.penalty_factor,
+            max_iter=int(estimator.max_iter), tol=float(estimator.tol),
+        )  # fmt: skip
+
     @property
     def exact(self):
         """Whether `partial_fit` gives the answer of all rows so far."""
@@ -85,7 +94,7 @@ def _settings(who, names, *values):
     settings = Settings(**{name: _plain(value, KINDS[name]) for name, value in given.items()})
     if settings.half_life is not None and settings.batch_size is not None:
         raise ValueError(
-            "half_life is for full batches and exact streams, with batch_size=None. Got "
+            "half_life needs batch_size=None. Got "
             f"half_life={settings.half_life:g} and batch_size={settings.batch_size}."
         )
     return settings

@@ -25,7 +25,7 @@ from .metric import LEAST_PIVOT, SHIFT, Factor, FactorOfEach
 LONGEST_OF_ROUNDING = 3e7
 
 START_OVERFLOWS = (
-    "The loss overflows where descent starts: the values of coef_init or intercept_init, or of "
+    "The loss overflows at the start: the values of coef_init or intercept_init, or of "
     "the last fit with warm_start=True, are too large for these X and y."
 )
 

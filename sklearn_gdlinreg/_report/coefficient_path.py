@@ -8,20 +8,20 @@ from .loss_curve import X_LABELS, Display
 
 
 class CoefficientPathDisplay(Display):
-    """How the coefficients travel: each of them against the iterations of a fit.
+    """Each coefficient against the iterations of a fit.
 
-    Make one by `from_estimator`.
+    Create it by `from_estimator`.
 
     Parameters
     ----------
     path : array-like of shape (n_iter + 1, n_features)
-        The coefficients where the fit starts and after each iteration.
+        The coefficients at the start of the fit and after each iteration.
     feature_names : list of str
         Names for the legend.
     x_label : str, default="Iteration"
-        What the models are counted by.
+        The label of the x axis.
     y_label : str, default="Coefficient"
-        What the coefficients are.
+        The label of the y axis.
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class CoefficientPathDisplay(Display):
     figure_ : matplotlib Figure
         Figure containing the paths.
     lines_ : list of matplotlib Line2D
-        One a feature.
+        One line per feature.
     """
 
     def __init__(self, *, path, feature_names, x_label="Iteration", y_label="Coefficient"):
@@ -41,14 +41,14 @@ class CoefficientPathDisplay(Display):
     def from_estimator(
         cls, estimator, X, y, ax=None, *, output=0, standardize=True, fit_params=None, **kwargs
     ):
-        """Fit a clone of an estimator and plot how its coefficients travel.
+        """Fit a clone of an estimator and plot its coefficients against the iterations.
 
         It follows the fit by a callback, so it needs scikit-learn 1.9 or newer.
 
         Parameters
         ----------
         estimator : GDLinearRegression
-            Its parameters are used; it is not fitted itself.
+            The estimator to clone. It is not fitted itself.
         X : ndarray, sparse matrix or DataFrame of shape (n_samples, n_features)
             Training data.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
@@ -56,7 +56,7 @@ class CoefficientPathDisplay(Display):
         ax : matplotlib Axes, default=None
             Axes to plot on. None makes a new figure.
         output : int, default=0
-            Whose coefficients, where y has many outputs.
+            The output whose coefficients are drawn, if y has several.
         standardize : bool, default=True
             Whether to multiply each coefficient by the standard deviation of its feature, so
             that all are in units of y and can be compared.
@@ -73,7 +73,7 @@ class CoefficientPathDisplay(Display):
         Raises
         ------
         ImportError
-            If scikit-learn is older, or matplotlib is not installed.
+            If scikit-learn is older than 1.9, or matplotlib is not installed.
         """
         if not hasattr(estimator, "set_callbacks"):
             raise ImportError("CoefficientPathDisplay needs scikit-learn 1.9 or newer.")

@@ -151,17 +151,17 @@ class History:
             line += f"  validation loss {self.validation.losses[-1]:.9e}"
         print(line)
 
-    def end(self, *, stacklevel=3):
+    def end(self):
         """Show the last iteration, and warn if it fell short of what was asked.
 
-        The warning points so many callers up, to the line of the user.
+        To be called by the method that the user calls: the warning points to that line.
         """
         if self.verbose and self._n_shown < len(self.losses):
             self._show()
         shortfall = self._shortfall()
         messages = self.faults if shortfall is None else [shortfall, *self.faults]
         if messages:
-            warnings.warn(" ".join(messages), ConvergenceWarning, stacklevel=stacklevel)
+            warnings.warn(" ".join(messages), ConvergenceWarning, stacklevel=3)
 
     def _shortfall(self):
         """Say why the descent ended short of tol, and what to change; None if it did not."""
@@ -171,7 +171,7 @@ class History:
         reached = f"optimality {self.optimality:.2e} is above tol={self.tol:g}"
         if epochs:
             reached += (
-                ", and the loss had not stopped improving over "
+                ", and the loss was still improving over "
                 f"n_iter_no_change={self.n_iter_no_change} epochs"
             )
         if self.stop_reason == "max_iter":
@@ -186,7 +186,7 @@ class History:
             )
         if self.stop_reason == "learning_rate" and not epochs:
             return (
-                f"The adaptive learning rate ran out: {reached}. Start from a longer one, or "
-                'use learning_rate="auto".'
+                f"The adaptive learning rate became too small: {reached}. Start from a larger "
+                'one, or use learning_rate="auto".'
             )
         return None

@@ -5,10 +5,10 @@ from sklearn.utils.validation import check_is_fitted
 
 REASONS = {
     "tol": "converged",
-    "no_change": "the loss stood still",
+    "no_change": "the loss no longer improves",
     "max_iter": "out of iterations",
     "precision": "as far as rounding allows",
-    "learning_rate": "the learning rate ran out",
+    "learning_rate": "the learning rate became too small",
     "early_stopping": "early stopping",
     "callback": "a callback asked for it",
 }
@@ -31,9 +31,9 @@ class Display:
 
 
 class LossCurveDisplay(Display):
-    """Loss against iterations: training and validation, where it stopped and why.
+    """Training and validation loss against iterations, with the stop and its reason.
 
-    Make one by `from_estimator` or `from_estimators`, and see `plot` for how it looks.
+    Create it by `from_estimator` or `from_estimators`. See `plot` for what is drawn.
 
     Parameters
     ----------
@@ -42,11 +42,11 @@ class LossCurveDisplay(Display):
     losses : list of array-like of shape (n_iter,)
         Training losses, in squared units of y.
     validation_losses : list of array-like of shape (n_iter,) or None
-        Losses on rows held out; None where there are none.
+        Losses on validation rows; None if there are none.
     stop_reasons : list of str or None
         As `stop_reason_` of `GDLinearRegression`.
     x_label : str, default="Iteration"
-        What losses are counted by.
+        The label of the x axis.
 
     Attributes
     ----------
@@ -80,8 +80,8 @@ class LossCurveDisplay(Display):
         Parameters
         ----------
         estimator : estimator or Pipeline that ends with one
-            It has `loss_curve_`; `validation_loss_curve_` and `stop_reason_` are shown where
-            it has them, and `engine_` tells iterations from epochs.
+            An estimator with `loss_curve_`. `validation_loss_curve_` and `stop_reason_` are
+            drawn if it has them, and `engine_` decides between iterations and epochs.
         ax : matplotlib Axes, default=None
             Axes to plot on. None makes a new figure.
         name : str, default=None

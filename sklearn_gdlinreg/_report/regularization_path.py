@@ -9,9 +9,9 @@ from .loss_curve import Display, _pyplot
 
 
 class RegularizationPathDisplay(Display):
-    """Coefficients and error of cross-validation against alpha, and the alpha that was chosen.
+    """Coefficients and error of cross-validation against alpha, with the chosen alpha.
 
-    Make one by `from_estimator`.
+    Create it by `from_estimator`.
 
     Parameters
     ----------
@@ -20,9 +20,9 @@ class RegularizationPathDisplay(Display):
     errors : ndarray of shape (n_alphas, n_folds)
         The mean squared error of each alpha on each fold.
     alpha : float
-        The alpha that was chosen.
+        The chosen alpha.
     coefs : ndarray of shape (n_features, n_alphas), default=None
-        The coefficients; None draws the errors alone.
+        The coefficients; None draws the errors only.
     feature_names : list of str, default=None
         Names for the legend.
 
@@ -33,13 +33,13 @@ class RegularizationPathDisplay(Display):
     ax_ : matplotlib Axes
         Axes of the errors.
     figure_ : matplotlib Figure
-        Figure containing them.
+        Figure containing the axes.
     lines_ : list of matplotlib Line2D or None
         One per feature.
     error_line_ : matplotlib Line2D
         The mean error over the folds.
     error_band_ : matplotlib collection or None
-        One standard error of it on both sides; None if there is one fold.
+        One standard error on both sides of the mean; None if there is one fold.
 
     Examples
     --------
@@ -58,24 +58,24 @@ class RegularizationPathDisplay(Display):
     def from_estimator(
         cls, estimator, X=None, y=None, *, sample_weight=None, output=0, axes=None, **kwargs
     ):  # fmt: skip
-        """Plot the path of the l1_ratio that a fitted estimator has chosen.
+        """Plot the path of the chosen l1_ratio of a fitted estimator.
 
         Parameters
         ----------
         estimator : GDLinearRegressionCV
             A fitted estimator.
         X : {array-like, sparse matrix} of shape (n_samples, n_features), default=None
-            Training data. None draws the errors alone.
+            Training data. None draws the errors only.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
-            Targets. None draws the errors alone.
+            Targets. None draws the errors only.
         sample_weight : array-like of shape (n_samples,), default=None
             The weights that the estimator was fitted with.
         output : int, default=0
-            Whose coefficients, where y has many outputs; with ``alpha_per_target=True`` whose
-            errors and alpha, too.
+            The output whose coefficients are drawn, if y has several; with
+            ``alpha_per_target=True``, also whose errors and alpha.
         axes : list of matplotlib Axes, default=None
-            Axes to plot on: of the coefficients and of the errors, or of the errors alone. None
-            makes a new figure.
+            Axes to plot on, for the coefficients and for the errors, or for the errors only.
+            None makes a new figure.
         **kwargs : dict
             Options of `matplotlib.axes.Axes.plot` for the lines of the coefficients.
 
@@ -95,7 +95,7 @@ class RegularizationPathDisplay(Display):
         """
         check_is_fitted(estimator, "mse_path_")
         if (X is None) != (y is None):
-            raise ValueError("X and y must both be given, or neither. Got one of them.")
+            raise ValueError("Pass both X and y, or neither of them. Got only one.")
         alphas, errors, alpha = _of_output(estimator, output)
         coefs, names = None, None
         if X is not None:
@@ -141,7 +141,7 @@ class RegularizationPathDisplay(Display):
             axes = figure.subplots(n_axes, 1, sharex=True, squeeze=False)[:, 0]
         self.axes_ = list(np.ravel(axes))
         if len(self.axes_) != n_axes:
-            raise ValueError(f"axes must be {n_axes}. Got {len(self.axes_)}.")
+            raise ValueError(f"axes must have {n_axes} Axes. Got {len(self.axes_)}.")
         self.lines_ = None
         if n_axes == 2:
             self._plot_coefficients(self.axes_[0], kwargs)
@@ -184,8 +184,8 @@ def _of_output(estimator, output):
     row = np.flatnonzero(l1_ratios == estimator.l1_ratio_)
     if not len(row):
         raise ValueError(
-            f"l1_ratio={estimator.l1_ratio!r} is not what the estimator was fitted with, which "
-            f"has chosen {estimator.l1_ratio_:g}. Fit it again."
+            f"l1_ratio={estimator.l1_ratio!r} was set after the fit, which chose "
+            f"{estimator.l1_ratio_:g}. Fit the estimator again."
         )
     if len(l1_ratios) > 1:
         row = int(row[0])

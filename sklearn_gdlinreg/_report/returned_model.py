@@ -161,29 +161,29 @@ def _or_the_mean(W, b, before, found, groups):
 
 
 def _report_rounding(before, found, dtype, groups, history):
-    """Tell where a model lost more than a little when it was rounded to the type of X."""
+    """Warn where rounding a model to the dtype of X raised its loss noticeably."""
     xp = namespace(before.objective)
     rise = found.objective - before.objective
     lost = rise > xp.maximum(ROUNDED_OWN * before.objective, ROUNDED_NULL * groups.null_loss)
     if xp.any(lost):
         d = int(np.argmax(to_host(lost)))
         history.faults.append(
-            f"Rounding the model to {str(dtype).rpartition('.')[2]}, the type of X, raised the "
+            f"Rounding the model to {str(dtype).rpartition('.')[2]}, the dtype of X, raised the "
             f"loss of output {d} from {float(before.objective[d]):.4g} to "
-            f"{float(found.objective[d]):.4g}. Take the offset off X and y, pass them in "
+            f"{float(found.objective[d]):.4g}. Subtract the offset from X and y, pass them in "
             "float64, or set alpha > 0 if features are collinear."
         )
 
 
 def _report_bad(r2, history):
-    """Tell of a model that is worse than the mean of y on the rows that it has learnt from."""
+    """Warn of a model that is worse than the mean of y on the training rows."""
     r2 = to_host(r2)
     d = int(np.argmin(r2))
     if not r2[d] >= -BAD:
         rounding = ", or pass X and y in float64 and without their offset"
         history.faults.append(
-            f"R squared is {r2[d]:.3g} for output {d}, on the rows that the model has learnt "
-            "from: a constant predicts better. Increase max_iter"
+            f"R squared is {r2[d]:.3g} for output {d} on the training rows: a constant predicts "
+            "better. Increase max_iter"
             f"{'' if history.kind == 'textbook' else rounding}."
         )
 

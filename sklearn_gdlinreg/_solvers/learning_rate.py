@@ -97,7 +97,7 @@ class Schedule:
                     self.largest_factor = max(self.largest_factor, number)
                     return number
         raise ValueError(
-            "The 'schedule' callable of GDLinearRegression must return a float in the "
+            "The 'schedule' callable must return a float in the "
             f"range [0.0, inf). Got {factor!r} for t={t} instead."
         )
 

@@ -45,8 +45,8 @@ def learnt_by(estimator, settings):
         now = fitted_coef(estimator) if name == "coef_" and now is not None else now
         if now is not None and not same_values(np.asarray(to_host(now)), kept):
             raise ValueError(
-                f"{name} has been set by hand, but an exact stream works it out from the rows. "
-                "Set batch_size to go on from coefficients, or call fit with warm_start=True."
+                f"{name} has been set by hand, but an exact stream computes it from the rows. "
+                "Set batch_size to continue from coefficients, or call fit with warm_start=True."
             )
     return Learnt.of_state(state["members"])
 
@@ -63,9 +63,9 @@ def _why_not_exact(estimator):
     else:
         how = "with a numeric learning_rate, or its moments_ have been deleted"
     return (
-        f"The model was fitted {how}, and so does not keep the products of all rows that an "
-        "exact stream needs. Give these rows to partial_fit of a new model, which gives "
-        "the same answer as fit, or set batch_size to go on in mini-batches."
+        f"The model was fitted {how}. So it does not have the products of all rows, which an "
+        "exact stream needs. Pass these rows to partial_fit of a new model, which gives the "
+        "same answer as fit, or set batch_size to continue in mini-batches."
     )
 
 

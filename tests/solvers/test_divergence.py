@@ -82,7 +82,7 @@ def test_a_rate_that_falls_by_itself_must_end_below_the_start(spec):
 
 def test_a_loss_that_overflows():
     assert see(watch_of(), [1.0, 2.0, math.inf]) == 2
-    with pytest.raises(ValueError, match="where descent starts"):
+    with pytest.raises(ValueError, match="The loss overflows at the start"):
         watch_of().see(0, math.inf)
 
 
