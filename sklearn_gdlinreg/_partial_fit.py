@@ -64,8 +64,8 @@ def learn_in_batches(estimator, settings, y, data):
         # A stream in batches does not know where its data end.
         for name in ("optimality_", "stop_reason_", "validation_loss_curve_", "moments_"):
             vars(estimator).pop(name, None)
-    streams = estimator._stream.snapshot()
-    penalty_of(settings, _check_chunk(streams, data))
+    penalty_of(settings, _check_chunk(estimator._stream, data))
+    streams = estimator._stream.successor(data.X)
     _take_over(streams, estimator)
     W, b, loss = _learn(streams, data, call=len(estimator.loss_curve_) + 1)
     estimator._stream = streams
@@ -146,7 +146,7 @@ def _learn(streams, data, *, call):
     xp = namespace(W)
     if not (math.isfinite(mean) and xp.all(xp.isfinite(W)) and xp.all(xp.isfinite(b))):
         raise ValueError(_why_not_finite(call, streams))
-    streams.shown = cast_model(W, b, data.dtype, streams.mean())
+    streams.shown = cast_model(W, b, data.dtype, streams.mean)
     check_vanished(streams.shown[0], data.X, data.Y)
     return *streams.shown, mean
 
