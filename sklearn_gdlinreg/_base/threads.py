@@ -18,6 +18,8 @@ WORK_OF_A_THREAD = 2**21
 # OpenBLAS shares products from this many multiply-adds on; from the second number on, waiting
 # for each other is little beside what its threads do.
 SHARED_PRODUCT, LARGE_PRODUCT = 2**18, 2**26
+# Up to this many, two threads gain less than 0.1 ms over one.
+SMALL_PRODUCT = 2**22
 
 _alone = threading.local()
 
@@ -112,3 +114,8 @@ def blas_of_one_thread(product):
     The product is that of a block, in multiply-adds.
     """
     return _blas if product >= SHARED_PRODUCT else nullcontext()
+
+
+def blas_for(product):
+    """Return a context for one product that is no block's: small ones are made by one thread."""
+    return blas_of_one_thread(product if product < SMALL_PRODUCT else 0)

@@ -86,6 +86,11 @@ class Rows:
         """What products of rows take, in multiply-adds of a pass."""
         return self.moments_work * self.n_rows / self.n_features
 
+    @property
+    def _all_pairs(self):
+        """Whether products of two outputs are made, too: where they are few that is faster."""
+        return self.n_outputs <= self.n_features
+
     def _no_targets(self):
         """Return Y where all of it is zero."""
         return constant_array(0.0, self.Y.shape, self.Y.dtype)

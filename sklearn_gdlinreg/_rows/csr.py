@@ -16,9 +16,8 @@ from .._base.arrays import take
 from .._base.rounding import EPS, rounded_to_20_bits, rounding_of
 from .._base.threads import count_threads
 from .base import Rows, constant_array, with_whole_strides
-from .columns import products_of_sparse_columns
+from .columns import add_filled_sparse, products_of_sparse_columns
 from .kernels import (
-    add_filled_sparse,
     add_moments_sparse,
     add_residual_sparse,
     mirror,

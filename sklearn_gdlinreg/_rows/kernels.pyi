@@ -9,6 +9,7 @@ def add_moments_dense(
     block: NDArray,
     gram: NDArray,
     total: NDArray,
+    all_pairs: bool,
     start: int,
     stop: int,
 ) -> None: ...
@@ -51,26 +52,6 @@ def add_residual_sparse(
     sums: NDArray,
     start: int,
     stop: int,
-) -> None: ...
-def add_columns_dense(
-    X: NDArray,
-    Y: NDArray,
-    weight: NDArray,
-    shift: NDArray,
-    unit: NDArray,
-    z: NDArray,
-    sums: NDArray,
-    filled: NDArray,
-    start: int,
-    stop: int,
-) -> None: ...
-def add_filled_sparse(
-    data: NDArray,
-    indices: NDArray,
-    indptr: NDArray,
-    weight: NDArray,
-    stored: bool,
-    filled: NDArray,
 ) -> None: ...
 def square_lengths_dense(
     X: NDArray,
