@@ -215,8 +215,7 @@ class ByPasses:
             G -= multiply((c.centre * c.weight)[:, None], first, out=self._scratch)
             second = second - first**2
         # Not in place: the rows overwrite their sums at the next pass.
-        G = G * self.inverse_scale
-        G /= c.weight
+        G = G * (self.inverse_scale / c.weight)
         if self.penalty.has_l2:
             of_penalty = self.penalty.half_gradient(V, out=self._scratch)
             G -= of_penalty

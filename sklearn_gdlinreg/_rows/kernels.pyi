@@ -48,8 +48,25 @@ def add_residual_sparse(
     V: NDArray,
     offset: NDArray,
     residual: NDArray,
-    gradient: NDArray,
     sums: NDArray,
+    start: int,
+    stop: int,
+) -> None: ...
+def add_gradient_sparse(
+    data: NDArray,
+    indices: NDArray,
+    indptr: NDArray,
+    residual: NDArray,
+    gradient: NDArray,
+    start: int,
+    stop: int,
+) -> None: ...
+def gather_gradient_sparse(
+    data: NDArray,
+    indices: NDArray,
+    indptr: NDArray,
+    residual: NDArray,
+    gradient: NDArray,
     start: int,
     stop: int,
 ) -> None: ...

@@ -230,14 +230,13 @@ def add_residual_sparse(
     const double[:] weight,        # IN   (N,)
     const double[:, ::1] V,        # IN   (M, D)
     const double[::1] offset,      # IN   (D,)
-    double[:, ::1] residual,       # TMP  (N, D)
-    double[:, ::1] gradient,       # OUT  (M, D)  x' (weight * r)
+    double[:, ::1] residual,       # OUT  (N, D)  weight * r
     double[:, ::1] sums,           # OUT  (2, D)  sum of weight * r, of weight * r ** 2
     Py_ssize_t start, Py_ssize_t stop,
 ):
-    """Add what descent asks of ``r = y - offset - x V`` over CSR rows.
+    """Write the weighted ``r = y - offset - x V`` of CSR rows, and add up what descent asks.
 
-    All residuals come first: V and the gradient, read and written at random, would push
+    The gradient comes later: V and the gradient, read and written at random, would push
     each other out of the cache.
     """
     cdef Py_ssize_t D = Y.shape[1], i, d, a, nnz
@@ -254,12 +253,49 @@ def add_residual_sparse(
                 residual[i, d] = weight[i] * r
                 sums[0, d] += residual[i, d]
                 sums[1, d] += residual[i, d] * r
+
+
+def add_gradient_sparse(
+    const floating[::1] data,      # IN   (nnz,)
+    const index_t[::1] indices,    # IN   (nnz,)
+    const index_t[::1] indptr,     # IN   (N + 1,)
+    const double[:, ::1] residual,    # IN   (N, D)
+    double[:, ::1] gradient,       # OUT  (M, D)
+    Py_ssize_t start, Py_ssize_t stop,
+):
+    """Add the products x' r of CSR rows."""
+    cdef Py_ssize_t i, a, nnz
+    with nogil:
         for i in range(start, stop):
             a, nnz = indptr[i], indptr[i + 1] - indptr[i]
             if nnz > 0:
                 add_outer(
-                    &data[a], &indices[a], nnz, &residual[i, 0], D, &gradient[0, 0]
+                    &data[a], &indices[a], nnz, &residual[i, 0], residual.shape[1],
+                    &gradient[0, 0],
                 )
+
+
+def gather_gradient_sparse(
+    const floating[::1] data,      # IN   (nnz,), column by column
+    const index_t[::1] indices,    # IN   (nnz,), the row of each
+    const index_t[::1] indptr,     # IN   (M + 1,)
+    const double[:, ::1] residual,    # IN   (N, D)
+    double[:, ::1] gradient,       # OUT  (M, D), written to
+    Py_ssize_t start, Py_ssize_t stop,
+):
+    """Write the products x' r of these columns, which are written to one after the other."""
+    cdef Py_ssize_t j, d, a, nnz, D = residual.shape[1]
+    with nogil:
+        for j in range(start, stop):
+            for d in range(D):
+                gradient[j, d] = 0
+            a, nnz = indptr[j], indptr[j + 1] - indptr[j]
+            if nnz > 0:
+                subtract_product(
+                    &data[a], &indices[a], nnz, &residual[0, 0], D, &gradient[j, 0]
+                )
+            for d in range(D):
+                gradient[j, d] = -gradient[j, d]
 
 
 def square_lengths_dense(

@@ -150,9 +150,9 @@ def test_threads_add_up(monkeypatch, make_data, container, shape, parameters, ke
     monkeypatch.setattr(gd_threads, "WORK_OF_A_THREAD", 1000)
     n_parts, run = {}, all_rows.Rows._sum
 
-    def watched(rows, add, parts, product=0):
+    def watched(rows, add, parts, product=0, **spans):
         n_parts[add.__qualname__.split(".")[1]] = len(parts)
-        return run(rows, add, parts, product)
+        return run(rows, add, parts, product, **spans)
 
     monkeypatch.setattr(all_rows.Rows, "_sum", watched)
     # Products of sparse rows are added up by one.

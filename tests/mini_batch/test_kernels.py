@@ -471,11 +471,30 @@ def test_add_residual_sparse(D, dtype, index):
     residual, gradient, sums = np.empty((N, D)), np.ones((M, D)), np.ones((2, D))
     for part in parts:
         kernels.add_residual_sparse(
-            *csr_of(X, index), Y, weight, V, offset, residual, gradient, sums, *part
+            *csr_of(X, index), Y, weight, V, offset, residual, sums, *part
         )
+        kernels.add_gradient_sparse(*csr_of(X, index), residual, gradient, *part)
     r, w = Y - offset - X.astype(np.float64) @ V, weight[:, None]
+    close(residual, w * r)
     close(gradient, 1 + X.astype(np.float64).T @ (w * r))
     close(sums, 1 + np.stack([(w * r).sum(axis=0), (w * r**2).sum(axis=0)]))
+    gathered = np.full((M, D), np.nan)
+    for part in [(0, 2), (2, M)]:
+        kernels.gather_gradient_sparse(*csr_of(X.T, index), residual, gathered, *part)
+    close(gathered, gradient - 1)
+
+
+@pytest.mark.parametrize("D", range(1, 27))
+def test_sparse_products_of_any_number_of_outputs(D):
+    """They are made a few outputs at a time."""
+    X, Y, rng = data(D, np.float64)
+    V, residual, sums = rng.normal(size=(M, D)), np.empty((N, D)), np.zeros((2, D))
+    gradient, whole = np.zeros((M, D)), (0, N)
+    places = csr_of(X, np.int32)
+    kernels.add_residual_sparse(*places, Y, np.ones(N), V, np.zeros(D), residual, sums, *whole)
+    kernels.add_gradient_sparse(*places, residual, gradient, *whole)
+    close(residual, Y - X @ V)
+    close(gradient, X.T @ (Y - X @ V))
 
 
 @SHAPES
