@@ -18,7 +18,9 @@ WORK_OF_A_THREAD = 2**21
 # OpenBLAS shares products from this many multiply-adds on; from the second number on, waiting
 # for each other is little beside what its threads do.
 SHARED_PRODUCT, LARGE_PRODUCT = 2**18, 2**26
-# Up to this many, two threads gain less than 0.1 ms over one.
+# It shares sums over vectors from this many items on.
+SHARED_VECTOR = 10_000
+# Up to this many multiply-adds, two threads gain less than 0.1 ms over one.
 SMALL_PRODUCT = 2**22
 
 _alone = threading.local()
@@ -119,3 +121,8 @@ def blas_of_one_thread(product):
 def blas_for(product):
     """Return a context for one product that is no block's: small ones are made by one thread."""
     return blas_of_one_thread(product if product < SMALL_PRODUCT else 0)
+
+
+def blas_for_vectors(n_items):
+    """Return a context where BLAS has one thread, if it would share sums over such vectors."""
+    return _blas if n_items > SHARED_VECTOR else nullcontext()
