@@ -31,8 +31,7 @@ class CSRSGD:
         self.centre, p = coordinates.centre - self.shift, coordinates.inverse**2
         self.q = self.centre * p
         self.kappa = np.array([self.centre @ self.q])
-        unit = np.ascontiguousarray(rows.stored_unit)
-        self.stored_unit, self.y_unit = unit[:M], unit[M:]
+        self.stored_unit, self.y_unit = rows.stored_unit[:M], rows.stored_unit[M:]
         # Most are seen as they are, and a look at all of them at each step would take long.
         self.is_shifted, self.is_scaled = self.shift.any(), (self.stored_unit != 1.0).any()
         self.penalty, self.of_features = penalty, of_features

@@ -67,10 +67,8 @@ class CSRRows(Rows):
             self._raise_non_finite()
         super().__init__(X, with_whole_strides(Y), sample_weight)
         self.centred = centred
-        # No column is written to: those of a stream's small chunks take no time.
-        self.shift, self.unit = (
-            constant_array(value, (self.n_features + self.n_outputs,)) for value in (0.0, 1.0)
-        )
+        self.shift = np.zeros(self.n_features + self.n_outputs)
+        self.unit = np.ones(self.n_features + self.n_outputs)
         self._residual = self._near_zero = None
         self._csr = csr_arrays(X)
 
