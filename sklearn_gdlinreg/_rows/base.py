@@ -117,11 +117,11 @@ class Rows:
             The outputs of each thread, overwritten. The result is in the first.
         product : int
             Multiply-adds of the largest product that is asked of BLAS.
-        bounds : ndarray of int, of shape (n_parts + 1,), optional
+        bounds : sequence of int, of length n_parts + 1, optional
             Where the spans begin and end; those of rows are equally long.
         """
         if bounds is None:
-            bounds = np.linspace(0, self.n_rows, len(parts) + 1).astype(int)
+            bounds = [k * self.n_rows // len(parts) for k in range(len(parts) + 1)]
 
         def run(outputs, start, stop):
             for output in outputs:
