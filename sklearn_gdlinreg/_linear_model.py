@@ -1,5 +1,6 @@
 """A fitted linear model: its coefficients, and what is done with them."""
 
+import copy
 from numbers import Real
 
 import numpy as np
@@ -181,6 +182,14 @@ class LinearModel(Coefficients, MultiOutputMixin):
         if np.isclose(float(l1_ratio), 1.0):
             return "l1"
         return "elasticnet" if l1_ratio else "l2"
+
+    def __copy__(self):
+        """Return a shallow copy, but for a stream, which is changed in place as it learns."""
+        other = type(self).__new__(type(self))
+        vars(other).update(vars(self))
+        if "_stream" in vars(self):
+            other._stream = copy.deepcopy(self._stream)
+        return other
 
     def predict(self, X):
         """Predict the targets of X.

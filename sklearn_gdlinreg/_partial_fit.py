@@ -10,6 +10,7 @@ from scipy import sparse
 from sklearn.utils import check_random_state
 
 from ._base.arrays import namespace, placed_like, same_place, stored, to_host
+from ._base.threads import blas_for_vectors
 from ._exact_stream import learn_exactly
 from ._fit import momentum_of, penalty_of, schedule_of, start
 from ._input.checks import check_data, check_library, check_sample_weight
@@ -64,8 +65,8 @@ def learn_in_batches(estimator, settings, y, data):
         # A stream in batches does not know where its data end.
         for name in ("optimality_", "stop_reason_", "validation_loss_curve_", "moments_"):
             vars(estimator).pop(name, None)
-    streams = estimator._stream.snapshot()
-    penalty_of(settings, _check_chunk(streams, data))
+    penalty_of(settings, _check_chunk(estimator._stream, data))
+    streams = estimator._stream.successor(data.X)
     _take_over(streams, estimator)
     W, b, loss = _learn(streams, data, call=len(estimator.loss_curve_) + 1)
     estimator._stream = streams
@@ -140,13 +141,14 @@ def _check_chunk(streams, data):
 
 def _learn(streams, data, *, call):
     """Let streams learn from a chunk; return W and b, in the type of X, and the mean loss."""
-    with np.errstate(over="ignore", invalid="ignore"):
+    one_thread = blas_for_vectors(data.X.shape[1])
+    with np.errstate(over="ignore", invalid="ignore"), one_thread:
         mean = streams.learn(data)
         W, b = streams.result()
     xp = namespace(W)
     if not (math.isfinite(mean) and xp.all(xp.isfinite(W)) and xp.all(xp.isfinite(b))):
         raise ValueError(_why_not_finite(call, streams))
-    streams.shown = cast_model(W, b, data.dtype, streams.mean())
+    streams.shown = cast_model(W, b, data.dtype, streams.mean)
     check_vanished(streams.shown[0], data.X, data.Y)
     return *streams.shown, mean
 

@@ -1,5 +1,6 @@
 """partial_fit in mini-batches: where it gets, and that only rows and their batches matter."""
 
+import copy
 import pickle
 
 import numpy as np
@@ -9,6 +10,7 @@ from scipy import sparse
 from sklearn.exceptions import NotFittedError
 
 from sklearn_gdlinreg import GDLinearRegression
+from sklearn_gdlinreg import _partial_fit as partial_fit_module
 from sklearn_gdlinreg._mini_batch import epochs, sgd
 
 CONTAINERS = [np.asarray, sparse.csr_array]
@@ -380,3 +382,86 @@ def test_a_step_that_is_too_long_is_named_as_the_stream_began(make_data):
     model.set_params(learning_rate="auto")
     with pytest.raises(ValueError, match="learning_rate=1e-09 makes the loss grow"):
         model.partial_fit(1e9 * X, Y)
+
+
+# Features of the chunks below, far more than their rows hold.
+WIDE = 100_000
+
+
+def wide_chunk(rng, n_rows=10, n_held=5, n_features=WIDE, n_outputs=2):
+    """Return sparse rows that each hold a few of many features, and their targets."""
+    places = rng.integers(0, n_features // n_held, (n_rows, n_held))
+    columns = np.sort(places + np.arange(n_held) * (n_features // n_held), axis=1)
+    starts = np.arange(0, n_rows * n_held + 1, n_held)
+    values = rng.standard_normal(n_rows * n_held)
+    X = sparse.csr_array((values, columns.ravel(), starts), (n_rows, n_features))
+    return X, rng.standard_normal((n_rows, n_outputs))
+
+
+WAYS = [
+    {},
+    {"average": False},
+    {"alpha": 1e-3},
+    {"alpha": 1e-3, "l1_ratio": 0.5},
+    {"alpha": 1e-3, "penalty_factor": np.arange(WIDE) % 3 + 1.0},
+    {"learning_rate": 1e-2},
+    {"learning_rate": 1e-2, "alpha": 1.0, "l1_ratio": 0.5},
+    {"learning_rate": 1e-2, "momentum": 0.5},
+    {"missing_targets": "ignore"},
+]
+
+
+@pytest.mark.parametrize("options", WAYS, ids=lambda options: ",".join(options) or "plain")
+@pytest.mark.parametrize("calls", [1, 3])
+def test_a_failed_call_leaves_a_wide_stream_as_it_was(rng, options, calls, monkeypatch):
+    """Whatever it had changed by then, and though a call copies little of the model."""
+    model = GDLinearRegression(batch_size=4, random_state=0, **options)
+    for _ in range(calls):
+        model.partial_fit(*wide_chunk(rng))
+    before, coef, chunk = pickle.dumps(model), model.coef_, wide_chunk(rng, 60)
+    twin, untouched = pickle.loads(before), coef.copy()
+
+    def interrupted(*args):
+        raise KeyboardInterrupt
+
+    # At the end of the call, when all rows are learnt; the sums have begun anew by then.
+    with monkeypatch.context() as patched:
+        patched.setattr(partial_fit_module, "solution", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            model.partial_fit(*chunk)
+    assert pickle.dumps(model) == before
+    assert model.coef_ is coef
+
+    # And it goes on as if nothing had been.
+    for each in (model, twin):
+        each.partial_fit(*chunk)
+    np.testing.assert_array_equal(model.coef_, twin.coef_)
+    np.testing.assert_array_equal(coef, untouched)
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+def test_a_copy_of_a_model_learns_on_its_own(make_data, container):
+    X, Y = make_data(200, 5, 2)
+    model = GDLinearRegression(batch_size=8, random_state=0).partial_fit(container(X), Y)
+    other, twin = copy.copy(model), pickle.loads(pickle.dumps(model))
+    for each in (other, other, model, twin):
+        each.partial_fit(container(X), Y)
+    np.testing.assert_array_equal(model.coef_, twin.coef_)
+
+
+@pytest.mark.parametrize("options", WAYS, ids=lambda options: ",".join(options) or "plain")
+def test_a_wide_stream_is_that_of_the_features_it_holds(rng, options):
+    """Features that no row holds change nothing, and have no coefficient."""
+    chunks = [wide_chunk(rng) for _ in range(8)]
+    held = np.unique(np.concatenate([X.indices for X, _ in chunks]))
+    factor = options.get("penalty_factor")
+    narrow = options if factor is None else {**options, "penalty_factor": factor[held]}
+    wide, dense = (
+        GDLinearRegression(batch_size=4, random_state=0, **each) for each in (options, narrow)
+    )
+    for X, Y in chunks:
+        wide.partial_fit(X, Y)
+        dense.partial_fit(X[:, held].toarray(), Y)
+    np.testing.assert_allclose(wide.coef_[:, held], dense.coef_, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(wide.intercept_, dense.intercept_, rtol=1e-9, atol=1e-12)
+    assert np.count_nonzero(wide.coef_) == np.count_nonzero(wide.coef_[:, held])

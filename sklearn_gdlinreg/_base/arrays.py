@@ -149,6 +149,12 @@ def multiply(A, B, out):
     return np.multiply(A, B, out=out) if is_numpy(A) else A * B
 
 
+def largest_of(A):
+    """Return the largest absolute value of each column, (D,); nan where there is one."""
+    xp = namespace(A)
+    return xp.maximum(xp.max(A, axis=0), -xp.min(A, axis=0))
+
+
 def inverse_of(values, where=None):
     """Return 1 / values, 0 where a value is 0, or where it is not asked for."""
     xp = namespace(values)

@@ -18,6 +18,12 @@ WORK_OF_A_THREAD = 2**21
 # OpenBLAS shares products from this many multiply-adds on; from the second number on, waiting
 # for each other is little beside what its threads do.
 SHARED_PRODUCT, LARGE_PRODUCT = 2**18, 2**26
+# It shares the solution of equations for so many right-hand sides much earlier.
+SHARED_SIDES, SHARED_SOLUTION = 8, 2**13
+# It shares sums over vectors from this many items on.
+SHARED_VECTOR = 10_000
+# Up to this many multiply-adds, two threads gain less than 0.1 ms over one.
+SMALL_PRODUCT = 2**22
 
 _alone = threading.local()
 
@@ -112,3 +118,16 @@ def blas_of_one_thread(product):
     The product is that of a block, in multiply-adds.
     """
     return _blas if product >= SHARED_PRODUCT else nullcontext()
+
+
+def blas_for(product, *, shared=SHARED_PRODUCT):
+    """Return a context for one product that is no block's: small ones are made by one thread.
+
+    BLAS would share it from so many multiply-adds on as ``shared`` says.
+    """
+    return _blas if shared <= product < SMALL_PRODUCT else nullcontext()
+
+
+def blas_for_vectors(n_items):
+    """Return a context where BLAS has one thread, if it would share sums over such vectors."""
+    return _blas if n_items > SHARED_VECTOR else nullcontext()

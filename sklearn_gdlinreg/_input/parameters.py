@@ -223,6 +223,8 @@ def restored_on_error(estimator):
         for name, length in lengths.items():
             # Lists grow in place: a copy at each of many calls would take ever longer.
             del before[name][length:]
+        if "_stream" in before:
+            before["_stream"].roll_back()
         vars(estimator).clear()
         vars(estimator).update(before)
         raise

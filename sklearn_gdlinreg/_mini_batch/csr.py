@@ -4,11 +4,9 @@ import numpy as np
 from scipy import sparse
 
 from .._base.arrays import inverse_of
-from .._base.rounding import EPS
-from .._problem.penalty import soft_threshold
-from .coordinates import StepCoordinates, factors_of, kept_density
-from .csr_epochs import descend_sparse
-from .epochs import span_of
+from .coordinates import StepCoordinates, kept_density
+from .csr_epochs import descend_sparse, write_coefficients
+from .epochs import mean_of_sums, span_of
 from .update_rule import mean_length
 
 # A feature that is never zero, this many standard deviations off zero, is shifted.
@@ -34,12 +32,13 @@ class CSRSGD:
         self.q = self.centre * p
         self.kappa = np.array([self.centre @ self.q])
         self.stored_unit, self.y_unit = rows.stored_unit[:M], rows.stored_unit[M:]
-        self.to_units = self.stored_unit[:, None] / self.y_unit
+        # Most are seen as they are, and a look at all of them at each step would take long.
+        self.is_shifted, self.is_scaled = self.shift.any(), (self.stored_unit != 1.0).any()
         self.penalty, self.of_features = penalty, of_features
         self.tell_rare(coordinates.density)
         self.debts = np.zeros((M + 1 if rule.lazy else 1, D))
         self.table = np.zeros((M, 2 * D + 1))
-        self.table[:, :D], self.table[:, -1] = W / self.to_units, p
+        self.table[:, :D], self.table[:, -1] = self._in_own_units(W), p
         self.shared = np.zeros((4, D))
         self.shared[1] = b * self.y_unit + self.shift @ self.table[:, :D]
         self.factors = np.stack([np.ones(D), np.zeros(D)])
@@ -79,11 +78,11 @@ class CSRSGD:
         """Go on over these rows."""
         data, indices, indptr = rows.csr()
         self.Y = rows.Y
-        if self.shift.any():
+        if self.is_shifted:
             # In float64, and so the targets, which kernels take of one type.
             data, self.Y = data - self.shift[indices], self.Y.astype(np.float64, copy=False)
         self.csr = data, indices, indptr
-        if self.q.any() and not self.rule.running:
+        if not self.rule.running and self.q.any():
             nnz = indptr[-1]
             self.products = (
                 sparse.csr_array((data[:nnz], indices[:nnz], indptr), rows.X.shape) @ self.q
@@ -117,7 +116,7 @@ class CSRSGD:
     def correct(self, W, b, gradient, metric=None):
         """Go on from (W, b), by variance-reduced steps; as that of DenseSGD."""
         M, D = W.shape
-        V, p, anchor = W / self.to_units, self.table[:, -1:], np.zeros((4, M + 1, D))
+        V, p, anchor = self._in_own_units(W), self.table[:, -1:], np.zeros((4, M + 1, D))
         self.table[:, :D], self.table[:, D : 2 * D] = V, 0.0
         self.shared[:], self.shared[1] = 0.0, b * self.y_unit + self.shift @ V
         self.factors[:] = np.array([[1.0], [0.0]])
@@ -135,10 +134,6 @@ class CSRSGD:
         self.rare[:, 0], self.rare[:, 1] = kept, self.stored_unit[: len(kept)]
         self.common = np.arange(M) if density is None else np.flatnonzero(density == 0.0)
 
-    def _columns(self):
-        D = self.n_outputs
-        return self.table[:, :D], self.table[:, D : 2 * D], self.q[:, None]
-
     @staticmethod
     def _shift(rows, coordinates):
         """Return what is taken off the stored values of each feature, (M,)."""
@@ -149,33 +144,75 @@ class CSRSGD:
             shift[far & full] = coordinates.centre[far & full]
         return shift
 
-    def _in_units(self, W, b):
-        return W * self.to_units, (b - self.shift @ W) / self.y_unit
+    def _in_own_units(self, W):
+        return W / self.stored_unit[:, None] * self.y_unit if self.is_scaled else W * self.y_unit
+
+    def _arrays(self):
+        """Return the model as kernels take it."""
+        return (
+            self.table, self.q, self.kappa, self.shared, self.factors, self.debts,
+            self.of_features,
+        )  # fmt: skip
+
+    def _coefficients(self, *, summed, more=None, share=0.0, divisor=1.0):
+        """Return what `write_coefficients` writes, and the share, divided by a number."""
+        M, D = len(self.q), self.n_outputs
+        W, unit = np.empty((M, D)), self.stored_unit if self.is_scaled else np.zeros(0)
+        times = 1.0 / (self.y_unit * divisor)
+        more = np.zeros((0, D)) if more is None else np.ascontiguousarray(more)
+        write_coefficients(
+            self.rule, *self._arrays(), summed, unit, times, more, share / divisor, W
+        )
+        return W
+
+    def _off_the_shift(self, b, W):
+        """Return the intercepts in the units of Y, (D,), given those of shifted rows."""
+        if self.is_shifted:
+            b = b - self.shift @ self._in_own_units(W)
+        return b / self.y_unit
 
     def model(self):
         """Return W, (M, D), and b, (D,)."""
-        V, _, q = self._columns()
-        if self.rule.lazy:
-            owed = np.sqrt(self.table[:, -1:]) * (self.debts[-1] - self.debts[:-1])
-            factor, positive = factors_of(self.of_features, self.rule)
-            V = soft_threshold(V, factor * owed, positive)
-        W = self._less(self.factors[0] * V, q * self.shared[0])
-        return self._in_units(W, self.shared[1])
-
-    def _less(self, own, of_all):
-        """Return own - of_all; what a proximal step has made zero is zero, and not rounding."""
-        W = own - of_all
-        if self.rule.proximal:
-            W[np.abs(W) <= 32 * EPS * np.abs(of_all)] = 0.0
-        return W
+        W = self._coefficients(summed=False)
+        return W, self._off_the_shift(self.shared[1], W)
 
     def sum(self):
         """Return the sums of all W and b since the last `forget`, and their number."""
-        V, U, q = self._columns()
-        W = self._less(self.factors[1] * V + U, q * self.shared[2])
-        return *self._in_units(W, self.shared[3]), self.n_summed
+        W = self._coefficients(summed=True)
+        return W, self._off_the_shift(self.shared[3], W), self.n_summed
+
+    def mean_with(self, share, more, n):
+        """Return the sums and a share of more, of W and b; all divided by n."""
+        if self.is_shifted:
+            return mean_of_sums(self.sum(), share, more, n)
+        W = self._coefficients(summed=True, more=more[0], share=share, divisor=n)
+        return W, (self._off_the_shift(self.shared[3], W) + share * more[1]) / n
 
     def forget(self):
-        """Begin the sums anew."""
-        self._columns()[1][:] = self.shared[2:] = self.factors[1] = 0.0
+        """Begin the sums anew, in a table of their own: a stream may have to go back."""
+        self.table = self.table.copy()
+        self.table[:, self.n_outputs : -1] = self.shared[2:] = self.factors[1] = 0.0
         self.n_summed = 0
+
+    def changed_in_place(self, columns):
+        """Return what steps over rows that hold these features change in place.
+
+        Parameters
+        ----------
+        columns : ndarray of int, or slice(None) for all
+
+        Returns
+        -------
+        parts : list of (array, index)
+        """
+        if self.rule.momentum or self.penalty[0].any():
+            # The textbook's steps move all, or may multiply all out.
+            columns = slice(None)
+        elif not isinstance(columns, slice) and self.rule.proximal:
+            columns = np.union1d(columns, self.common)
+        of_all = columns if isinstance(columns, slice) else np.append(columns, -1)
+        parts = [(A, columns) for A in (self.q, self.table)]
+        parts += [(A, of_all) for A in (self.running, self.debts, self.velocity) if len(A) > 1]
+        parts += [(self.rare, columns)] if len(self.rare) else []
+        small = self.kappa, self.shared, self.factors, self.loss
+        return parts + [(A, slice(None)) for A in (*small, self.debts[-1:], self.velocity[-1:])]

@@ -34,3 +34,19 @@ def descend_sparse(
     correction: NDArray,
     metric: NDArray,
 ) -> None: ...
+def write_coefficients(
+    rule: Rule,
+    table: NDArray,
+    q: NDArray,
+    kappa: NDArray,
+    shared: NDArray,
+    factors: NDArray,
+    debts: NDArray,
+    of_features: NDArray,
+    summed: bool,
+    unit: NDArray,
+    times: NDArray,
+    more: NDArray,
+    share: float,
+    out: NDArray,
+) -> None: ...

@@ -89,6 +89,7 @@ The record of a feature in the table is [V, U, p]: what is needed together lies 
 """
 
 from cython cimport floating
+from libc.float cimport DBL_EPSILON
 
 from .._rows.row cimport index_t
 from .csr_batch cimport (
@@ -101,7 +102,15 @@ from .csr_batch cimport (
     shrink_rare_features,
 )
 from .csr_correction cimport make_corrected_step
-from .csr_model cimport Model, model_of, move_all, shrink_common, shrink_in_units
+from .csr_model cimport (
+    Model,
+    less,
+    model_of,
+    move_all,
+    shrink_common,
+    shrink_in_units,
+    without_debt,
+)
 from .update_rule cimport Batch, Rule, batch_of
 
 
@@ -226,3 +235,35 @@ def descend_sparse(
                     shrink_rare_features(rule, &model, &data[0], &indices[0], &indptr[0],
                                          &rows[i], &weight[i], batch, step, &penalty[1, 0],
                                          &penalty[2, 0], of_rare, &work)
+
+
+def write_coefficients(
+    Rule rule, double[:, ::1] table, double[::1] q, double[::1] kappa, double[:, ::1] shared,
+    double[:, ::1] factors, double[:, ::1] debts, const double[:, ::1] of_features,
+    bint summed,                   # IN   whether the sums of iterates are asked for
+    const double[::1] unit,        # IN   (M,), as that of `descend_sparse`; (0,) if all are 1
+    const double[::1] times,       # IN   (D,), what each output is multiplied by
+    const double[:, ::1] more,     # IN   (M, D), of which the share is added; or (0, D)
+    double share,                  # IN
+    double[:, ::1] out,            # OUT  (M, D)
+):
+    """Write the last coefficients, or the sums of all iterates, in one pass over the model.
+
+    The other parameters are those of `descend_sparse`.
+    """
+    cdef Model model = model_of(table, q, kappa, shared, factors, debts, of_features)
+    cdef Py_ssize_t j, d, D = model.D
+    cdef double rounding = 32 * DBL_EPSILON if rule.proximal else -1, w, factor
+    cdef const double* own = model.mass if summed else model.scale
+    cdef const double* s = model.sum_s if summed else model.s
+    cdef const double* V
+    with nogil:
+        for j in range(model.M):
+            V, factor = model.table + j * (2 * D + 1), unit[j] if unit.shape[0] else 1
+            for d in range(D):
+                if summed:
+                    w = own[d] * V[d] + V[D + d]
+                else:
+                    w = own[d] * without_debt(rule, &model, j, d)
+                w = less(w, model.q[j] * s[d], rounding) * times[d] * factor
+                out[j, d] = w + share * more[j, d] if more.shape[0] else w

@@ -2,7 +2,7 @@
 # cython: initializedcheck=False, cdivision=True
 """The model as `csr_epochs` keeps it, and what changes it feature by feature."""
 
-from libc.math cimport sqrt
+from libc.math cimport fabs, sqrt
 
 from .update_rule cimport Rule, any_of, factor_of, is_positive, shrunk, with_momentum
 
@@ -41,19 +41,44 @@ cdef inline Model model_of(
     return model
 
 
+cdef inline double rate_of_debt(Model* model, Py_ssize_t j) noexcept nogil:
+    """What a feature owes of the L1 penalty for each unit that is due."""
+    # It is 1 but for columns that had to be scaled to be kept: a root takes long.
+    cdef double p = model.table[j * (2 * model.D + 1) + 2 * model.D]
+    return (1 if p == 1 else sqrt(p)) * factor_of(model.of_features, j)
+
+
 cdef inline void pay(Rule rule, Model* model, Py_ssize_t j) noexcept nogil:
     """Take off the coefficients of a feature what they owe of the L1 penalty."""
     cdef Py_ssize_t d, D = model.D
     cdef double* V = model.table + j * (2 * D + 1)
     cdef double* paid = model.paid + j * D
     cdef const double* due = model.due
-    # It is 1 but for columns that had to be scaled to be kept: a root takes long.
-    cdef double p = V[2 * D], inverse = 1 if p == 1 else sqrt(p)
+    cdef double rate = rate_of_debt(model, j)
     cdef bint positive = is_positive(rule, model.of_features, j)
-    inverse *= factor_of(model.of_features, j)
     for d in range(D):
-        V[d] = shrunk(V[d], inverse * (due[d] - paid[d]), 0, positive)
+        V[d] = shrunk(V[d], rate * (due[d] - paid[d]), 0, positive)
         paid[d] = due[d]
+
+
+cdef inline double without_debt(
+    Rule rule, Model* model, Py_ssize_t j, Py_ssize_t d
+) noexcept nogil:
+    """Return what V will be of a feature and an output once it has paid what it owes."""
+    cdef double V = model.table[j * (2 * model.D + 1) + d]
+    if not rule.lazy:
+        return V
+    return shrunk(V, rate_of_debt(model, j) * (model.due[d] - model.paid[j * model.D + d]), 0,
+                  is_positive(rule, model.of_features, j))
+
+
+cdef inline double less(double own, double of_all, double rounding) noexcept nogil:
+    """Return own - of_all, or zero where that is rounding.
+
+    What a proximal step has made zero is zero; ``rounding`` is negative where there are none.
+    """
+    cdef double w = own - of_all
+    return 0 if fabs(w) <= rounding * fabs(of_all) else w
 
 
 cdef inline void multiply_out(Rule rule, Model* model) noexcept nogil:

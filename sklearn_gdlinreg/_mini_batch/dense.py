@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from .._base.arrays import copied, inverse_of, placed_like, take, zeros
-from .._base.threads import blas_of_one_thread
+from .._base.arrays import copied, inverse_of, is_numpy, placed_like, take, zeros
+from .._base.threads import blas_for_vectors, blas_of_one_thread
 from .._rows.base import constant_array
 from .coordinates import StepCoordinates, kept_density
 from .dense_epochs import descend_dense
-from .epochs import span_of
+from .epochs import mean_of_sums, span_of
 from .update_rule import mean_length
 
 # Entries of a batch that are seen at once.
@@ -42,7 +42,8 @@ class DenseSGD:
         if self.correction.shape[0]:
             # Curvature needs no targets.
             Y = constant_array(0.0, Y.shape, Y.dtype)
-        with blas_of_one_thread(len(block) * self.W.size):
+        one_thread = blas_of_one_thread(len(block) * self.W.size)
+        with one_thread, blas_for_vectors(len(self.W)):
             descend_dense(
                 self.rule, self.X, Y, rows, weight, steps, self.running, self.centre,
                 self.inverse, self.proximal_scale, self.density, self.penalty,
@@ -82,7 +83,7 @@ class DenseSGD:
 
     def forget_losses(self):
         """Begin the sums of losses anew."""
-        self.loss[:] = 0.0
+        self.loss = zeros(self.loss.shape, self.loss)
 
     def losses(self):
         """Return the sum of weight * error ** 2 that was added up in ``loss``, (D,)."""
@@ -133,6 +134,22 @@ class DenseSGD:
         n = self.n_summed
         W, b = self._in_units(self.iterate_sum / max(n, 1))
         return W * n, b * n, n
+
+    def mean_with(self, share, more, n):
+        """Return the sums and a share of more, of W and b; all divided by n."""
+        return mean_of_sums(self.sum(), share, more, n)
+
+    def changed_in_place(self, columns):
+        """Return what that of CSRSGD does; rows hold all features here."""
+        if not is_numpy(self.W):
+            return []
+        return [
+            (A, slice(None))
+            for A in (
+                self.W, self.running, self.centre, self.inverse, self.proximal_scale,
+                self.density, self.velocity, self.iterate_sum, self.loss,
+            )
+        ]  # fmt: skip
 
     def forget(self):
         """Begin the sums anew."""

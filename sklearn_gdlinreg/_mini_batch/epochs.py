@@ -63,15 +63,28 @@ class TailAverage:
         """Begin a new window."""
         self.older, self.newer = self.newer, None
 
-    def mean(self, latest=None):
-        """Return the mean W and b; with the sums of the latest iterates, if given."""
-        newer = self.newer if latest is None else self._with(*latest)
-        if newer is None or self.older is None:
-            W, b, n = newer or self.older
+    def mean(self, sgd=None):
+        """Return the mean W and b; with the iterates that an SGD has summed, if given."""
+        newer, older = self.newer, self.older
+        n_summed = sgd.n_summed if sgd is not None else 0
+        n = n_summed + (newer[2] if newer is not None else 0)
+        share = max(0.0, 1.0 - n / (2.0 * older[2])) if older is not None else 0.0
+        if newer is not None and older is not None:
+            sums, share = tuple(A + share * B for A, B in zip(newer, older, strict=True)), 1.0
+        else:
+            sums, share = (newer, 1.0) if older is None else (older, share)
+        if not n_summed:
+            W, b, n = sums
             return W / n, b / n
-        of_older = max(0.0, 1.0 - newer[2] / (2.0 * self.older[2]))
-        W, b, n = (new + of_older * old for new, old in zip(newer, self.older, strict=True))
-        return W / n, b / n
+        if sums is None:
+            W, b, n = sgd.sum()
+            return W / n, b / n
+        return sgd.mean_with(share, sums[:2], n_summed + share * sums[2])
+
+
+def mean_of_sums(sums, share, more, n):
+    """Return sums of W and b and a share of more, each divided by n."""
+    return tuple((A + share * B) / n for A, B in zip(sums[:2], more, strict=True))
 
 
 class Epochs:

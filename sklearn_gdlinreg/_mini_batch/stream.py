@@ -19,7 +19,7 @@ import math
 import numpy as np
 from scipy import sparse
 
-from .._base.arrays import inverse_of, namespace, placed_like, take, to_host, zeros
+from .._base.arrays import inverse_of, is_numpy, namespace, placed_like, take, to_host, zeros
 from .._rows.containers import rows_of
 from .._solvers.divergence import ChunkWatch
 from .coordinates import StepCoordinates, rare_density
@@ -41,13 +41,11 @@ SMALLEST = 1e-150
 LONG_ROWS = 1.5
 
 
-def _with_own_arrays(part):
-    """Return a copy of an object, and of the arrays that are its attributes."""
-    other = copy.copy(part)
-    for name, value in vars(part).items() if part is not None else ():
-        if isinstance(value, np.ndarray):
-            setattr(other, name, value.copy())
-    return other
+def features_of(X):
+    """Return the features that rows hold, an index; all of them if that takes as long."""
+    if not sparse.issparse(X) or 4 * X.nnz > X.shape[1]:
+        return slice(None)
+    return np.unique(X.indices)
 
 
 class Stream:
@@ -119,12 +117,16 @@ class Stream:
         self.W, self.b, self.fresh = W, b, False
         self.watch.begin()
 
-    def snapshot(self):
-        """Return a copy that learns on its own; what never changes is shared."""
+    def successor(self):
+        """Return a stream that goes on from here, and shares all arrays."""
         other = copy.copy(self)
         for name in ("tail", "sgd", "schedule", "watch"):
-            setattr(other, name, _with_own_arrays(getattr(self, name)))
+            setattr(other, name, copy.copy(getattr(self, name)))
         return other
+
+    def changed_in_place(self, columns):
+        """Return what learning from rows that hold these features changes in the arrays."""
+        return [] if self.sgd is None else self.sgd.changed_in_place(columns)
 
     def learn(self, X, Y, weight):
         """Make one pass over a chunk of finite rows; return the mean loss before each update.
@@ -159,12 +161,16 @@ class Stream:
             first = last
         self.sgd.leave()
         loss /= weight.sum()
-        lost = self._vanishes() if self.schedule is None else self.watch.diverges(loss, bound)
+        lost = (
+            self._vanishes(features_of(X))
+            if self.schedule is None
+            else self.watch.diverges(loss, bound)
+        )
         return math.inf if lost else loss
 
-    def _vanishes(self):
-        """Whether there is a feature of which squares are too small to be floats."""
-        mean = self.sgd.running[:-1, 1]
+    def _vanishes(self, columns):
+        """Whether there is one of these features of which squares are too small to be floats."""
+        mean = self.sgd.running[:-1, 1][columns]
         xp = namespace(mean)
         return bool(xp.any((mean != 0) & (xp.abs(mean) < SMALLEST)))
 
@@ -313,15 +319,17 @@ class Stream:
         """Return W and b: the mean of the tail, or the last ones."""
         if self.tail is None or self.sgd is None:
             return self.last()
-        W, b = self.tail.mean(self.sgd.sum() if self.sgd.n_summed else None)
+        W, b = self.tail.mean(self.sgd)
         if self.penalty.smooth or self.schedule is not None:
             return W, b
         return self._with_zeros(W, b)
 
     def _with_zeros(self, W, b):
         """Return a mean of iterates, zero where a step from the last iterate ends at zero."""
-        coordinates, xp = self.sgd.coordinates(slice(None)), namespace(W)
-        penalty = self.penalty.seen_from(coordinates.inverse**2)
+        # Those that are zero already stay so, in a wide sparse stream nearly all.
+        some = np.flatnonzero(W.any(axis=1)) if is_numpy(W) else slice(None)
+        coordinates, xp = self.sgd.coordinates(some), namespace(W)
+        penalty = self.penalty.of_columns(some).seen_from(coordinates.inverse**2)
         step = self.step_of(self.rule.batch_size)
         if coordinates.density is not None:
             # A batch that holds a rare feature shrinks its coefficient for those that do not.
@@ -329,7 +337,9 @@ class Stream:
                 coordinates.density > 0, coordinates.density * self.rule.batch_size, 1.0
             )
             step = step * inverse_of(often)[:, None]
-        after = penalty.proximal_map(self.last()[0], step)
-        kept = xp.where(after == 0, 0.0, penalty.proximal_map(W, 0.0))
+        after, before = penalty.proximal_map(self.last()[0][some, ...], step), W[some, ...]
+        kept = xp.where(after == 0, 0.0, penalty.proximal_map(before, 0.0))
         # The prediction at the centre stays.
-        return kept, b + coordinates.centre @ (W - kept)
+        b = b + coordinates.centre @ (before - kept)
+        W[some, ...] = kept
+        return W, b

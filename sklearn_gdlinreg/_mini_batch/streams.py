@@ -4,6 +4,7 @@ Conventions: M features, D outputs; W (M, D), b (D,).
 """
 
 from .._base.arrays import namespace
+from .stream import features_of
 
 
 class Streams:
@@ -22,6 +23,7 @@ class Streams:
 
     def __init__(self, members):
         self.members, self.shown = members, None
+        self._before = []
 
     def _outputs(self, k):
         """Return the outputs of a member."""
@@ -53,11 +55,27 @@ class Streams:
         for k, member in enumerate(self.members):
             member.restart(W[:, self._outputs(k)], b[self._outputs(k)])
 
-    def snapshot(self):
-        """Return a copy that learns on its own; what never changes is shared."""
-        other = Streams([member.snapshot() for member in self.members])
+    def successor(self, X):
+        """Return streams that go on from here, to learn from a chunk, (n, M).
+
+        They share the arrays, so that a chunk takes no time for features that it does not hold.
+        These streams keep what it will change of them, and are lost but for `roll_back`.
+        """
+        columns = features_of(X)
+        self._before = [
+            (A, index, A[index].copy())
+            for member in self.members
+            for A, index in member.changed_in_place(columns)
+        ]
+        other = Streams([member.successor() for member in self.members])
         other.shown = self.shown
         return other
+
+    def roll_back(self):
+        """Undo what a successor has learnt; it must not be used any more."""
+        for A, index, values in self._before:
+            A[index] = values
+        self._before = []
 
     def learn(self, data):
         """Make one pass over a chunk, Data; return the mean loss before each update."""

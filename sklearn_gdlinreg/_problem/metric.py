@@ -11,6 +11,7 @@ from scipy.linalg import blas, lapack
 
 from .._base.arrays import dot, namespace, placed_like, to_host, weighted_square
 from .._base.rounding import EPS
+from .._base.threads import SHARED_PRODUCT, SHARED_SIDES, SHARED_SOLUTION, blas_for
 
 # A pivot below this, relative to its diagonal entry, may be rounding: features that are nearly
 # collinear, or few rows.
@@ -285,7 +286,9 @@ def _relative(coordinates):
 
 def solve(upper, B):
     """Return A^-1 B, (n, D), given the Cholesky factor of A."""
-    return lapack.dpotrs(upper, B, lower=False)[0]
+    shared = SHARED_SOLUTION if B.shape[1] >= SHARED_SIDES else SHARED_PRODUCT
+    with blas_for(len(upper) * B.size, shared=shared):
+        return lapack.dpotrs(upper, B, lower=False)[0]
 
 
 def shifted_factor(A, ridge, least_pivot, shift, nothing=SHIFT):

@@ -127,6 +127,15 @@ class Penalty:
         l1, l2, factor = self._alike
         return self._of(l1[:, outputs], l2[:, outputs], factor, self._not_negative)
 
+    def of_columns(self, columns):
+        """Return that of some of the features, before it is seen from any coordinates."""
+        (l1, l2, factor), not_negative = self._alike, self._not_negative
+        if factor is not None:
+            factor = factor[columns]
+        if not isinstance(not_negative, bool):
+            not_negative = not_negative[columns]
+        return self._of(l1, l2, factor, not_negative)
+
     def seen_from(self, unit, y_unit=1.0):
         """Return the same penalty as a function of ``V = W / unit * y_unit``.
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from .._base.arrays import dot, is_numpy, multiply, namespace
 from .._base.rounding import EPS
+from .._base.threads import blas_for
 from .gram import Gram
 from .metric import LEAST_PIVOT, SHIFT, Factor, FactorOfEach
 
@@ -106,7 +107,8 @@ class ByMoments:
         return FactorOfEach([Factor.of(self.H, ridges[:, d], *arguments) for d in outputs])
 
     def _times(self, V):
-        HV = self.H @ V
+        with blas_for(self.H.shape[0] * math.prod(V.shape)):
+            HV = self.H @ V
         if self.penalty.has_l2:
             HV += self.penalty.half_gradient(V)
         return HV
@@ -213,8 +215,7 @@ class ByPasses:
             G -= multiply((c.centre * c.weight)[:, None], first, out=self._scratch)
             second = second - first**2
         # Not in place: the rows overwrite their sums at the next pass.
-        G = G * self.inverse_scale
-        G /= c.weight
+        G = G * (self.inverse_scale / c.weight)
         if self.penalty.has_l2:
             of_penalty = self.penalty.half_gradient(V, out=self._scratch)
             G -= of_penalty

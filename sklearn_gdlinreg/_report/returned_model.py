@@ -6,7 +6,7 @@ Conventions: M features, D outputs; W (M, D), b (D,).
 import numpy as np
 from scipy import sparse
 
-from .._base.arrays import namespace, placed_like, to_host
+from .._base.arrays import largest_of, namespace, placed_like, to_host
 
 # By how much rounding to the type of X may raise the objective, over itself and over that of
 # the mean of y, before the user is told.
@@ -35,7 +35,7 @@ def finish(W, b, found, groups, dtype, history, *, automatic):
     if found is not None:
         _check_underflow(W, dtype, found, groups, history.tol)
     if W.dtype != dtype or found is None:
-        W, b = cast_model(W, b, dtype, groups.mean)
+        W, b = cast_model(W, b, dtype, lambda: groups.mean)
         if found is not None and automatic:
             W = _take_up(W, b, found.objective, groups)
         before, found = found, _certificate_of(W, b, groups)
@@ -62,7 +62,14 @@ def _certificate_of(W, b, groups):
 
 
 def cast_model(W, b, dtype, mean):
-    """Return W and b in a type; the predictions at the means of X, (M, D), stay.
+    """Return W and b in a type; the predictions at the means of X stay.
+
+    Parameters
+    ----------
+    W, b : array of shape (M, D) and (D,)
+    dtype : float32 or float64, of the library of the arrays
+    mean : callable
+        Returns the means of X, (M, D), where they are needed.
 
     Raises
     ------
@@ -72,7 +79,8 @@ def cast_model(W, b, dtype, mean):
     xp = namespace(W)
     with np.errstate(over="ignore", invalid="ignore"):
         cast = xp.astype(W, dtype, copy=False)
-        b = b - xp.sum(mean * (xp.astype(cast, xp.float64) - W), axis=0)
+        if cast.dtype != W.dtype:
+            b = b - xp.sum(mean() * (xp.astype(cast, xp.float64) - W), axis=0)
         b = xp.astype(b, dtype, copy=False)
     if not _finite(cast, b):
         raise ValueError(_overflows(dtype))
@@ -114,7 +122,7 @@ def _check_underflow(W, dtype, found, groups, tol):
     """
     xp = namespace(W)
     smallest = xp.finfo(dtype).smallest_normal
-    vanish = xp.max(xp.abs(W), axis=0) < smallest
+    vanish = largest_of(W) < smallest
     if not xp.any(vanish):
         return
     lost = (groups.coefficient_unit < smallest) & (found.optimality > tol)
@@ -132,7 +140,7 @@ def check_vanished(W, X, Y):
     """
     xp = namespace(W)
     smallest = xp.finfo(W.dtype).smallest_normal
-    vanish = xp.max(xp.abs(W), axis=0) < smallest
+    vanish = largest_of(W) < smallest
     if not xp.any(vanish):
         return
     largest = abs(X).max() if sparse.issparse(X) else xp.max(xp.abs(X))

@@ -97,6 +97,8 @@ class ArrayRows(DenseRows):
             yield rows, x - self.shift[: self.n_features]
 
     # Whether values are finite is seen in the sums: NumPy beneath a library need not tell.
+    _all_pairs = True
+
     @np.errstate(over="ignore", invalid="ignore")
     def _gram(self, dtype):
         """Return the sums of products of [z_x, z_y, 1], made in float64."""

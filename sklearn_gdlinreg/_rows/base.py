@@ -17,6 +17,9 @@ from .._base.threads import blas_of_one_thread, count_threads
 from .._input.containers import assert_finite_features, assert_finite_targets
 from .moments import columns_of
 
+# What it takes to add up an item of a gradient that two threads have made, in multiply-adds.
+ADDED_UP = 4
+
 
 def with_whole_strides(A):
     """Return A, or a copy where its items are not as kernels read them.
@@ -25,6 +28,14 @@ def with_whole_strides(A):
     sent may not be aligned.
     """
     return A if A.flags.aligned and not A.strides[1] % A.itemsize else A.copy()
+
+
+def sums_of_outputs(n_outputs):
+    """Return an array (2, D) for the sums of a thread.
+
+    Threads add to them at every row: they are kept off each other's line of the cache.
+    """
+    return np.empty(2 * n_outputs + 32)[16:-16].reshape(2, n_outputs)
 
 
 def constant_array(value, shape, dtype=np.float64):
@@ -86,11 +97,16 @@ class Rows:
         """What products of rows take, in multiply-adds of a pass."""
         return self.moments_work * self.n_rows / self.n_features
 
+    @property
+    def _all_pairs(self):
+        """Whether products of two outputs are made, too: where they are few that is faster."""
+        return self.n_outputs <= self.n_features
+
     def _no_targets(self):
         """Return Y where all of it is zero."""
         return constant_array(0.0, self.Y.shape, self.Y.dtype)
 
-    def _sum(self, add, parts, product=0):
+    def _sum(self, add, parts, product=0, bounds=None):
         """Sum ``add(outputs, start, stop)`` over spans of rows, one thread a part.
 
         Parameters
@@ -101,7 +117,11 @@ class Rows:
             The outputs of each thread, overwritten. The result is in the first.
         product : int
             Multiply-adds of the largest product that is asked of BLAS.
+        bounds : sequence of int, of length n_parts + 1, optional
+            Where the spans begin and end; those of rows are equally long.
         """
+        if bounds is None:
+            bounds = [k * self.n_rows // len(parts) for k in range(len(parts) + 1)]
 
         def run(outputs, start, stop):
             for output in outputs:
@@ -110,12 +130,11 @@ class Rows:
 
         with blas_of_one_thread(product):
             if len(parts) == 1:
-                run(parts[0], 0, self.n_rows)
+                run(parts[0], *bounds)
                 return parts[0]
             if self._pool is None:
                 # Starting threads takes longer than a pass: they live as long as these rows.
                 self._pool = ThreadPoolExecutor(len(parts))
-            bounds = np.linspace(0, self.n_rows, len(parts) + 1).astype(int)
             list(self._pool.map(run, parts, bounds[:-1], bounds[1:]))
         for part in parts[1:]:
             for total, term in zip(parts[0], part, strict=True):
@@ -129,12 +148,9 @@ class Rows:
         """
         if self._outputs is None:
             M, D = self.n_features, self.n_outputs
-            n_threads = count_threads(n_entries * (1 + D))
-            # Threads add to their sums at every row: keep these off each other's cache line.
-            self._outputs = [
-                [np.empty((M, D)), np.empty(2 * D + 32)[16:-16].reshape(2, D)]
-                for _ in range(n_threads)
-            ]
+            # What each thread has summed up is added up in the end, by one of them.
+            n_threads = count_threads(n_entries * (1 + D) - ADDED_UP * M * D)
+            self._outputs = [[np.empty((M, D)), sums_of_outputs(D)] for _ in range(n_threads)]
         return self._outputs
 
     @property

@@ -14,3 +14,23 @@ def products_of_sparse_columns(
     value: NDArray,
     out: NDArray,
 ) -> None: ...
+def add_columns_dense(
+    X: NDArray,
+    Y: NDArray,
+    weight: NDArray,
+    shift: NDArray,
+    unit: NDArray,
+    z: NDArray,
+    sums: NDArray,
+    filled: NDArray,
+    start: int,
+    stop: int,
+) -> None: ...
+def add_filled_sparse(
+    data: NDArray,
+    indices: NDArray,
+    indptr: NDArray,
+    weight: NDArray,
+    stored: bool,
+    filled: NDArray,
+) -> None: ...

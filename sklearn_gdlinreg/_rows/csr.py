@@ -15,17 +15,20 @@ from sklearn.utils.sparsefuncs import mean_variance_axis
 from .._base.arrays import take
 from .._base.rounding import EPS, rounded_to_20_bits, rounding_of
 from .._base.threads import count_threads
-from .base import Rows, constant_array, with_whole_strides
-from .columns import products_of_sparse_columns
+from .base import Rows, constant_array, sums_of_outputs, with_whole_strides
+from .columns import add_filled_sparse, products_of_sparse_columns
 from .kernels import (
-    add_filled_sparse,
+    add_gradient_sparse,
     add_moments_sparse,
     add_residual_sparse,
+    gather_gradient_sparse,
     mirror,
     square_lengths_sparse,
 )
 from .moments import FAR_OFF_ZERO, Moments
 
+# After so many passes, times outputs, the columns are worth a copy in which they lie together.
+WORTH_A_TRANSPOSE = 24
 # Mean squares outside of TINY to 1 / TINY are about to lose digits to the range of floats.
 TINY = 1e-200
 
@@ -206,15 +209,37 @@ class CSRRows(Rows):
         if homogeneous:
             Y = constant_array(0.0, Y.shape, Y.dtype)
         if self._residual is None:
-            self._residual = np.empty(Y.shape)
+            self._residual, self._n_passes = np.empty(Y.shape), 0
+        self._n_passes += 1
+        by_column = self.n_outputs > 1 and self._n_passes * self.n_outputs > WORTH_A_TRANSPOSE
 
         def add(outputs, start, stop):
-            add_residual_sparse(
-                *X, Y, self.weight, V, offset, self._residual, *outputs, start, stop
-            )
+            *gradient, sums = outputs
+            add_residual_sparse(*X, Y, self.weight, V, offset, self._residual, sums, start, stop)
+            if gradient:
+                add_gradient_sparse(*X, self._residual, *gradient, start, stop)
 
-        gradient, sums = self._sum(add, self._sums_of_threads(self.X.nnz))
+        parts = self._sums_of_threads(self.X.nnz)
+        if not by_column:
+            gradient, sums = self._sum(add, parts)
+            return gradient, *sums
+        D, gradient = self.n_outputs, parts[0][0]
+        n_threads = count_threads(self.X.nnz * (1 + D))
+        (sums,) = self._sum(add, [[sums_of_outputs(D)] for _ in range(n_threads)])
+        self._gather(gradient, n_threads)
         return gradient, *sums
+
+    def _gather(self, gradient, n_threads):
+        """Write the sums over rows of x r, (M, D), for the residuals of the last pass."""
+        columns = csr_arrays(self._by_column)
+        ends = columns[2]
+        bounds = np.searchsorted(ends, np.linspace(0, ends[-1], n_threads + 1))
+        bounds[0], bounds[-1] = 0, self.n_features
+
+        def write(_, start, stop):
+            gather_gradient_sparse(*columns, self._residual, gradient, start, stop)
+
+        self._sum(write, [[]] * n_threads, bounds=bounds)
 
     precise_residual = residual
 

@@ -12,8 +12,8 @@ from .._base.arrays import is_numpy, namespace, row_blocks
 from .._base.rounding import rounded_to_20_bits
 from .._base.threads import LARGE_PRODUCT, count_threads
 from .base import Rows, with_whole_strides
+from .columns import add_columns_dense
 from .kernels import (
-    add_columns_dense,
     add_moments_dense,
     add_residual_dense,
     mirror,
@@ -123,16 +123,16 @@ class DenseRows(Rows):
         """
         rough = rough and is_numpy(self.X) and self.X.dtype == np.float32
         gram = self._gram(np.float32 if rough else np.float64)
-        xp, M = namespace(gram), self.n_features
+        xp, M, total = namespace(gram), self.n_features, float(gram[-1, -1])
+        gram /= total
+        mean, products = gram[-1, :-1], gram[:M, :-1]
+        square = xp.linalg.diagonal(gram)[:-1] if self._all_pairs else gram[-2, :-1]
         # No product of two columns is larger than the squares of both.
-        if not xp.all(xp.isfinite(xp.linalg.diagonal(gram))):
+        if not xp.all(xp.isfinite(square)):
             if rough:
                 return self.moments()
             self._raise_non_finite()
-        total = float(gram[-1, -1])
-        gram /= total
-        mean, products = gram[:-1, -1], gram[:M, :-1]
-        variance = self._variance(mean, xp.linalg.diagonal(gram)[:-1])
+        variance = self._variance(mean, square)
         if self.centred:
             for rows in row_blocks(products):
                 products[rows, :] -= mean[:M][rows, None] * mean
@@ -166,30 +166,32 @@ class DenseRows(Rows):
         return without_rounding(square - mean**2, mean, self.shift, self.unit, self.roundoff)
 
     def _gram(self, dtype):
-        """Return the sums of products of [z_x, z_y, 1], made in a type block by block."""
-        size = self.n_features + self.n_outputs + 1
-        n_block = self._n_block(at_least=size)
+        """Return what `add_moments_dense` adds up, made in a type block by block."""
+        size, all_pairs = self.n_features + self.n_outputs + 1, self._all_pairs
+        height = size if all_pairs else self.n_features + 2
+        n_block = self._n_block(at_least=height)
         root_weight = self.weight
         if self.weighted:
             root_weight = np.sqrt(self.weight)
 
         def add(outputs, start, stop):
             # Sums of float64 are added to where they are.
-            n_scratch = size if dtype == np.float32 else 1
+            n_scratch = height if dtype == np.float32 else 1
             scratch = np.empty((n_block, size), dtype), np.empty((n_scratch, size), dtype)
-            columns = root_weight, self.shift, self.unit
-            add_moments_dense(self.X, self.Y, *columns, *scratch, *outputs, start, stop)
+            seen = self.X, self.Y, root_weight, self.shift, self.unit
+            add_moments_dense(*seen, *scratch, *outputs, all_pairs, start, stop)
 
-        product = n_block * size**2
-        n_threads = count_threads(self.n_rows * size**2 // PRODUCT_ADVANTAGE)
+        product = n_block * height * size
+        n_threads = count_threads(self.n_rows * height * size // PRODUCT_ADVANTAGE)
         if product >= LARGE_PRODUCT:
             # BLAS shares each block among its own threads.
             n_threads, product = 1, 0
-        parts = [[np.empty((size, size))] for _ in range(n_threads)]
+        parts = [[np.empty((height, size))] for _ in range(n_threads)]
         (gram,) = self._sum(add, parts, product)
-        if dtype == np.float32:
-            gram[:-1, -1] = gram[-1, :-1]
-        mirror(gram)
+        if all_pairs:
+            if dtype == np.float32:
+                gram[:-1, -1] = gram[-1, :-1]
+            mirror(gram)
         return gram
 
     def column_moments(self):

@@ -9,6 +9,7 @@ def add_moments_dense(
     block: NDArray,
     gram: NDArray,
     total: NDArray,
+    all_pairs: bool,
     start: int,
     stop: int,
 ) -> None: ...
@@ -47,30 +48,27 @@ def add_residual_sparse(
     V: NDArray,
     offset: NDArray,
     residual: NDArray,
-    gradient: NDArray,
     sums: NDArray,
     start: int,
     stop: int,
 ) -> None: ...
-def add_columns_dense(
-    X: NDArray,
-    Y: NDArray,
-    weight: NDArray,
-    shift: NDArray,
-    unit: NDArray,
-    z: NDArray,
-    sums: NDArray,
-    filled: NDArray,
-    start: int,
-    stop: int,
-) -> None: ...
-def add_filled_sparse(
+def add_gradient_sparse(
     data: NDArray,
     indices: NDArray,
     indptr: NDArray,
-    weight: NDArray,
-    stored: bool,
-    filled: NDArray,
+    residual: NDArray,
+    gradient: NDArray,
+    start: int,
+    stop: int,
+) -> None: ...
+def gather_gradient_sparse(
+    data: NDArray,
+    indices: NDArray,
+    indptr: NDArray,
+    residual: NDArray,
+    gradient: NDArray,
+    start: int,
+    stop: int,
 ) -> None: ...
 def square_lengths_dense(
     X: NDArray,

@@ -13,7 +13,7 @@ there.
 """
 
 from cython cimport floating
-from scipy.linalg.cython_blas cimport dgemm, dsyrk, ssyrk
+from scipy.linalg.cython_blas cimport dgemm, dsyrk, sgemm, ssyrk
 
 from .row cimport (
     add_outer, add_standardised, index_t, real_t, standardise, subtract, subtract_product,
@@ -30,6 +30,33 @@ cdef inline void syrk(
         ssyrk(&lower, &keep, &n, &k, &one, <float*> block, &n, &kept, gram, &n)
     else:
         dsyrk(&lower, &keep, &n, &k, &one, <double*> block, &n, &kept, gram, &n)
+
+
+cdef inline void add_squares(
+    const real_t* block, Py_ssize_t k, Py_ssize_t n, double* total
+) noexcept nogil:
+    """Add the squares of each column of a block (k, n)."""
+    cdef Py_ssize_t i, j
+    for i in range(k):
+        for j in range(n):
+            total[j] += <double> block[i * n + j] * block[i * n + j]
+
+
+cdef inline void add_products(
+    int m, int n, int k, const real_t* block, real_t* gram, double* total
+) noexcept nogil:
+    """total (m, n) += block[:, :m].T @ block, where block is (k, n)."""
+    cdef Py_ssize_t j
+    cdef real_t one = 1, none = 0
+    cdef char keep = b"N", transpose = b"T"
+    if real_t is double:
+        dgemm(&keep, &transpose, &n, &m, &k, &one, <double*> block, &n, <double*> block, &n,
+              &one, total, &n)
+    else:
+        sgemm(&keep, &transpose, &n, &m, &k, &one, <float*> block, &n, <float*> block, &n,
+              &none, gram, &n)
+        for j in range(<Py_ssize_t> m * n):
+            total[j] += gram[j]
 
 
 def pack_upper(const double[:, :] A, double[::1] triangle):
@@ -68,21 +95,26 @@ def add_moments_dense(
     const double[::1] shift,       # IN   (M + D,)
     const double[::1] unit,        # IN   (M + D,)
     real_t[:, ::1] block,          # TMP  (n_block, M + D + 1)
-    real_t[:, ::1] gram,           # TMP  (M + D + 1, M + D + 1), of float32 alone
-    double[:, ::1] total,          # OUT  (M + D + 1, M + D + 1), upper triangle, last row
+    real_t[:, ::1] gram,           # TMP  of the shape of total, of float32 alone
+    double[:, ::1] total,          # OUT  (M + D + 1, M + D + 1), upper triangle, last row;
+                                   #      or (M + 2, M + D + 1)
+    bint all_pairs,                # IN   which of the two
     Py_ssize_t start, Py_ssize_t stop,
 ):
     """Add the weighted second moments of the rows ``[z_x, z_y, 1]``.
 
     Each block of rows stays in cache while it is shifted and multiplied by its own
-    transpose. Products are made in the type of the block, whatever that of X. In float32 they
+    transpose. Where outputs are many nobody asks for the products of two of them: there
+    are those with z_x alone, then the squares of all columns, then their sums.
+
+    Products are made in the type of the block, whatever that of X. In float32 they
     are rough: those of columns that nearly agree have no right digit. The columns are summed
     up in float64 even then, in the last row: intercepts and certificates need that.
     """
     cdef Py_ssize_t M = X.shape[1], D = Y.shape[1], P = block.shape[1]
     cdef Py_ssize_t stride_x = X.strides[1] // <Py_ssize_t> sizeof(floating)
     cdef Py_ssize_t stride_y = Y.strides[1] // <Py_ssize_t> sizeof(floating)
-    cdef Py_ssize_t i, k, j, c, n_rows
+    cdef Py_ssize_t i, k, j, c, n_rows, last = total.shape[0] - 1
     cdef real_t root
     cdef double weight
     with nogil:
@@ -96,19 +128,23 @@ def add_moments_dense(
                 )
                 block[k, P - 1] = 1
                 root = <real_t> root_weight[i + k]
-                if real_t is float:
+                if real_t is float or not all_pairs:
                     weight = root_weight[i + k] ** 2
                     add_standardised(
-                        &X[i + k, 0], stride_x, &shift[0], &unit[0], weight, &total[P - 1, 0], M
+                        &X[i + k, 0], stride_x, &shift[0], &unit[0], weight, &total[last, 0], M
                     )
                     add_standardised(
-                        &Y[i + k, 0], stride_y, &shift[M], &unit[M], weight, &total[P - 1, M], D
+                        &Y[i + k, 0], stride_y, &shift[M], &unit[M], weight, &total[last, M], D
                     )
-                    total[P - 1, P - 1] += weight
+                    total[last, P - 1] += weight
                 if root != 1:
                     for j in range(P):
                         block[k, j] *= root
-            if real_t is double:
+            if not all_pairs:
+                add_squares(&block[0, 0], n_rows, P, &total[last - 1, 0])
+                add_products(<int> M, <int> P, <int> n_rows, &block[0, 0], &gram[0, 0],
+                             &total[0, 0])
+            elif real_t is double:
                 syrk(<int> P, <int> n_rows, &block[0, 0], <double> 1, &total[0, 0])
             else:
                 syrk(<int> P, <int> n_rows, &block[0, 0], <float> 0, &gram[0, 0])
@@ -194,14 +230,13 @@ def add_residual_sparse(
     const double[:] weight,        # IN   (N,)
     const double[:, ::1] V,        # IN   (M, D)
     const double[::1] offset,      # IN   (D,)
-    double[:, ::1] residual,       # TMP  (N, D)
-    double[:, ::1] gradient,       # OUT  (M, D)  x' (weight * r)
+    double[:, ::1] residual,       # OUT  (N, D)  weight * r
     double[:, ::1] sums,           # OUT  (2, D)  sum of weight * r, of weight * r ** 2
     Py_ssize_t start, Py_ssize_t stop,
 ):
-    """Add what descent asks of ``r = y - offset - x V`` over CSR rows.
+    """Write the weighted ``r = y - offset - x V`` of CSR rows, and add up what descent asks.
 
-    All residuals come first: V and the gradient, read and written at random, would push
+    The gradient comes later: V and the gradient, read and written at random, would push
     each other out of the cache.
     """
     cdef Py_ssize_t D = Y.shape[1], i, d, a, nnz
@@ -218,83 +253,49 @@ def add_residual_sparse(
                 residual[i, d] = weight[i] * r
                 sums[0, d] += residual[i, d]
                 sums[1, d] += residual[i, d] * r
+
+
+def add_gradient_sparse(
+    const floating[::1] data,      # IN   (nnz,)
+    const index_t[::1] indices,    # IN   (nnz,)
+    const index_t[::1] indptr,     # IN   (N + 1,)
+    const double[:, ::1] residual,    # IN   (N, D)
+    double[:, ::1] gradient,       # OUT  (M, D)
+    Py_ssize_t start, Py_ssize_t stop,
+):
+    """Add the products x' r of CSR rows."""
+    cdef Py_ssize_t i, a, nnz
+    with nogil:
         for i in range(start, stop):
             a, nnz = indptr[i], indptr[i + 1] - indptr[i]
             if nnz > 0:
                 add_outer(
-                    &data[a], &indices[a], nnz, &residual[i, 0], D, &gradient[0, 0]
+                    &data[a], &indices[a], nnz, &residual[i, 0], residual.shape[1],
+                    &gradient[0, 0],
                 )
 
 
-def add_columns_dense(
-    const floating[:, :] X,        # IN   (N, M)
-    const floating[:, :] Y,        # IN   (N, D)
-    const double[:] weight,        # IN   (N,)
-    const double[::1] shift,       # IN   (M + D,)
-    const double[::1] unit,        # IN   (M + D,)
-    double[::1] z,                 # TMP  (M + D,)
-    double[:, ::1] sums,           # OUT  (2, M + D)  of weight * z, of weight * z ** 2
-    double[::1] filled,            # OUT  (M + 1,)  weight of what is not 0; of all
+def gather_gradient_sparse(
+    const floating[::1] data,      # IN   (nnz,), column by column
+    const index_t[::1] indices,    # IN   (nnz,), the row of each
+    const index_t[::1] indptr,     # IN   (M + 1,)
+    const double[:, ::1] residual,    # IN   (N, D)
+    double[:, ::1] gradient,       # OUT  (M, D), written to
     Py_ssize_t start, Py_ssize_t stop,
 ):
-    """Add the moments of each column of ``[z_x, z_y]``, and how often x is not zero."""
-    cdef Py_ssize_t M = X.shape[1], D = Y.shape[1], i, first, n
-    cdef Py_ssize_t stride_x = X.strides[1] // <Py_ssize_t> sizeof(floating)
-    cdef Py_ssize_t stride_y = Y.strides[1] // <Py_ssize_t> sizeof(floating)
+    """Write the products x' r of these columns, which are written to one after the other."""
+    cdef Py_ssize_t j, d, a, nnz, D = residual.shape[1]
     with nogil:
-        # So few columns at once that all that is written to stays in the first-level cache.
-        for first in range(0, M, 512):
-            n = min(512, M - first)
-            for i in range(start, stop):
-                standardise(
-                    &X[i, first], stride_x, &shift[first], &unit[first], &z[first], n
+        for j in range(start, stop):
+            for d in range(D):
+                gradient[j, d] = 0
+            a, nnz = indptr[j], indptr[j + 1] - indptr[j]
+            if nnz > 0:
+                subtract_product(
+                    &data[a], &indices[a], nnz, &residual[0, 0], D, &gradient[j, 0]
                 )
-                add_powers(&z[first], weight[i], &sums[0, first], &sums[1, first], n)
-                add_filled(&X[i, first], stride_x, weight[i], &filled[first], n)
-        for i in range(start, stop):
-            standardise(&Y[i, 0], stride_y, &shift[M], &unit[M], &z[M], D)
-            add_powers(&z[M], weight[i], &sums[0, M], &sums[1, M], D)
-            filled[M] += weight[i]
-
-
-cdef inline void add_powers(
-    const double* z, double weight, double* first, double* second, Py_ssize_t n
-) noexcept nogil:
-    """Add weight * z and weight * z ** 2."""
-    cdef Py_ssize_t j
-    for j in range(n):
-        first[j] += weight * z[j]
-        second[j] += weight * z[j] * z[j]
-
-
-cdef inline void add_filled(
-    const floating* x, Py_ssize_t stride, double weight, double* filled, Py_ssize_t n
-) noexcept nogil:
-    """Add the weight of entries that are not 0."""
-    cdef Py_ssize_t j
-    if stride == 1:
-        for j in range(n):
-            filled[j] += weight if x[j] != 0 else 0.0
-    else:
-        for j in range(n):
-            filled[j] += weight if x[j * stride] != 0 else 0.0
-
-
-def add_filled_sparse(
-    const floating[::1] data,      # IN   (nnz,)
-    const index_t[::1] indices,    # IN   (nnz,)
-    const index_t[::1] indptr,     # IN   (N + 1,)
-    const double[:] weight,        # IN   (N,)
-    bint stored,                   # IN   whether zeros that are stored count
-    double[::1] filled,            # OUT  (M,)  weight of the rows with an entry
-):
-    """Add how often each column has an entry."""
-    cdef Py_ssize_t i, a
-    with nogil:
-        for i in range(indptr.shape[0] - 1):
-            for a in range(indptr[i], indptr[i + 1]):
-                if stored or data[a] != 0:
-                    filled[indices[a]] += weight[i]
+            for d in range(D):
+                gradient[j, d] = -gradient[j, d]
 
 
 def square_lengths_dense(

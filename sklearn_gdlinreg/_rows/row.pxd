@@ -118,7 +118,13 @@ cdef inline void subtract_product(
         r[0] = value
         return
     while d < D:
-        if D - d >= 8:
+        if D - d >= 12:
+            subtract_some(x, indices, nnz, V, D, r, d, 12)
+            d += 12
+        elif D - d >= 10:
+            subtract_some(x, indices, nnz, V, D, r, d, 10)
+            d += 10
+        elif D - d >= 8:
             subtract_some(x, indices, nnz, V, D, r, d, 8)
             d += 8
         elif D - d >= 4:
@@ -136,11 +142,11 @@ cdef inline void subtract_some(
     const floating* x, const index_t* indices, Py_ssize_t nnz,   # IN   one row
     const double* V, Py_ssize_t D,                               # IN   (M, D)
     double* r,                                                   # I/O  (D,)
-    Py_ssize_t first, Py_ssize_t n,                              # IN   n is at most 8
+    Py_ssize_t first, Py_ssize_t n,                              # IN   n is at most 12
 ) noexcept nogil:
     """r -= x V for n outputs from the first; n is a literal, so that sums stay in registers."""
     cdef Py_ssize_t a, d
-    cdef double[8] sums
+    cdef double[12] sums
     cdef double value
     cdef const double* v
     for d in range(n):
@@ -170,7 +176,13 @@ cdef inline void add_outer(
             G[indices[a]] += x[a] * value
         return
     while d < D:
-        if D - d >= 8:
+        if D - d >= 12:
+            add_some(x, indices, nnz, r, D, G, d, 12)
+            d += 12
+        elif D - d >= 10:
+            add_some(x, indices, nnz, r, D, G, d, 10)
+            d += 10
+        elif D - d >= 8:
             add_some(x, indices, nnz, r, D, G, d, 8)
             d += 8
         elif D - d >= 4:
@@ -188,11 +200,11 @@ cdef inline void add_some(
     const floating* x, const index_t* indices, Py_ssize_t nnz,   # IN   one row
     const double* r, Py_ssize_t D,                               # IN   (D,)
     double* G,                                                   # I/O  (M, D)
-    Py_ssize_t first, Py_ssize_t n,                              # IN   n is at most 8
+    Py_ssize_t first, Py_ssize_t n,                              # IN   n is at most 12
 ) noexcept nogil:
     """G += x' r for n outputs from the first; n is a literal, as in `subtract_some`."""
     cdef Py_ssize_t a, d
-    cdef double[8] values
+    cdef double[12] values
     cdef double value
     cdef double* g
     for d in range(n):

@@ -10,8 +10,10 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from sklearn_gdlinreg import GDLinearRegression
 from sklearn_gdlinreg._base import threads as gd_threads
 from sklearn_gdlinreg._mini_batch import dense as dense_sgd
+from sklearn_gdlinreg._mini_batch.streams import Streams
 from sklearn_gdlinreg._rows import base as all_rows
 from sklearn_gdlinreg._rows import dense as dense_rows
+from sklearn_gdlinreg._rows.containers import rows_of
 
 
 def blas_threads():
@@ -67,6 +69,43 @@ def test_blas_has_one_thread_for_blocks(
     assert len(starts) == n_threads
     assert all(threads == {1} for threads in seen)
     assert blas_threads() == {2}
+
+
+def test_blas_has_one_thread_for_a_wide_stream(two_threads, monkeypatch, rng):
+    """It would share sums over that many features, and wait longer than they take."""
+    X, y = rng.standard_normal((20, gd_threads.SHARED_VECTOR + 1)), rng.standard_normal(20)
+    seen, result = [], Streams.result
+
+    def watched(streams):
+        seen.append(blas_threads())
+        return result(streams)
+
+    monkeypatch.setattr(Streams, "result", watched)
+    model = GDLinearRegression(batch_size=5)
+    model.partial_fit(X, y).partial_fit(X, y)
+    assert seen == [{1}, {1}]
+    assert blas_threads() == {2}
+
+
+def test_blas_has_one_thread_for_small_products(two_threads):
+    for product, expected in [(2**10, 2), (2**20, 1), (gd_threads.SMALL_PRODUCT, 2)]:
+        with gd_threads.blas_for(product):
+            assert blas_threads() == {expected}
+    assert blas_threads() == {2}
+
+
+@pytest.mark.parametrize(("n_features", "n_threads"), [(2_000, 2), (800_000, 1)])
+def test_a_thread_whose_sums_are_longer_than_its_work_is_left_out(
+    monkeypatch, rng, n_features, n_threads
+):
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    n_rows, held = 2_000, 800
+    columns = np.sort(rng.integers(0, n_features, (n_rows, held)), axis=1).ravel()
+    starts = np.arange(0, n_rows * held + 1, held)
+    X = sparse.csr_array((np.ones(n_rows * held), columns, starts), (n_rows, n_features))
+    rows = rows_of(X, rng.standard_normal((n_rows, 3)), None, centred=True)
+    assert gd_threads.count_threads(4 * rows.n_entries) == 2
+    assert len(rows._sums_of_threads(rows.n_entries)) == n_threads
 
 
 def test_small_products_do_not_touch_blas(two_threads, monkeypatch, rng):
@@ -150,9 +189,9 @@ def test_threads_add_up(monkeypatch, make_data, container, shape, parameters, ke
     monkeypatch.setattr(gd_threads, "WORK_OF_A_THREAD", 1000)
     n_parts, run = {}, all_rows.Rows._sum
 
-    def watched(rows, add, parts, product=0):
+    def watched(rows, add, parts, product=0, **spans):
         n_parts[add.__qualname__.split(".")[1]] = len(parts)
-        return run(rows, add, parts, product)
+        return run(rows, add, parts, product, **spans)
 
     monkeypatch.setattr(all_rows.Rows, "_sum", watched)
     # Products of sparse rows are added up by one.

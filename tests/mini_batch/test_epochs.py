@@ -12,6 +12,7 @@ from sklearn_gdlinreg._mini_batch.epochs import (
     Batches,
     Epochs,
     TailAverage,
+    mean_of_sums,
     span_of,
 )
 from sklearn_gdlinreg._mini_batch.sampling import Visits
@@ -25,6 +26,19 @@ def mean_of(older, newer):
     return np.average(older + newer, axis=0, weights=[fading] * len(older) + [1.0] * len(newer))
 
 
+class Summed:
+    """An SGD that has summed up these iterates."""
+
+    def __init__(self, sums):
+        self.sums, self.n_summed = sums, sums[2]
+
+    def sum(self):
+        return self.sums
+
+    def mean_with(self, share, more, n):
+        return mean_of_sums(self.sums, share, more, n)
+
+
 def test_the_mean_is_that_of_the_last_two_windows(rng):
     tail, older, newer = TailAverage(), [], []
     # How many sums a window takes in, and of how many iterates each is.
@@ -34,7 +48,7 @@ def test_the_mean_is_that_of_the_last_two_windows(rng):
             newer = newer + some
             sums, expected = (sum(some), sum(some)[0], n), mean_of(older, newer)
             # The first may be looked at before they are taken in.
-            looks = [tail.mean(sums)]
+            looks = [tail.mean(Summed(sums))]
             tail.add(*sums)
             for W, b in [*looks, tail.mean()]:
                 np.testing.assert_allclose(W, expected, rtol=1e-12, atol=1e-14)

@@ -10,7 +10,7 @@ from scipy import sparse
 from sklearn_gdlinreg._mini_batch.csr_epochs import descend_sparse
 from sklearn_gdlinreg._mini_batch.dense_epochs import descend_dense
 from sklearn_gdlinreg._mini_batch.update_rule import Rule, mean_length
-from sklearn_gdlinreg._rows import kernels
+from sklearn_gdlinreg._rows import columns, kernels
 
 N, M = 40, 6
 TYPES = [(np.float64, np.int32), (np.float32, np.int64)]
@@ -388,9 +388,30 @@ def test_add_moments_dense(D, dtype, index):
     total = np.ones((P, P))
     for part in parts:
         block, gram = np.empty((4, P)), np.empty((P, P))
-        kernels.add_moments_dense(X, Y, np.sqrt(weight), shift, unit, block, gram, total, *part)
+        kernels.add_moments_dense(
+            X, Y, np.sqrt(weight), shift, unit, block, gram, total, True, *part
+        )
     z = np.column_stack([(np.column_stack([X, Y]) - shift) * unit, np.ones(N)])
     close(np.triu(total), np.triu(1 + z.T @ (weight[:, None] * z)))
+
+
+@pytest.mark.parametrize("products", [np.float64, np.float32])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_add_moments_dense_of_many_outputs(dtype, products):
+    """Products with the features, then the squares of all columns, then their sums."""
+    X, Y, weight, parts, rng = weighted(12, dtype)
+    P = M + 12 + 1
+    shift, unit = rng.normal(size=P - 1), 2.0 ** rng.integers(-2, 3, P - 1)
+    total, root = np.ones((M + 2, P)), np.sqrt(weight)
+    for part in parts:
+        block, gram = (np.empty(shape, products) for shape in ((4, P), (M + 2, P)))
+        kernels.add_moments_dense(X, Y, root, shift, unit, block, gram, total, False, *part)
+    z = np.column_stack([(np.column_stack([X, Y]) - shift) * unit, np.ones(N)])
+    exact = {"rtol": 1e-12, "atol": 1e-12}
+    rough = exact if products == np.float64 else {"rtol": 1e-5, "atol": 1e-4}
+    assert_allclose(total[:M], 1 + z[:, :M].T @ (weight[:, None] * z), **rough)
+    assert_allclose(total[-2], 1 + weight @ z**2, **rough)
+    assert_allclose(total[-1], 1 + weight @ z, **exact)
 
 
 @SHAPES
@@ -402,7 +423,9 @@ def test_add_moments_dense_in_float32(D, dtype, index):
     total = np.ones((P, P))
     for part in parts:
         block, gram = (np.empty(shape, np.float32) for shape in ((4, P), (P, P)))
-        kernels.add_moments_dense(X, Y, np.sqrt(weight), shift, unit, block, gram, total, *part)
+        kernels.add_moments_dense(
+            X, Y, np.sqrt(weight), shift, unit, block, gram, total, True, *part
+        )
     z = np.column_stack([(np.column_stack([X, Y]) - shift) * unit, np.ones(N)])
     products = np.triu(1 + z.T @ (weight[:, None] * z))
     assert_allclose(np.triu(total)[:-1], products[:-1], rtol=1e-5, atol=1e-4)
@@ -449,11 +472,30 @@ def test_add_residual_sparse(D, dtype, index):
     residual, gradient, sums = np.empty((N, D)), np.ones((M, D)), np.ones((2, D))
     for part in parts:
         kernels.add_residual_sparse(
-            *csr_of(X, index), Y, weight, V, offset, residual, gradient, sums, *part
+            *csr_of(X, index), Y, weight, V, offset, residual, sums, *part
         )
+        kernels.add_gradient_sparse(*csr_of(X, index), residual, gradient, *part)
     r, w = Y - offset - X.astype(np.float64) @ V, weight[:, None]
+    close(residual, w * r)
     close(gradient, 1 + X.astype(np.float64).T @ (w * r))
     close(sums, 1 + np.stack([(w * r).sum(axis=0), (w * r**2).sum(axis=0)]))
+    gathered = np.full((M, D), np.nan)
+    for part in [(0, 2), (2, M)]:
+        kernels.gather_gradient_sparse(*csr_of(X.T, index), residual, gathered, *part)
+    close(gathered, gradient - 1)
+
+
+@pytest.mark.parametrize("D", range(1, 27))
+def test_sparse_products_of_any_number_of_outputs(D):
+    """They are made a few outputs at a time."""
+    X, Y, rng = data(D, np.float64)
+    V, residual, sums = rng.normal(size=(M, D)), np.empty((N, D)), np.zeros((2, D))
+    gradient, whole = np.zeros((M, D)), (0, N)
+    places = csr_of(X, np.int32)
+    kernels.add_residual_sparse(*places, Y, np.ones(N), V, np.zeros(D), residual, sums, *whole)
+    kernels.add_gradient_sparse(*places, residual, gradient, *whole)
+    close(residual, Y - X @ V)
+    close(gradient, X.T @ (Y - X @ V))
 
 
 @SHAPES
@@ -462,7 +504,7 @@ def test_add_columns_dense(D, dtype, index):
     shift, unit = rng.normal(size=M + D), 2.0 ** rng.integers(-2, 3, M + D)
     sums, filled = np.ones((2, M + D)), np.ones(M + 1)
     for part in parts:
-        kernels.add_columns_dense(
+        columns.add_columns_dense(
             X, Y, weight, shift, unit, np.empty(M + D), sums, filled, *part
         )
     z = (np.column_stack([X, Y]) - shift) * unit
@@ -479,7 +521,7 @@ def test_add_filled_sparse(dtype, index, stored):
     # An entry that is zero.
     values[0], row, column = 0, np.flatnonzero(places[1])[0] - 1, places[0][0]
     expected[column] -= weight[row] * (not stored)
-    kernels.add_filled_sparse(values, *places, weight, stored, filled)
+    columns.add_filled_sparse(values, *places, weight, stored, filled)
     close(filled, expected)
 
 

@@ -5,8 +5,10 @@ import pytest
 from libraries import dispatch, in_each_library
 from scipy import sparse
 
+from sklearn_gdlinreg._base import threads
 from sklearn_gdlinreg._base.arrays import to_host
 from sklearn_gdlinreg._rows import array as array_rows
+from sklearn_gdlinreg._rows import csr as csr_rows
 from sklearn_gdlinreg._rows import dense as dense_rows
 from sklearn_gdlinreg._rows.containers import rows_of
 
@@ -102,3 +104,32 @@ def test_sparse_passes_of_any_number_of_outputs(rng, n_outputs):
     np.testing.assert_allclose(gradient, X.T @ r, rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(first, r.sum(axis=0), rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(second, (r**2).sum(axis=0), rtol=1e-12)
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("weight", [True, False])
+@pytest.mark.parametrize("index", [np.int32, np.int64])
+@pytest.mark.parametrize("off", [0.0, 1e6])
+def test_gradients_row_by_row_and_column_by_column(
+    rng, monkeypatch, n_threads, dtype, weight, index, off
+):
+    """Sparse rows are read by columns, too, once many passes with many outputs are made."""
+    monkeypatch.setattr(threads, "WORK_OF_A_THREAD", 1)
+    monkeypatch.setenv("OMP_NUM_THREADS", str(n_threads))
+    dense = rng.standard_normal((N, M)) * (rng.random((N, M)) < 0.3)
+    # A column that is full is seen from a shift, and one may be empty.
+    dense[:, 1], dense[:, 4] = off + rng.standard_normal(N), 0.0
+    X, Y = sparse.csr_array(dense.astype(dtype)), rng.standard_normal((N, D)).astype(dtype)
+    X.indices, X.indptr = X.indices.astype(index), X.indptr.astype(index)
+    s = rng.uniform(0.5, 2.0, N) if weight else None
+    V, offset, found = rng.standard_normal((M, D)), rng.standard_normal(D), []
+    for worth in (np.inf, 0):
+        monkeypatch.setattr(csr_rows, "WORTH_A_TRANSPOSE", worth)
+        rows = rows_of(X, Y, s, centred=True)
+        rows.column_moments()
+        for homogeneous in (False, True):
+            found.append([A.copy() for A in rows.residual(V, offset, homogeneous=homogeneous)])
+    for k in (0, 1):
+        for by_row, by_column in zip(found[k], found[2 + k], strict=True):
+            np.testing.assert_allclose(by_column, by_row, rtol=1e-12, atol=1e-12)
