@@ -3,7 +3,7 @@
 Seconds include everything since the raw data: scaling, conversion, set-up. The excess is how far
 the objective is above its optimum, as a fraction of it. A dash is not reached within 30 epochs
 or five seconds; "excess" is where a contestant is then. The second table of each case has the
-time of one epoch.
+time of one epoch, with the pass over the rows that follows it where steps are variance-reduced.
 
 Run `python docs/benchmarks/mini_batch.py [--case NAME ...] [--quick] [--json FILE]`.
 Contestants whose library is not installed are left out.
