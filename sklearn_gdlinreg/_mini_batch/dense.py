@@ -42,12 +42,13 @@ class DenseSGD:
         if self.correction.shape[0]:
             # Curvature needs no targets.
             Y = constant_array(0.0, Y.shape, Y.dtype)
+        filled = np.empty(self.density.shape[0])
         one_thread = blas_of_one_thread(len(block) * self.W.size)
         with one_thread, blas_for_vectors(len(self.W)):
             descend_dense(
                 self.rule, self.X, Y, rows, weight, steps, self.running, self.centre,
                 self.inverse, self.proximal_scale, self.density, self.penalty,
-                self.of_features, *self._scratch, self._filled, self.W, self.velocity,
+                self.of_features, *self._scratch, filled, self.W, self.velocity,
                 self.iterate_sum, self.loss, self.correction, self.metric,
             )  # fmt: skip
         self.n_summed += len(steps)
@@ -119,7 +120,6 @@ class DenseSGD:
     def tell_rare(self, density):
         """Penalise features by rows from now on; density is that of StepCoordinates."""
         self.density = kept_density(density, self.inverse)
-        self._filled = np.empty(self.density.shape[0])
 
     def _in_units(self, V):
         W = V[:-1, :] * self.inverse[:-1, None]
