@@ -144,11 +144,6 @@ def weighted_square(weight, A):
     return namespace(A).sum(weight[:, None] * A * A, axis=0)
 
 
-def multiply(A, B, out):
-    """Return A * B; with NumPy in ``out``, as fresh memory costs more than the product."""
-    return np.multiply(A, B, out=out) if is_numpy(A) else A * B
-
-
 def largest_of(A):
     """Return the largest absolute value of each column, (D,); nan where there is one."""
     xp = namespace(A)

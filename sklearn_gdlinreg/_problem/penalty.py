@@ -9,14 +9,14 @@ estimator, in the units of W, and seen from the coordinates of a descent. In the
 ``l1_md`` and ``l2_md`` are those of an output times the factor of a feature, which is 1 where
 no ``penalty_factor`` is given. Nothing outside of this module knows its l1 and l2: the L2 term
 is asked for its value and its half gradient, the rest for its value and its proximal map.
-Compiled solvers are given `terms`.
+Compiled solvers are given `terms`, and passes `l2_like`.
 """
 
 import math
 
 import numpy as np
 
-from .._base.arrays import dot, inverse_of, multiply, namespace, placed_like, to_host
+from .._base.arrays import dot, inverse_of, namespace, placed_like, to_host
 
 
 def soft_threshold(V, threshold, positive):
@@ -235,11 +235,15 @@ class Penalty:
 
     def l2_value(self, V):
         """Return the L2 term of each output, (D,)."""
-        return dot(placed_like(self._l2, V) * V, V)
+        return dot(self.half_gradient(V), V)
 
-    def half_gradient(self, V, out=None):
-        """Return half the gradient of the L2 term, (M, D); ``out`` is as in `multiply`."""
-        return multiply(placed_like(self._l2, V), V, out=out)
+    def half_gradient(self, V):
+        """Return half the gradient of the L2 term, (M, D)."""
+        return self.l2_like(V) * V
+
+    def l2_like(self, V):
+        """Return the L2 terms, (M, D), where V is; one row or column may stand for all."""
+        return placed_like(self._l2, V)
 
     def proximal_map(self, V, step):
         """Return the U that minimises ``|U - V|^2 / (2 step) + l1 |U|``; U >= 0 if positive.

@@ -11,11 +11,12 @@ the L2 term of the penalty in them, as H has.
 
 import copy
 import math
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
-from .._base.arrays import dot, is_numpy, multiply, namespace
+from .._base.arrays import dot, is_numpy, namespace
+from .._base.fused import scaled, standardised
 from .._base.rounding import EPS
 from .._base.threads import blas_for
 from .gram import Gram
@@ -164,12 +165,15 @@ class ByPasses:
 
     def __init__(self, rows, coordinates, *, precise=False, name="passes"):
         self.rows, self.coordinates = rows, coordinates
-        self.inverse_scale = coordinates.inverse_scale
+        # By feature, (M,); the last two are those of sums over rows.
+        scale, weight = coordinates.inverse_scale[:, 0], coordinates.weight
+        self._scale, self._centre = scale, coordinates.centre
+        self._scale_of_sums, self._centre_of_sums = scale / weight, self._centre * weight
         # The curvature is a squared length, and X p itself is known to eps.
         self.flat = EPS
         self.shape = (rows.n_features, rows.n_outputs)
-        self.penalty, self._xp = coordinates.penalty, namespace(self.inverse_scale)
-        # The output of products, with NumPy; see `multiply`.
+        self.penalty, self._xp = coordinates.penalty, namespace(scale)
+        # What passes are given, with NumPy; see `scaled`.
         self._scratch = np.empty(self.shape)
         self.residual = rows.precise_residual if precise else rows.residual
         self.name = name
@@ -191,7 +195,7 @@ class ByPasses:
 
     def _products(self, columns, others, out):
         """Write H of some features with others and with each other, as Gram asks for it."""
-        scale = self.inverse_scale[:, 0] / math.sqrt(self.coordinates.weight)
+        scale = self._scale / math.sqrt(self.coordinates.weight)
         self.rows.products_of_columns(columns, others, self.coordinates.centre, scale, out)
 
     @cached_property
@@ -202,38 +206,27 @@ class ByPasses:
         in_sums = (1000 * EPS) ** 2 * self.rows.n_features * self.coordinates.square
         return self.coordinates.rounding + in_sums
 
-    def _mean(self, w):
-        """Return the mean prediction of w, (D,)."""
-        return dot(self.coordinates.centre[:, None], w)
+    def _pass(self, residual, V, y_centre, sign):
+        """Return the sums of a pass centred and scaled, with the penalty, and times the sign.
 
-    def _reduce(self, sums, V):
-        """Return the sums of a pass centred and scaled; V is there for the penalty."""
+        Also what the second one is of, (D,): the losses, or curvatures.
+        """
         c, xp = self.coordinates, self._xp
-        G, first, second = sums
+        w, mean = scaled(V, self._scale, self._centre, out=self._scratch)
+        sums, first, second = residual(w, y_centre - mean)
         first, second = first / c.weight, second / c.weight
         if c.centred:
-            G -= multiply((c.centre * c.weight)[:, None], first, out=self._scratch)
             second = second - first**2
-        # Not in place: the rows overwrite their sums at the next pass.
-        G = G * (self.inverse_scale / c.weight)
-        if self.penalty.has_l2:
-            of_penalty = self.penalty.half_gradient(V, out=self._scratch)
-            G -= of_penalty
-            second = second + dot(of_penalty, V)
-        second = xp.maximum(xp.astype(second, xp.float64, copy=False), 0.0)
+        by_feature = self._centre_of_sums, self._scale_of_sums, self.penalty.l2_like(V)
+        G, of_penalty = standardised(sums, first, *by_feature, V, sign)
+        second = xp.maximum(xp.astype(second + of_penalty, xp.float64, copy=False), 0.0)
         return xp.astype(G, xp.float64, copy=False), second
 
     def gradient(self, V):
         """Return the half gradient at V, (M, D), and the losses, (D,)."""
-        c = self.coordinates
-        w = multiply(V, self.inverse_scale, out=self._scratch)
-        return self._reduce(self.residual(w, c.y_centre - self._mean(w)), V)
+        return self._pass(self.residual, V, self.coordinates.y_centre, 1.0)
 
     def curvature(self, P):
         """Return H P, (M, D), and the curvatures p' H p of its columns, (D,)."""
-        w = multiply(P, self.inverse_scale, out=self._scratch)
         # With no targets the residual is -X p, and the half gradient -H p.
-        sums = self.rows.residual(w, -self._mean(w), homogeneous=True)
-        HP, curvatures = self._reduce(sums, P)
-        HP *= -1.0
-        return HP, curvatures
+        return self._pass(partial(self.rows.residual, homogeneous=True), P, 0.0, -1.0)

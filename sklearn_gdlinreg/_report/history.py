@@ -97,9 +97,21 @@ class History:
                 self.stop(end.value.reason)
                 return end.value
             if iterate.measured:
-                self.losses[-1:] = [iterate.loss] * bool(self.losses)
+                self._correct(iterate.loss)
             else:
                 self.record(iterate.loss, iterate.model)
+
+    def _correct(self, measured):
+        """Put a loss that the data say in place of the last one, which was carried along.
+
+        Descent only lowers the loss. What was carried along just before and is lower still had
+        lost its digits.
+        """
+        self.losses[-1:] = [measured] * bool(self.losses)
+        for i in range(len(self.losses) - 2, -1, -1):
+            if self.losses[i] >= measured:
+                break
+            self.losses[i] = measured
 
     def stop(self, reason):
         """Allow no more iterations; the first reason is the one that counts."""

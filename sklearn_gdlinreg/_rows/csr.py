@@ -189,12 +189,15 @@ class CSRRows(Rows):
 
     def _shift(self, mean, shift):
         """See the rows from a shift, in units of z, from now on; return the means, (P,)."""
-        weight, data = np.ascontiguousarray(self.weight), self.csr()[0]
-        # In float64, and so the targets, which kernels take of one type.
-        data, Y = data - shift[self.csr()[1]], self.Y - shift[self.n_features :]
-        X = sparse.csr_array((data[: self.X.nnz], self.X.indices, self.X.indptr), self.X.shape)
-        near, _ = mean_variance_axis(X, axis=0, weights=weight)
-        near = np.append(near, weight @ Y / weight.sum())
+        M, weight, data = self.n_features, np.ascontiguousarray(self.weight), self.csr()[0]
+        # In float64, as are the targets: kernels take both of one type.
+        data, Y = data.astype(np.float64, copy=False), self.Y - shift[M:]
+        near = np.append(mean[:M], weight @ Y / weight.sum())
+        if shift[:M].any():
+            data = data - shift[self.csr()[1]]
+            parts = data[: self.X.nnz], self.X.indices, self.X.indptr
+            X = sparse.csr_array(parts, self.X.shape)
+            near[:M], _ = mean_variance_axis(X, axis=0, weights=weight)
         self._near_zero, self.shift = (data, Y), shift / self.unit
         # Those that have not moved are as they were.
         return np.where(shift == 0, mean, near)

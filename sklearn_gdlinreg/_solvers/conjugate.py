@@ -15,7 +15,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from .._base.arrays import copied, dot, multiply, namespace, to_floats, weighted_square, zeros
+from .._base.arrays import copied, dot, namespace, to_floats, weighted_square, zeros
+from .._base.fused import advance
 from .._base.rounding import EPS
 from .._problem.certificate import Goal, certificate_at, optimality
 from .._problem.metric import Plain
@@ -40,6 +41,8 @@ ALIKE_STEPS = 300
 # Where a correction is this small, relative to the coefficients, the one before was right to
 # three digits.
 SMALL = 1e-3
+# Squares of gradients up to so many times what rounding makes of them may be all rounding.
+NEARLY_NEGLIGIBLE = 1e4
 # A step longer than this comes from a curvature below its inverse. Directions are then made
 # conjugate twice, and a small gradient does not yet mean that the loss is near its minimum.
 FLAT_STEP = 1e2
@@ -277,6 +280,14 @@ def _better(before, after, coordinates):
     return State(V, G, losses, after.step, after.longest)
 
 
+def _is_stuck(square, before, negligible):
+    """Whether a gradient stands still so close to rounding that it is all rounding, (D,).
+
+    The moves that it asks for lead astray. Arguments are squares of gradients, (D,).
+    """
+    return (square < NEARLY_NEGLIGIBLE * negligible) & (square > 0.25 * before)
+
+
 def _cycle(supplier, state, target, coordinates, limits, metric, directions=None):
     """Descend from a state of known gradient until the target or a dead end.
 
@@ -286,18 +297,19 @@ def _cycle(supplier, state, target, coordinates, limits, metric, directions=None
     """
     xp, V, G = namespace(state.V), copied(state.V), copied(state.G)
     losses, step, longest = state.losses, state.step, max(state.longest, metric.longest)
-    (M, D), scratch, loss_unit = V.shape, np.empty(V.shape), coordinates.loss_unit
+    (M, D), loss_unit = V.shape, coordinates.loss_unit
     summed = losses if supplier.by_passes else coordinates.null_loss
     directions = directions or directions_for(V, curved=coordinates.is_curved)
     n_steps = min(limits.n_left, M) if directions.room == M else limits.n_left
-    goal, negligible = Goal(target, coordinates), (4 * EPS) ** 2 * M * dot(G, G)
+    goal, square = Goal(target, coordinates), dot(G, G)
+    negligible = (4 * EPS) ** 2 * M * square
 
-    def unfinished(losses, G, longest):
+    def unfinished(losses, square, longest):
         # The loss exceeds its optimum by about the squared gradient times the longest step.
         flatness = xp.maximum(longest / FLAT_STEP, 1.0)
-        return goal.missed(losses, dot(G, G), negligible, flatness)
+        return goal.missed(losses, square, negligible, flatness)
 
-    live = unfinished(losses, G, zeros((1,), V) + longest)
+    live = unfinished(losses, square, zeros((1,), V) + longest)
     n_live = int(xp.count_nonzero(live))
     for _ in range(n_steps):
         P = directions.direction(metric.direction(G), twice=longest > FLAT_STEP)
@@ -306,12 +318,12 @@ def _cycle(supplier, state, target, coordinates, limits, metric, directions=None
         least = metric.least_descent(P, losses, summed, coordinates)
         along = exact_step(supplier, P, G, live, least)
         length = along.descent * along.inverse
-        V += multiply(length, P, out=scratch)
-        G -= multiply(length, along.image, out=scratch)
+        before, square = square, advance(V, G, P, along.image, length)
         step = xp.where(along.curved, length, step)
         losses = xp.maximum(losses - length * along.descent, 0.0)
         furthest = xp.max(metric.reach(P, length, along.inverse))
-        live = along.curved & unfinished(losses, G, xp.maximum(furthest, longest))
+        live = along.curved & unfinished(losses, square, xp.maximum(furthest, longest))
+        live = live & ~_is_stuck(square, before, negligible)
         # All that the host wants to know of this step, in one transfer.
         loss, furthest, n_live = to_floats(losses @ loss_unit, furthest, xp.count_nonzero(live))
         if furthest == 0.0:

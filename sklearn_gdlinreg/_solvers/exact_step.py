@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .._base.arrays import dot, inverse_of, weighted_square
+from .._base.arrays import inverse_of
+from .._base.fused import slopes
 
 # One over a smaller number may be no float.
 TINY = 1e-300
@@ -64,17 +65,11 @@ def exact_step(supplier, P, G, live, least_descent=None):
     there is ``G - a image``. The descent may have to be above the least one, (D,).
     """
     HP, curvature = supplier.curvature(P)
-    descent = dot(P, G)
-    curved = live & (descent > 0) & is_curved(supplier, P, curvature)
+    descent, flat = slopes(P, G, supplier.floor)
+    # A curvature that cannot be told from rounding is none: a step along it would lead astray.
+    # Each feature has a floor of its own, so that one far off zero does not make flat what has
+    # nothing to do with it.
+    curved = live & (descent > 0) & (curvature > flat + TINY)
     if least_descent is not None:
         curved = curved & (descent > least_descent)
     return ExactStep(HP, descent, inverse_of(curvature, where=curved), curved)
-
-
-def is_curved(supplier, P, curvature):
-    """Whether the curvature along the columns of P can be told from rounding, (D,).
-
-    What cannot is no curvature: a step along it would lead astray. Each feature has a floor
-    of its own, so that one far off zero does not make flat what has nothing to do with it.
-    """
-    return curvature > weighted_square(supplier.floor, P) + TINY

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from sklearn_gdlinreg._solvers.exact_step import exact_step, is_curved
+from sklearn_gdlinreg._solvers.exact_step import exact_step
 
 
 class Quadratic:
@@ -64,7 +64,13 @@ def test_no_step_along_a_slope_that_may_be_rounding(rng):
 
 
 def test_curvature_below_the_floor_is_none():
-    supplier = SimpleNamespace(floor=np.array([1e-3, 1.0]))
-    P = np.array([[2.0, 0.0, 0.0], [0.0, 3.0, 0.0]])
-    assert list(is_curved(supplier, P, np.array([4.1e-3, 9.1, 1e-290]))) == [True] * 3
-    assert list(is_curved(supplier, P, np.array([3.9e-3, 8.9, 1e-310]))) == [False] * 3
+    P = np.diag([2.0, 3.0, 1.0])
+
+    def curved(*curvatures):
+        supplier = SimpleNamespace(
+            floor=np.array([1e-3, 1.0, 0.0]), curvature=lambda P: (P, np.array(curvatures))
+        )
+        return list(exact_step(supplier, P, np.ones_like(P), np.full(3, True)).curved)
+
+    assert curved(4.1e-3, 9.1, 1e-290) == [True] * 3
+    assert curved(3.9e-3, 8.9, 1e-310) == [False] * 3
