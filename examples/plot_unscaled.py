@@ -45,8 +45,8 @@ for model in (SGDRegressor(random_state=0), GDLinearRegression()):
 
 # %%
 # The excess loss is how far the loss of a model is above the least-squares loss, relative to it.
-# We compute it for each model after 1, 2, ..., 60 epochs. No model has a penalty, and each has its
-# default learning rate.
+# We compute it for each model after 1, 2, ..., 60 epochs. No model has a penalty, and each has
+# its default learning rate.
 
 epochs = np.arange(1, 61)
 optimum = ((y - LinearRegression().fit(X, y).predict(X)) ** 2).mean()
