@@ -197,7 +197,7 @@ def add(one, other):
 
 
 def _rows(chunk, centred, origin):
-    """Return the Rows of a chunk, and the factor of their weights."""
+    """Return the Rows of a chunk, and the power of two by which they divide their weights."""
     X, Y, weight = chunk
     rows = rows_of(X, Y, weight, centred=centred, origin=origin)
     return rows, 1.0 if weight is None else float(np.ldexp(1.0, np.frexp(weight.max())[1]))

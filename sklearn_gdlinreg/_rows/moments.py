@@ -83,7 +83,7 @@ class Moments(NamedTuple):
         )  # fmt: skip
 
     def seen_from(self, shift, unit):
-        """Return the same moments in another shift and unit, (P,); no shift without intercept."""
+        """Return the same in another shift and unit, (P,); without an intercept, no shift."""
         ratio, M = unit / self.unit, self.n_features
         products = self.products
         if products is not None and not (ratio == 1.0).all():
