@@ -55,7 +55,7 @@ class StepCoordinates:
 
     @classmethod
     def of(cls, mean, deviation, density, root_penalty, centred, rare=None):
-        """Return the coordinates for moments of features, (M,) each, and the root of the penalty.
+        """Return coordinates for moments of features, (M,) each, and the root of the penalty.
 
         Roots are used, because squares of extreme units overflow or vanish.
         """
