@@ -288,7 +288,7 @@ def splits_of(cv, X, y, params):
 
 def _groups(data, splits, centred, n_penalties):
     """Return (outputs, Folds) of each group of outputs that are observed in the same rows."""
-    data.check_observed("learn from")
+    data.check_observed("train on")
     groups, partly = [], data.observed is not None
     for outputs, weight in data.groups():
         Y = data.Y if isinstance(outputs, slice) else np.ascontiguousarray(data.Y[:, outputs])

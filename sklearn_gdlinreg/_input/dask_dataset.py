@@ -191,8 +191,8 @@ def _groups_of(chunks):
         return None
     if not seen.all():
         raise ValueError(
-            "With missing_targets='ignore', every output needs rows to learn from in which it "
-            "is observed and sample_weight is positive. Got none for output "
+            "With missing_targets='ignore', every output must be observed in a row to train on "
+            "whose sample_weight is positive. Got none for output "
             f"{int(np.argmin(seen))} of y."
         )
     groups = {}

@@ -165,8 +165,8 @@ class Data:
                         f"No row to {what} has a positive weight, with early_stopping=True."
                     )
                 raise ValueError(
-                    f"With missing_targets='ignore', every output needs rows to {what} in which "
-                    f"it is observed and sample_weight is positive. Got none for output "
+                    f"With missing_targets='ignore', every output must be observed in a row to "
+                    f"{what} whose sample_weight is positive. Got none for output "
                     f"{np.arange(self.n_outputs)[outputs][0]} of y."
                 )
 
@@ -214,7 +214,7 @@ def faded(weight, n_rows, half_life):
 def hold_out(settings, data, given, rng):
     """Return the training rows and the validation rows, which are held out, given or None."""
     if not settings.early_stopping or given is not None:
-        data.check_observed("learn from")
+        data.check_observed("train on")
         return data, given
     fraction = settings.validation_fraction
     try:
@@ -226,7 +226,7 @@ def hold_out(settings, data, given, rng):
         ) from error
     # The training rows keep their order if it matters.
     learn, validate = map(data.take, rows if data.half_life is None else map(np.sort, rows))
-    learn.check_observed("learn from")
+    learn.check_observed("train on")
     validate = replace(validate, half_life=None)
     validate.check_observed("validate on")
     # The training rows are checked when they are read.
