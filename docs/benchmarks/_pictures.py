@@ -105,7 +105,7 @@ def excess(records, theme):
 
 
 def growth(records, theme):
-    """The time of a fit against the number of rows."""
+    """Draw the time of a fit against the number of rows."""
     cases = [case for case in records["growth"]["cases"].values() if "n" in case]
     figure, axes = axes_of(
         "Time of a fit against the number of rows\n20 features",
