@@ -3,11 +3,11 @@
 A table, from start to end
 ============================
 
-A table as it is found in practice: 406 cars from the years 1970 to 1982, with a name, an origin,
-a date, three numbers to learn from and three to predict. Two of the three targets were not
-measured for all cars. This example reads the table with pandas, turns words and dates into
-features, fits three outputs at once, chooses a penalty for each, and interprets the
-coefficients.
+This example works through a typical table, from reading it to interpreting the coefficients. The
+table has 406 cars from the years 1970 to 1982, with a name, an origin, a date and three numbers
+as features, and three numbers to predict. Two of the targets were not measured for all cars. We
+read the table with pandas, turn words and dates into features, fit three outputs at once, and
+choose a penalty for each of them.
 """
 
 from pathlib import Path

@@ -1,15 +1,19 @@
 """
-=======================
-Error against rows seen
-=======================
+==================================
+Learning from a stream of new rows
+==================================
 
-Rows of ten features come in chunks of 200. Four models learn from each chunk as it comes:
-`partial_fit` as it is by default, which is exact; the same with a `half_life`, which forgets old
-rows; `partial_fit` in mini-batches, with a `batch_size`; and `SGDRegressor`, behind a
-`StandardScaler` that learns from the same chunks.
+This example compares four models that learn from a stream. Rows with ten features arrive in
+chunks of 200, and each model is updated with each chunk by `partial_fit`:
 
-In the first case the relation between features and target stays the same. In the second case it
-changes slowly, and models that remember all rows equally well are left behind.
+- `GDLinearRegression` with its default parameters, which is exact: after each chunk, it is the
+  least-squares model of all rows so far
+- the same with a `half_life`, which gives old rows less and less weight
+- `GDLinearRegression` with a `batch_size`, which makes a descent step per mini-batch
+- `SGDRegressor`, on features scaled by a `StandardScaler` that is updated with the same chunks
+
+In the first stream, the relation between the features and the target stays the same. In the
+second stream, it changes slowly, and a model that gives all rows the same weight cannot follow.
 """
 
 import matplotlib.pyplot as plt
@@ -28,8 +32,9 @@ EXACT, FORGETS, BATCHES, SGD = (
 )
 
 # %%
-# Features have different units and offsets, and the noise has a variance of 1. With drift, the
-# coefficients turn by half a circle over 30,000 rows, which changes all of their signs.
+# The features have different units and offsets, and the noise has a variance of 1. With drift,
+# the vector of the coefficients rotates by half a turn over 30,000 rows, so that all
+# coefficients change sign.
 
 rng = np.random.default_rng(0)
 unit = 10.0 ** rng.uniform(-3, 3, N_FEATURES)
@@ -38,34 +43,34 @@ one, other = rng.standard_normal((2, N_FEATURES)) / 2
 
 
 def coef_at(row, drift):
-    """Return the true coefficients at a row of the stream, in standard units."""
+    """Return the true coefficients of scaled features at a row of the stream."""
     angle = np.pi * row / 30_000 if drift else 0.0
     return np.cos(angle) * one + np.sin(angle) * other
 
 
 class ScaledSGD:
-    """SGDRegressor behind a scaler; both learn chunk by chunk."""
+    """SGDRegressor on scaled features; scaler and model are updated with each chunk."""
 
     def __init__(self):
         self.scaler, self.model = StandardScaler(), SGDRegressor(random_state=0)
 
     def partial_fit(self, X, y):
-        """Learn from a chunk."""
+        """Update the scaler and the model with a chunk."""
         self.model.partial_fit(self.scaler.partial_fit(X).transform(X), y)
 
     def predict(self, X):
-        """Return the predictions."""
+        """Return the predictions for X."""
         return self.model.predict(self.scaler.transform(X))
 
 
 # %%
-# The error is the mean squared distance from the predictions of the true coefficients, for rows
-# that no model has seen. For least squares on n rows without drift, about
-# (n_features + 1) / n is expected.
+# The error of a model is the mean squared difference between its predictions and those of the
+# true coefficients, on rows that no model was fitted on. Without drift, the expected error of
+# least squares on n rows is about (n_features + 1) / n.
 
 
 def errors(drift, seed):
-    """Return the error after each chunk of a stream, one array for each model."""
+    """Return the error of each model after each chunk of a stream."""
     rng = np.random.default_rng(seed)
     models = {
         EXACT: GDLinearRegression(),
@@ -87,7 +92,7 @@ def errors(drift, seed):
 
 
 def mean_errors(drift):
-    """Return the mean over several streams."""
+    """Return the mean errors over several streams."""
     runs = [errors(drift, seed) for seed in range(N_STREAMS)]
     return {name: np.mean([run[name] for run in runs], axis=0) for name in runs[0]}
 
@@ -99,15 +104,15 @@ for drift, title in ((False, "no drift"), (True, "drift")):
         print(f"    {name:<24}{values[N_CHUNKS // 2 :].mean():9.1e}")
 
 # %%
-# Without drift, the exact stream improves with every row, as least squares does. The others need
-# more rows for the same error, or stop improving. With drift, the model with a half-life follows
-# the change. `SGDRegressor` follows it as well, because its steps become shorter only slowly.
-# Lines are means over neighbouring chunks.
+# Without drift, the error of the exact model keeps falling as rows arrive. The other models need
+# more rows to reach the same error, or stop improving. With drift, the model with a half-life
+# follows the change. So does `SGDRegressor`, because its learning rate decreases only slowly.
+# Each point of a line is a mean over neighbouring chunks.
 
 plt.rcParams["font.size"] = 12
 figure, (above, below) = plt.subplots(2, 1, figsize=(6.4, 9.2), layout="constrained")
 figure.get_layout_engine().set(hspace=0.06)
-# Colours that are told apart by all eyes (Okabe & Ito), and lines of different styles.
+# Colours that colour-blind readers can distinguish (Okabe and Ito), and different line styles.
 styles = {
     EXACT: ("#0072B2", "-", 2.5),
     FORGETS: ("#D55E00", "-", 1.5),

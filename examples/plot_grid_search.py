@@ -35,7 +35,7 @@ def pipeline(model, degree=1):
 
 
 # %%
-# The grid: two degrees, three kinds of penalty, five strengths.
+# The grid has two degrees, three kinds of penalty, and five strengths.
 
 few = np.geomspace(0.05, 20, 5)
 grid = {
@@ -49,14 +49,14 @@ search = GridSearchCV(
 start = time.perf_counter()
 search.fit(X, y)
 seconds = time.perf_counter() - start
-# The grid runs over the names in alphabetical order: alpha, l1_ratio, degree.
+# The grid is in the alphabetical order of the names: alpha, l1_ratio, degree.
 grid_errors = np.sqrt(-search.cv_results_["mean_test_score"]).reshape(5, 3, 2)
 print(f"GridSearchCV: {grid_errors.size} combinations, {seconds:.1f} s")
 print(f"least error {grid_errors.min():.2f}, with {search.best_params_}")
 
 # %%
-# The paths: the same with a hundred strengths. `GDLinearRegressionCV` gathers the moments of
-# the data once and starts each model from the one before it.
+# Now we do the same with a hundred strengths. `GDLinearRegressionCV` computes the moments of the
+# data once, and starts each fit of a path from the fit before it.
 
 many = np.geomspace(0.05, 20, 100)
 start = time.perf_counter()
@@ -76,9 +76,10 @@ for degree, model in zip(degrees, paths, strict=True):
           f"{model.n_features_in_} coefficients are not zero")  # fmt: skip
 
 # %%
-# Lines are the paths, and dots are the grid. They differ a little, because the grid search fits
-# the preprocessing again in each fold. Squares and products are of little use here. With a weak
-# penalty they do harm; a lasso of the right strength drops most features, so they do no harm.
+# The lines are the paths, and the dots are the grid. They differ a little, because the grid
+# search fits the preprocessing again in each fold. Squares and products are of little use here.
+# With a weak penalty they increase the error; with a lasso of the right strength they do not,
+# because it drops most of the features.
 
 plt.rcParams["font.size"] = 12
 figure, axes = plt.subplots(
@@ -95,7 +96,7 @@ for i, (degree, model) in enumerate(zip(degrees, paths, strict=True)):
     axes[i].grid(alpha=0.3)
     axes[i].set(
         title=f"Degree {degree}: {model.n_features_in_} features",
-        ylabel="error on rows left out",
+        ylabel="error on held-out rows",
         ylim=(54, 64),
     )
 axes[0].legend(title="l1_ratio", loc="upper left")

@@ -1,14 +1,15 @@
 """
-===================================
-A fit four times the size of memory
-===================================
+===================================================
+Fitting data that are larger than memory, with Dask
+===================================================
 
-Four million rows of 32 features lie in a file of one gigabyte. The process may take a quarter of
-that for its data beyond what its imports take, and the system holds it to that. Dask reads the
-file in chunks on the threads of this one machine; `DaskGDLinearRegression` gathers their moments
-and ends at the least-squares answer of all rows.
+This example fits four million rows with 32 features, which are stored in a file of one gigabyte.
+The operating system limits the process to a quarter of that, in addition to what it uses after
+its imports. Dask reads the file chunk by chunk in the threads of a single machine.
+`DaskGDLinearRegression` combines the moments of the chunks, and fits the least-squares model of
+all rows.
 
-It writes the file itself, in a temporary folder, and runs on Linux.
+The example writes the file to a temporary folder, and runs on Linux.
 """
 
 import resource
@@ -28,7 +29,7 @@ N_ROWS, N_FEATURES, ROWS_OF_A_CHUNK = 4_000_000, 32, 40_000
 ALLOWED = 256  # megabytes
 
 # %%
-# Features of unlike units and offsets, and a target with noise of variance 1.
+# The features have different units and offsets. The noise of the target has a variance of 1.
 
 rng = np.random.default_rng(0)
 unit = 10.0 ** rng.uniform(-3, 3, N_FEATURES)
@@ -37,21 +38,21 @@ coef = rng.standard_normal(N_FEATURES)
 
 
 def megabytes():
-    """Return the memory that this process has taken for its data."""
+    """Return the memory that this process uses for its data, in megabytes."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return int(next(line.split()[1] for line in lines if line.startswith("RssAnon"))) / 1e3
 
 
 def reserved():
-    """Return the memory that counts against the limit, in megabytes."""
+    """Return the memory that counts towards the limit, in megabytes."""
     return int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize() / 1e6
 
 
 # %%
-# From here on, asking for more than is allowed is an error. A file that is mapped into memory
-# does not count: the system reads and drops its pages as it likes.
+# From here on, an allocation beyond the limit raises an error. A file that is mapped into memory
+# does not count, because the operating system can release its pages at any time.
 
-dask.compute(*[dask.delayed(np.ones)(1)] * 8)  # Dask starts its threads
+dask.compute(*[dask.delayed(np.ones)(1)] * 8)  # starts the threads of Dask
 limit = int((reserved() + ALLOWED) * 1e6)
 before = resource.getrlimit(resource.RLIMIT_DATA)
 resource.setrlimit(resource.RLIMIT_DATA, (limit, before[1]))
@@ -69,15 +70,15 @@ size = path.stat().st_size / 1e6
 print(f"{N_ROWS:,} rows, a file of {size:,.0f} MB, {ALLOWED} MB allowed")
 
 # %%
-# The fit, and beside it a thread that takes down the memory.
+# We fit the model, while another thread records the memory.
 
 
 def chunk(start):
-    """Return the rows of a chunk: the file, mapped into memory."""
+    """Return the rows of a chunk, from the file mapped into memory."""
     return np.load(path, mmap_mode="r")[start : start + ROWS_OF_A_CHUNK]
 
 
-# `dask.array.from_array` would copy the file into memory; chunks that map it do not.
+# `dask.array.from_array` would copy the file into memory; delayed chunks that map it do not.
 chunks = [
     da.from_delayed(
         dask.delayed(chunk)(start), (ROWS_OF_A_CHUNK, N_FEATURES + 1), dtype=np.float64
@@ -90,7 +91,7 @@ level, began, trace, done = megabytes(), time.perf_counter(), [], threading.Even
 
 
 def watch():
-    """Take down the time and the memory until the fit is done."""
+    """Record the time and the memory until the fit has finished."""
     while not done.wait(0.02):
         trace.append((time.perf_counter() - began, megabytes() - level))
 
@@ -106,22 +107,22 @@ watcher.join()
 try:
     np.array(np.load(path, mmap_mode="r"))
 except MemoryError as error:
-    print(f"reading it at once: {type(error).__name__}")
+    print(f"reading the whole file at once: {type(error).__name__}")
 resource.setrlimit(resource.RLIMIT_DATA, before)
 folder.cleanup()
 
 seconds, memory = np.array(trace).T
-print(f"fitted in {fitted:.1f} s by {model.engine_}, {model.n_iter_} iterations; R² {score:.4f}")
-print(f"memory while fitting: at most {memory.max():.0f} MB more than before")
+print(f"fitted in {fitted:.1f} s, engine {model.engine_!r}, R² {score:.4f}")
+print(f"peak memory: {memory.max():.0f} MB more than before")
 
 # %%
-# The memory is that of a few chunks. The coefficients are as near to the true ones as four
-# million rows allow.
+# The fit uses the memory of a few chunks. The fitted coefficients are close to the true ones,
+# since all of the four million rows were used. They are shown for scaled features.
 
 plt.rcParams["font.size"] = 12
 figure, (above, below) = plt.subplots(2, 1, figsize=(6.4, 8.4), layout="constrained")
 figure.get_layout_engine().set(hspace=0.06)
-for height, text, color in ((size, "the file", "0.3"), (ALLOWED, "allowed", "tab:red")):
+for height, text, color in ((size, "size of the file", "0.3"), (ALLOWED, "allowed", "tab:red")):
     above.axhline(height, color=color, linestyle="--")
     above.text(0, height * 1.08, text, color=color)
 above.plot(seconds, np.maximum(memory, 0.1), color="tab:blue", linewidth=2)
@@ -131,13 +132,13 @@ above.text(0.4 * fitted, 1.3, "fit", color="0.4")
 above.margins(x=0.13)
 above.set(
     xlabel="time (s)", ylabel="memory (MB)", yscale="log", ylim=(1, 2 * size),
-    title="A few chunks at a time",
+    title="Memory during fit and score",
 )  # fmt: skip
 below.axline((0, 0), slope=1, color="0.7", linewidth=1)
 below.plot(coef, model.coef_ * unit, "o", color="tab:blue")
 below.set(
-    xlabel="true coefficients, in standard units", ylabel="fitted",
-    title=f"All rows were learnt from: error {np.abs(model.coef_ * unit - coef).max():.0e}",
+    xlabel="true coefficients", ylabel="fitted coefficients",
+    title=f"Largest error of a coefficient: {np.abs(model.coef_ * unit - coef).max():.0e}",
 )  # fmt: skip
 for axes in (above, below):
     axes.grid(alpha=0.3)

@@ -26,8 +26,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn_gdlinreg import GDLinearRegression
 
 # %%
-# Two features with a correlation of 0.85; one has three times the spread of the other. All is
-# centred, so that the two coefficients are the whole model.
+# The two features have a correlation of 0.85, and the standard deviation of one is three times
+# that of the other. Features and target are centred, so that there is no intercept.
 
 rng = np.random.default_rng(0)
 X = rng.multivariate_normal([0, 0], [[1, 2.55], [2.55, 9]], size=200)
@@ -79,10 +79,10 @@ def loss(coef):
 
 minimum = loss(automatic.coef_)
 for name, points in paths.items():
-    print(f"{name}: loss {loss(points[-1]) / minimum - 1:.1e} above the minimum, relatively")
+    print(f"{name}: loss {loss(points[-1]) / minimum - 1:.1e} above the minimum, relative to it")
 
 # %%
-# The valley, and the four paths down.
+# The plot shows the valley, and the four paths to its minimum.
 
 plt.rcParams["font.size"] = 12
 grid = np.stack(np.meshgrid(np.linspace(-0.5, 5, 150), np.linspace(-0.7, 3.1, 150)), axis=-1)

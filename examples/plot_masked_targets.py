@@ -3,9 +3,10 @@
 Masked targets
 ==============
 
-Not every laboratory measures every target. The data are 359 samples of the topsoil of the Swiss
-Jura, with place, land use, rock and four metals. Cadmium, cobalt and copper are to be predicted.
-Here a growing share of the values of these three is hidden, as if it had not been measured.
+With several targets, some values were often not measured. The data are 359 samples of topsoil
+from the Swiss Jura, with their place, land use, rock type, and the concentrations of seven
+metals. We predict three of these, cadmium, cobalt and copper, from the other columns, and hide a
+growing share of their values, as if they had not been measured.
 
 Soon only a few rows have all three values, and then none. With `missing_targets="ignore"`, each
 output is fitted on the rows in which it is known, in one fit, and no value is imputed.
@@ -79,8 +80,8 @@ ways = {
 }
 
 # %%
-# Lines are medians, bands go from the lower to the upper quartile. With seven tenths missing,
-# some seven rows are complete; with more there may be none.
+# The lines are medians, and the bands extend from the lower to the upper quartile. With 70 % of
+# the values missing, about seven rows are complete; with more missing, there may be none.
 
 plt.rcParams["font.size"] = 12
 figure, axes = plt.subplots(figsize=(6.4, 5), layout="constrained")

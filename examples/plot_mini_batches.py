@@ -3,10 +3,11 @@
 Mini-batches, to the optimum
 ============================
 
-Mini-batches learn a lot from the first pass over the rows, and little from those that follow:
-with steps of a constant length, the noise of the batches keeps the model off the optimum. The
-mean of many iterates has less noise. Variance-reduced steps, which `fit` makes with a
-`batch_size` and automatic steps, have none in the end: they go on to the optimum.
+With mini-batches, the first pass over the rows lowers the loss a lot, and later passes lower it
+little: with steps of a constant length, the noise of the batches keeps the model away from the
+optimum. The mean of many iterates has less noise. The noise of variance-reduced steps vanishes
+near the optimum, so they converge to it. `fit` makes such steps with a `batch_size` and the
+default learning rate.
 """
 
 import warnings
@@ -29,7 +30,7 @@ y = X @ rng.standard_normal(20) + rng.standard_normal(20_000)
 optimum = np.mean((y - GDLinearRegression().fit(X, y).predict(X)) ** 2)
 
 # %%
-# The excess is how far the mean squared error is above its minimum, as a share of it. It is
+# The excess loss is how far the mean squared error is above its minimum, relative to it. It is
 # measured against passes over the rows. An epoch is one pass. With variance-reduced steps, each
 # epoch is followed by a pass that computes the gradient of all rows: an iteration takes two
 # passes. What is read before the first step is not counted.
@@ -56,7 +57,7 @@ def excess(n_iterations, **options):
 
 
 paths = {}
-print(f"excess after {N_PASSES} passes")
+print(f"excess loss after {N_PASSES} passes")
 for name, options in CONTESTANTS.items():
     step = PASSES_OF_AN_ITERATION[name]
     passes = np.arange(step, N_PASSES + 1, step)
@@ -70,7 +71,7 @@ for name, options in CONTESTANTS.items():
 
 plt.rcParams["font.size"] = 12
 figure, axes = plt.subplots(figsize=(6.4, 4.8), layout="constrained")
-# Colours that are told apart by all eyes (Okabe & Ito), and lines of different styles.
+# Colours that colour-blind readers can distinguish (Okabe and Ito), and different line styles.
 STYLES = {
     "plain": ("0.35", ":", "s"),
     "averaged": ("#009E73", "--", "^"),
@@ -78,7 +79,7 @@ STYLES = {
 }
 for name, (color, line, marker) in STYLES.items():
     axes.plot(*paths[name], color=color, linestyle=line, marker=marker, label=name)
-axes.set(xlabel="passes over the rows", ylabel="excess", yscale="log", ylim=(2e-17, 10))
+axes.set(xlabel="passes over the rows", ylabel="excess loss", yscale="log", ylim=(2e-17, 10))
 axes.grid(alpha=0.3)
 axes.legend(frameon=False)
 figure.savefig("mini_batches.png", dpi=150)

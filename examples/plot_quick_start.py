@@ -1,11 +1,12 @@
 """
 ============================
-A first fit, nothing scaled
+A first fit, without scaling
 ============================
 
-Heating and cooling load of 768 buildings from eight of their features. One of the features is
-an exact combination of two others, and their spreads differ by three orders of magnitude.
-Nothing is scaled and no parameter is set. Descent ends at the least-squares answer.
+This example predicts the heating and cooling loads of 768 buildings from eight features. One of
+the features is a linear combination of two others, and the standard deviations of the features
+differ by three orders of magnitude. We scale nothing and set no parameter, and gradient descent
+still ends at the least-squares solution.
 """
 
 from pathlib import Path
@@ -19,7 +20,7 @@ from sklearn.model_selection import train_test_split
 from sklearn_gdlinreg import GDLinearRegression
 
 # %%
-# The data, and a fit beside scikit-learn's.
+# We load the data, and fit `GDLinearRegression` and `LinearRegression`.
 
 try:
     folder = Path(__file__).parent
@@ -30,40 +31,45 @@ X, Y = data[:, :-2], data[:, -2:]
 outputs = ["heating load", "cooling load"]
 X_train, X_test, Y_train, Y_test = train_test_split(X, Y, test_size=0.3, random_state=0)
 
-ours = GDLinearRegression().fit(X_train, Y_train)
-exact = LinearRegression().fit(X_train, Y_train)
+model = GDLinearRegression().fit(X_train, Y_train)
+reference = LinearRegression().fit(X_train, Y_train)
 
 print(f"{'R2 on test data':<18}{'GDLinearRegression':>20}{'LinearRegression':>20}")
-scores = [r2_score(Y_test, m.predict(X_test), multioutput="raw_values") for m in (ours, exact)]
-for name, mine, theirs in zip(outputs, *scores, strict=True):
-    print(f"{name:<18}{mine:>20.12f}{theirs:>20.12f}")
-print(f"iterations {ours.n_iter_}, optimality {ours.optimality_:.1e}, {ours.stop_reason_}")
+scores = [
+    r2_score(Y_test, each.predict(X_test), multioutput="raw_values")
+    for each in (model, reference)
+]
+for name, *values in zip(outputs, *scores, strict=True):
+    print(f"{name:<18}{values[0]:>20.12f}{values[1]:>20.12f}")
+print(f"iterations {model.n_iter_}, optimality {model.optimality_:.1e}, {model.stop_reason_}")
 
 # %%
-# How the loss came down, and what the model predicts. An excess below the rounding of the loss
-# itself is drawn at the edge of the grey band.
+# The upper plot shows the excess loss: how far the training loss is above the least-squares
+# loss, relative to it. An excess that is smaller than the rounding error of the loss is drawn at
+# the edge of the grey band. The lower plot shows the predictions for the test data.
 
-residual = Y_train - exact.predict(X_train)
+residual = Y_train - reference.predict(X_train)
 optimum = (residual**2).mean(axis=0).sum()
 rounding = np.finfo(float).eps
-excess = np.maximum(np.array(ours.loss_curve_) / optimum - 1, rounding)
+excess = np.maximum(np.array(model.loss_curve_) / optimum - 1, rounding)
 
 plt.rcParams["font.size"] = 12
 figure, (above, below) = plt.subplots(2, 1, figsize=(6.4, 8.4), layout="constrained")
 figure.get_layout_engine().set(hspace=0.06)
 
-above.semilogy(np.arange(1, ours.n_iter_ + 1), excess, "o-", color="0.2", markersize=5)
+above.semilogy(np.arange(1, model.n_iter_ + 1), excess, "o-", color="0.2", markersize=5)
 above.axhspan(1e-17, rounding, color="0.92", zorder=0)
-above.text(1, 5e-17, "rounding", color="0.35", va="center")
+above.text(1, 5e-17, "rounding error", color="0.35", va="center")
 above.set(
     xlabel="iteration",
-    ylabel="training loss / least-squares loss - 1",
+    ylabel="excess loss",
     ylim=(1e-17, 1e1),
-    title="Descent ends at the least-squares loss",
+    title="The loss falls to the least-squares loss",
 )
+above.xaxis.get_major_locator().set_params(integer=True)
 above.grid(alpha=0.3)
 
-predicted = ours.predict(X_test)
+predicted = model.predict(X_test)
 limits = [0, 50]
 below.plot(limits, limits, color="0.4", linewidth=1, zorder=1)
 styles = [("tab:orange", "o"), ("tab:blue", "^")]

@@ -5,13 +5,13 @@ Sparse text regression
 
 How long is the code that a docstring describes? The texts are the docstrings of scikit-learn's
 functions; the target is the logarithm of their number of lines. Words and pairs of words make
-more than ten thousand columns, most of them zero in each row. They are kept as a sparse matrix,
-which is neither copied nor made dense.
+more than ten thousand columns, most of which are zero in each row. They are stored in a sparse
+matrix, which the fit neither copies nor converts to a dense array.
 
 A linear model of words explains some of the variance in files that it has not seen: a quarter
-with the sources of scikit-learn 1.9, an eighth with those of 1.7. `GDLinearRegression` has the
-answer of `Ridge`. `SGDRegressor` is far behind with its default learning rate, and level with
-them once that is searched for.
+with the sources of scikit-learn 1.9, an eighth with those of 1.7. `GDLinearRegression` and
+`Ridge` give the same answer. `SGDRegressor` is far worse with its default learning rate, and as
+good after a search for a better one.
 """
 
 import ast
@@ -56,8 +56,9 @@ print(f"{X_train.shape[0]:,} rows, {X_train.shape[1]:,} columns, "
       f"{X_train.nnz / X_train.shape[0]:.0f} of them not zero in a row")  # fmt: skip
 
 # %%
-# The strength of the penalty comes from a search. All three know the same penalty, which `Ridge`
-# counts for all rows together. `SGDRegressor` has its default learning rate, or a searched one.
+# A search chooses the strength of the penalty. All three estimators have the same penalty; the
+# `alpha` of `Ridge` is larger by a factor of the number of rows. `SGDRegressor` is fitted with
+# its default learning rate, and with one that a search chooses.
 
 folds = GroupKFold(3)
 
@@ -81,8 +82,8 @@ for name, model in models.items():
     print(f"{name:<24}R² on other files {model.score(X_test, y[test]):.4f}")
 
 # %%
-# The largest coefficients. Code is long where there is fitting to do and a default to settle,
-# and short where something is only returned.
+# The plot shows the words with the largest coefficients. Functions that fit something and have
+# many defaults are long; functions that only return something are short.
 
 plt.rcParams["font.size"] = 12
 order = np.argsort(ours.coef_)
@@ -95,7 +96,9 @@ axes.set_yticks(places, words.get_feature_names_out()[ends])
 axes.text(0.1, places[6], "short code", color="tab:blue", va="center")
 axes.text(-0.1, places[-6], "long code", color="#c25700", va="center", ha="right")
 axes.set(
-    xlabel="coefficient", title="Words before long and short code", ylim=(-0.7, len(ends) - 0.3)
+    xlabel="coefficient",
+    title="Words of long and short code",
+    ylim=(-0.7, len(ends) - 0.3),
 )
 axes.grid(axis="x", alpha=0.3)
 axes.set_axisbelow(True)

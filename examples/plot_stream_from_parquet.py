@@ -1,14 +1,15 @@
 """
-============================================
-Learning from a file that memory cannot hold
-============================================
+=================================================
+Fitting a Parquet file that is larger than memory
+=================================================
 
-Four million rows of 20 features, in units that differ by twelve orders of magnitude, stream
-from a Parquet file into `partial_fit`. In memory they would take 700 MB; the process may take
-256 MB more than it has after its imports, and the system holds it to that. Nothing is scaled, no
-parameter is set, and after each chunk the model is that of least squares on all rows so far.
+This example reads four million rows with 20 features from a Parquet file and passes them to
+`partial_fit`, chunk by chunk. All rows together would take 700 MB of memory. The operating
+system limits the process to 256 MB more than it uses after its imports. The units of the
+features differ by twelve orders of magnitude, but we scale nothing and set no parameter. After
+each chunk, the model is the least-squares model of all rows so far.
 
-It writes the file itself, in a temporary folder, and runs on Linux.
+The example writes the file to a temporary folder, and runs on Linux.
 """
 
 import os
@@ -31,7 +32,8 @@ N_ROWS, N_FEATURES, ROWS_OF_A_GROUP = 4_000_000, 20, 20_000
 ALLOWED = 256  # megabytes
 
 # %%
-# Correlated features, each with its own unit and offset, and a target with noise of variance 1.
+# The features are correlated and have different units and offsets. The noise of the target has a
+# variance of 1.
 
 rng = np.random.default_rng(0)
 mix = rng.standard_normal((N_FEATURES, N_FEATURES)) / N_FEATURES**0.5 + np.eye(N_FEATURES)
@@ -48,13 +50,13 @@ def rows(n):
 
 
 def megabytes(field=1):
-    """Return what this process holds now: resident (1), or all its data (5)."""
+    """Return the memory of this process: resident memory (1), or all its data (5)."""
     pages = int(Path("/proc/self/statm").read_text().split()[field])
     return pages * resource.getpagesize() / 1e6
 
 
 # %%
-# From here on, asking for more than is allowed is an error.
+# From here on, an allocation beyond the limit raises an error.
 
 before = resource.getrlimit(resource.RLIMIT_DATA)
 limit = int((megabytes(5) + ALLOWED) * 1e6)
@@ -71,8 +73,8 @@ size = path.stat().st_size / 1e6
 print(f"{N_ROWS:,} rows, a file of {size:.0f} MB, {ALLOWED} MB allowed")
 
 # %%
-# One pass. How far predictions are from those of the true coefficients is taken down as rows
-# come, and so is the memory.
+# We read the file once. After each chunk, we record the memory and the error of the model: the
+# mean squared difference between its predictions and those of the true coefficients.
 
 X_test, _ = rows(20_000)
 true = X_test @ (coef / unit)
@@ -91,19 +93,21 @@ for batch in file.iter_batches(batch_size=ROWS_OF_A_GROUP, use_threads=False):
 try:
     file.read(use_threads=False)
 except (MemoryError, pa.ArrowMemoryError) as error:
-    print(f"reading it at once: {type(error).__name__}")
+    print(f"reading the whole file at once: {type(error).__name__}")
 file.close()
 folder.cleanup()
 resource.setrlimit(resource.RLIMIT_DATA, before)
 
 seen, error, memory = np.array(trace).T
-print(f"learnt in {seconds:.1f} s, {N_ROWS / seconds / 1e6:.1f} million rows a second")
-print(f"mean squared distance from the true predictions: {error[-1]:.1e} (noise: 1)")
-print(f"memory while learning: at most {memory.max():.0f} MB more than before")
+print(
+    f"time in partial_fit: {seconds:.1f} s, {N_ROWS / seconds / 1e6:.1f} million rows per second"
+)
+print(f"error: {error[-1]:.1e} (variance of the noise: 1)")
+print(f"peak memory: {memory.max():.0f} MB more than before")
 
 # %%
-# The memory is flat. Least squares on all rows so far is expected to have an error of
-# n_features + 1 over their number, in units of the noise.
+# The memory does not grow with the number of rows. The error is close to the expected error of
+# least squares on all n rows so far, which is about (n_features + 1) / n.
 
 plt.rcParams["font.size"] = 12
 figure, (above, below) = plt.subplots(2, 1, figsize=(6.4, 8.4), layout="constrained")
@@ -113,20 +117,20 @@ above.text(0.05, size + 12, "all rows", color="0.3")
 above.axhline(ALLOWED, color="tab:red", linestyle=":")
 above.text(0.05, ALLOWED + 12, "allowed", color="tab:red")
 above.plot(seen / 1e6, memory, color="tab:blue", linewidth=2)
-above.text(0.05, memory.max() + 12, "taken while learning", color="tab:blue")
+above.text(0.05, memory.max() + 12, "used by partial_fit", color="tab:blue")
 above.set(
     xlabel="rows seen (millions)",
     ylabel="memory (MB)",
     ylim=(-5, size * 1.15),
-    title="Memory stays flat",
+    title="Memory does not grow",
 )
 below.loglog(seen, error, color="tab:blue", linewidth=2, label="partial_fit")
 expected = (N_FEATURES + 1) / seen
-below.loglog(seen, expected, color="0.4", linestyle="--", label="least squares, expected")
+below.loglog(seen, expected, color="0.4", linestyle="--", label="expected for least squares")
 below.set(
     xlabel="rows seen",
-    ylabel="squared distance from the truth",
-    title="The model is exact for all rows so far",
+    ylabel="error",
+    title="The error falls as rows arrive",
 )
 below.legend(frameon=False)
 for axes in (above, below):

@@ -3,10 +3,10 @@
 Unscaled data, where SGD diverges
 =================================
 
-The heating load of 768 buildings is predicted from unscaled features: areas of hundreds of
-square metres and shares below one. `SGDRegressor` needs scaled features. On these data its loss
-grows by more than twenty orders of magnitude, without a warning. Behind a `StandardScaler` it
-works, and improves with each epoch. `GDLinearRegression` fits the data as they are, in full
+This example predicts the heating load of 768 buildings from unscaled features: areas of hundreds
+of square metres and shares below one. `SGDRegressor` needs scaled features. On these data its
+loss grows by more than twenty orders of magnitude, without a warning. After a `StandardScaler`
+it works, and improves with each epoch. `GDLinearRegression` fits the data as they are, in full
 batches and in mini-batches.
 """
 
@@ -31,8 +31,8 @@ X, y = data[:, :8], data[:, 8]
 print("standard deviations of the features:", X.std(axis=0).round(2))
 
 # %%
-# Both estimators have their defaults and the unscaled data. A warning would be printed, but
-# there is none.
+# We fit both estimators to the unscaled data, with their default parameters, and count the
+# warnings. There are none.
 
 for model in (SGDRegressor(random_state=0), GDLinearRegression()):
     with warnings.catch_warnings(record=True) as caught:
@@ -44,8 +44,9 @@ for model in (SGDRegressor(random_state=0), GDLinearRegression()):
     )
 
 # %%
-# How far each model is from least squares after 1, 2, ... 60 epochs. None has a penalty; each
-# has its default step.
+# The excess loss is how far the loss of a model is above the least-squares loss, relative to it.
+# We compute it for each model after 1, 2, ..., 60 epochs. No model has a penalty, and each has
+# its default learning rate.
 
 epochs = np.arange(1, 61)
 optimum = ((y - LinearRegression().fit(X, y).predict(X)) ** 2).mean()
@@ -82,8 +83,9 @@ full_excess = full.loss_curve_[-1] / optimum - 1
 print(f"GDLinearRegression, full batch, {full.n_iter_} iterations: {full_excess:.1e}")
 
 # %%
-# The axis is cut: between the two panels lie more than twenty orders of magnitude. Full batches
-# have no curve: they reach the least-squares answer at once, up to rounding.
+# The vertical axis is broken: there are more than twenty orders of magnitude between the two
+# panels. Full batches have no curve, because they reach the least-squares solution at once, up
+# to rounding.
 
 plt.rcParams["font.size"] = 12
 styles = [("tab:red", ":"), ("#c25700", "--"), ("tab:blue", "-")]
@@ -99,10 +101,10 @@ places = [(above, 1e23), (below, 5e-2), (below, 2.5e-3)]
 for name, (axes, height), (color, _) in zip(names, places, styles, strict=True):
     axes.text(60, height, name, color=color, ha="right")
 below.annotate(
-    "GDLinearRegression,\nfull batch: below, at once", (1, 1e-6), (8, 3e-6),
+    "GDLinearRegression,\nfull batch: at once", (1, 1e-6), (8, 3e-6),
     arrowprops={"arrowstyle": "->"},
 )  # fmt: skip
-above.set(ylim=(1e22, 1e31), title="How far from least squares")
+above.set(ylim=(1e22, 1e31), title="Fits to unscaled data")
 below.set(ylim=(1e-6, 1e1), xlabel="epochs")
-figure.supylabel("loss / least-squares loss - 1", fontsize="medium")
+figure.supylabel("excess loss", fontsize="medium")
 plt.show()

@@ -1,7 +1,7 @@
 """Exact streams: from a chunk of rows, or from other models, to the model of all rows so far.
 
-What has been learnt is kept in the model as `moments_`, plain values and arrays; see
-`_stream.learnt`. Nothing of it is changed in place: a call that fails leaves a model as it was.
+The moments are kept in the model as `moments_`, plain values and arrays; see `_stream.learnt`.
+They are never changed in place, so a call that fails leaves a model as it was.
 
 Conventions: M features, D outputs; W (M, D), b (D,).
 """
@@ -29,10 +29,10 @@ SHARED = "alpha", "l1_ratio", "fit_intercept", "positive", "penalty_factor"
 MOST_ITEMS = 2**27
 
 
-# What overflows is seen in the results, and reported with its cause.
+# Overflows are found in the results, and are reported with their cause.
 @np.errstate(over="ignore", invalid="ignore")
 def learn_exactly(estimator, settings, y, data):
-    """Let an estimator learn from a chunk of rows, Data; return the History of the descent."""
+    """Update an estimator with a chunk of rows, Data; return the History of the descent."""
     before = learnt_by(estimator, settings)
     state = vars(estimator).get("moments_")
     _check_shape(before, data)
@@ -57,7 +57,7 @@ def learn_exactly(estimator, settings, y, data):
 
 @np.errstate(over="ignore", invalid="ignore")
 def merge(estimator, others):
-    """Let an estimator take in what others have learnt; return the History of the descent.
+    """Merge the moments of other models into an estimator; return the History of the descent.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def merge(estimator, others):
 
 
 def _exact(settings, who):
-    """Return settings if they are those of an exact stream whose rows all count alike."""
+    """Return the settings; raise unless the stream is exact and has no half-life."""
     for name in ("batch_size", "learning_rate", "half_life"):
         got = getattr(settings, name)
         if got is not None:
@@ -97,7 +97,7 @@ def _exact(settings, who):
 
 
 def _learnt_by_other(other, k, like, settings):
-    """Return what a model to be merged has learnt; raise if it does not go with the others."""
+    """Return the moments of a model to be merged; raise if it does not match the others."""
     who = f"model {k} to be merged"
     if not hasattr(other, "partial_fit") or not hasattr(other, "half_life"):
         raise TypeError(
@@ -133,7 +133,7 @@ def _learnt_by_other(other, k, like, settings):
 
 
 def _check_shape(before, data):
-    """Raise if a chunk does not go on with what has been learnt, or is too wide."""
+    """Raise if a chunk does not match the rows so far, or has too many features."""
     M, D = data.X.shape[1], data.n_outputs
     _check_size(M * (M + D), f"{M} features")
     if before is None:
@@ -149,7 +149,7 @@ def _check_shape(before, data):
 
 
 def _check_memory(learnt):
-    """Raise if what is known of all groups of outputs takes too much memory."""
+    """Raise if the moments of all groups of outputs take too much memory."""
     known = [moments.products.size for _, moments in learnt.members if moments is not None]
     _check_size(sum(known), f"outputs that are observed in {len(known)} different sets of rows")
 
@@ -163,7 +163,7 @@ def _check_size(n_items, what):
 
 
 def _loss_before(state, before, data, centred):
-    """Return the mean loss of a chunk before it is learnt from, summed over outputs, a float.
+    """Return the mean loss of a chunk before the update, summed over outputs, a float.
 
     An output that has not been observed before is predicted by its mean in the chunk, or by 0
     without an intercept.
@@ -171,7 +171,7 @@ def _loss_before(state, before, data, centred):
     M, D = data.X.shape[1], data.n_outputs
     W, b, new = np.zeros((M, D)), np.zeros(D), np.ones(D, dtype=bool)
     if before is not None:
-        # Products with what is contiguous take half the time.
+        # Products with a contiguous array take half the time.
         W = np.ascontiguousarray(np.atleast_2d(state["coef_"]).T, dtype=np.float64)
         b = np.atleast_1d(state["intercept_"]).astype(np.float64, copy=False)
         new[before.observed] = False
@@ -190,14 +190,14 @@ def _loss_before(state, before, data, centred):
 
 
 def _mean(values, weight):
-    """Return the mean of rows that have these weights, which may be None."""
+    """Return the weighted mean of rows; the weights may be None."""
     if weight is None:
         return values.mean(axis=0)
     return np.average(values, axis=0, weights=weight)
 
 
 def _model_of(estimator, settings, learnt, dtype, history):
-    """Return W and b, in a type, and the last steps, (D,); zeros of outputs not yet observed."""
+    """Return W and b in a dtype, and the last steps, (D,); zeros for unobserved outputs."""
     state, M, D = vars(estimator).get("moments_"), learnt.n_features, learnt.n_outputs
     if M is None:
         M = estimator.n_features_in_
@@ -222,14 +222,14 @@ def _model_of(estimator, settings, learnt, dtype, history):
 
 
 def store_learnt(estimator, settings, learnt, like, dtype, n_calls):
-    """Set the attributes of the model that moments give; return the History of the descent.
+    """Solve from the moments and set the fitted attributes; return the History of the descent.
 
     Parameters
     ----------
     estimator : GDLinearRegression
     settings : Settings
     learnt : Learnt
-    like : array of one dimension where y has one; coef_ is to be of its library and device
+    like : array with the number of dimensions of y, the library and the device of `coef_`
     dtype : float32 or float64 of NumPy
     n_calls : int, the calls of partial_fit so far
     """

@@ -1,6 +1,6 @@
-"""How X and y become a model: settings, dataset, problem, solver, and the model.
+"""How a model is fitted to X and y: settings, dataset, problem, solver, and the model.
 
-`fit` is the whole way of GDLinearRegression; from `fit_rows` on it is that of every estimator.
+`fit` is the method of GDLinearRegression; `fit_rows` is shared by all estimators.
 
 Conventions: M features, D outputs; W (M, D), b (D,).
 """
@@ -42,7 +42,7 @@ def fit(estimator, X, y, sample_weight, start_from, validation):
     Parameters
     ----------
     estimator : GDLinearRegression
-    X, y, sample_weight : as its `fit` takes them
+    X, y, sample_weight : as in its method `fit`
     start_from : (coef_init, intercept_init)
     validation : (X_val, y_val, sample_weight_val)
     """
@@ -79,17 +79,17 @@ def fit(estimator, X, y, sample_weight, start_from, validation):
 def start(
     estimator, settings, fitted, coef_init, intercept_init, n_features, y, *, method="fit"
 ):  # fmt: skip
-    """Return the W and b from which descent starts, on the host.
+    """Return the initial W and b, on the host.
 
     Parameters
     ----------
-    estimator : estimator, whose ``coef_`` is named in errors
+    estimator : estimator; errors name its ``coef_``
     settings : Settings
     fitted : array or None
-        Its ``coef_``, as `fitted_coef` gives it, if that is gone on from.
-    coef_init, intercept_init, y : as its `fit` takes them
+        Its ``coef_``, as returned by `fitted_coef`, if the fit starts from it.
+    coef_init, intercept_init, y : as in its method `fit`
     n_features : int
-    method : str, which of its methods is named in errors
+    method : str, the method that errors name
     """
     n_outputs = 1 if y.ndim == 1 else y.shape[1]
     shape = (n_outputs, n_features)
@@ -122,7 +122,7 @@ def penalty_of(settings, shape):
 
 
 def schedule_of(settings):
-    """Return the Schedule of a numeric learning rate, as it begins."""
+    """Return the Schedule of a numeric learning rate, before the first update."""
     return Schedule(
         settings.schedule, settings.learning_rate,
         tol=settings.tol, n_iter_no_change=settings.n_iter_no_change,
@@ -146,7 +146,7 @@ def history_of(settings, data, held_out=None, callback=None):
     ----------
     settings : Settings
     data, held_out : Data
-        The rows to learn from, and those to validate on, or None.
+        The training rows, and the validation rows or None.
     callback : callable or None, as in History
     """
     kind = "exact" if settings.automatic else "textbook"
@@ -164,7 +164,7 @@ def history_of(settings, data, held_out=None, callback=None):
 
 @dataclass(frozen=True)
 class Fitted:
-    """A model in the type of X, whose certificate the History has.
+    """A model in the dtype of X; its certificate is in the History.
 
     Attributes
     ----------
@@ -181,7 +181,7 @@ class Fitted:
     groups: object
 
 
-# What overflows is seen in the results, and reported with its cause.
+# Overflows are found in the results, and are reported with their cause.
 @np.errstate(over="ignore", invalid="ignore")
 def fit_rows(settings, W, b, data, history, rng=None):
     """Fit a model to rows, from W and b, and return it, Fitted.
@@ -201,7 +201,7 @@ def fit_rows(settings, W, b, data, history, rng=None):
     groups = read_groups(
         data, penalty_of(settings, W.shape), fit_intercept=settings.fit_intercept,
         raw=not settings.automatic, n_steps=0 if batches else settings.max_iter,
-        # Those who look at each iterate are shown plain steps: their models are of use, too.
+        # If something looks at each iterate, plain steps are made: their models are useful, too.
         whitened=not (batches or history.limits.watched or history.limits.shown),
     )  # fmt: skip
     if history.kind == "textbook":
@@ -217,7 +217,7 @@ def fit_rows(settings, W, b, data, history, rng=None):
 
 
 def _solver_of(settings, groups, limits, batches):
-    """Return what solves a group of outputs from its W and b: which solver runs is decided here.
+    """Return the solver of a group of outputs, a function of the initial W and b.
 
     Parameters
     ----------
@@ -228,7 +228,7 @@ def _solver_of(settings, groups, limits, batches):
     many = len(groups) > 1
 
     def own_batches():
-        # Each group shuffles as if it were alone.
+        # Each group shuffles its rows as it would alone.
         return replace(batches, rng=copy.deepcopy(batches.rng)) if many else batches
 
     if settings.automatic:
@@ -246,9 +246,9 @@ def _solver_of(settings, groups, limits, batches):
 
 
 def _advice_on_steps(groups, momentum):
-    """Return what to change where the iterations of the textbook's descent run out.
+    """Return what to change if the textbook's descent runs out of iterations.
 
-    The longest step is named where moments give it without a pass over the data.
+    The longest stable step is named if moments give it without a pass over the data.
     """
     ways = ["Increase max_iter"]
     if all(group.moments for group in groups):

@@ -1,4 +1,4 @@
-"""A fitted linear model: its coefficients, and what is done with them."""
+"""A fitted linear model: its attributes and methods."""
 
 import copy
 from numbers import Real
@@ -17,18 +17,18 @@ from ._input.checks import check_features, check_library
 from ._input.containers import IGNORE, check_container, unmasked
 from ._scoring import score_observed
 
-# Items of float32 that predictions widen to float64 at a time: 2 MB.
+# How many float32 values `predict` converts to float64 at a time: 2 MB.
 WIDENED_ITEMS = 2**18
 
 
 def solution(W, b, y, dtype):
-    """Return `coef_` and `intercept_` in the shapes, the type and the place that users expect.
+    """Return `coef_` and `intercept_` in the shape, dtype and device that users expect.
 
     Parameters
     ----------
     W, b : array of shape (M, D) and (D,)
-    y : array of shape (N,) or (N, D), of the library and on the device that they are to be of
-    dtype : the type of X, of the library of W and b
+    y : array of shape (N,) or (N, D), with the library and the device of the results
+    dtype : the dtype of X, in the library of W and b
     """
     xp = namespace(W)
     coef, intercept = copied(W.T), xp.astype(b, dtype, copy=False)
@@ -42,7 +42,7 @@ def solution(W, b, y, dtype):
 
 
 def store(estimator, attributes, step, history):
-    """Set the attributes of a fit: those of its solution, its last steps, and its History."""
+    """Set the fitted attributes: the solution, the last steps, and those of the History."""
     for name in ("_stream", "moments_", "validation_loss_curve_"):
         vars(estimator).pop(name, None)
     vars(estimator).update(attributes)
@@ -54,7 +54,7 @@ def store(estimator, attributes, step, history):
 
 
 def fitted_coef(estimator):
-    """Return `coef_` as a dense array, (n_features,) or (n_outputs, n_features); None before."""
+    """Return `coef_` as a dense array, or None if the estimator is not fitted."""
     coef = vars(estimator).get("coef_")
     if not sparse.issparse(coef):
         return coef
@@ -70,7 +70,7 @@ def linear(X, coef, intercept):
     coef, intercept : `coef_`, which may be sparse, and `intercept_`
     """
     if not (sparse.issparse(coef) or is_numpy(coef)) and X.dtype != coef.dtype:
-        # Not all libraries multiply arrays of two types, as NumPy does.
+        # Unlike NumPy, not all libraries multiply arrays of different dtypes.
         xp = namespace(coef)
         dtype = xp.result_type(X, coef)
         X, coef, intercept = (xp.astype(A, dtype, copy=False) for A in (X, coef, intercept))
@@ -86,9 +86,9 @@ def linear(X, coef, intercept):
 
 
 def _sum_in_float64(X, W, b):
-    """Return X W + b of float32 arrays, summed in float64, of the type of X.
+    """Return X W + b of float32 arrays, summed in float64, in the dtype of X.
 
-    Coefficients of features that nearly agree are large and cancel in the sum.
+    Nearly equal features may have large coefficients, which cancel in the sum.
     """
     xp = namespace(W)
     W, b = (xp.astype(A, xp.float64) for A in (W, b))
@@ -100,7 +100,7 @@ def _sum_in_float64(X, W, b):
 
 
 class Coefficients:
-    """Mixin of fitted models that have `coef_` and `intercept_`, wherever their data are."""
+    """Mixin of fitted models with `coef_` and `intercept_`, in memory or on Dask."""
 
     _doc_link_module = "sklearn_gdlinreg"
     _doc_link_template = (
@@ -152,7 +152,7 @@ class Coefficients:
         check_is_fitted(self)
         model = LinearRegression(fit_intercept=bool(self.fit_intercept))
         model.coef_ = np.array(to_host(fitted_coef(self)), dtype=np.float64)
-        # A scalar has the type that LinearRegression gives it.
+        # A scalar intercept has the same type as that of LinearRegression.
         model.intercept_ = np.array(to_host(self.intercept_), dtype=np.float64)[()]
         model.n_features_in_ = self.n_features_in_
         if hasattr(self, "feature_names_in_"):
@@ -184,7 +184,7 @@ class LinearModel(Coefficients, MultiOutputMixin):
         return "elasticnet" if l1_ratio else "l2"
 
     def __copy__(self):
-        """Return a shallow copy, but for a stream, which is changed in place as it learns."""
+        """Return a shallow copy, but copy a stream, since updates change it in place."""
         other = type(self).__new__(type(self))
         vars(other).update(vars(self))
         if "_stream" in vars(self):
@@ -213,7 +213,7 @@ class LinearModel(Coefficients, MultiOutputMixin):
         """Return the coefficient of determination, R squared, averaged over the outputs.
 
         With ``missing_targets="ignore"`` that of each output is over the rows where it is
-        observed. An output with less than two such rows does not count.
+        observed. An output with fewer than two such rows does not count.
 
         Parameters
         ----------
@@ -232,7 +232,7 @@ class LinearModel(Coefficients, MultiOutputMixin):
         Raises
         ------
         ValueError
-            If a target is missing, but for ``missing_targets="ignore"``.
+            If a target is missing, unless ``missing_targets="ignore"``.
         """
         check_container(y, "y")
         y = check_array(
@@ -247,7 +247,7 @@ class LinearModel(Coefficients, MultiOutputMixin):
         return score_observed(y, self.predict(X), sample_weight)
 
     def sparsify(self):
-        """Store `coef_` as a CSR matrix: less memory where most of it is zero.
+        """Store `coef_` as a CSR matrix, which takes less memory if most of it is zero.
 
         Predictions stay the same, and so does fitting again.
 
@@ -259,7 +259,7 @@ class LinearModel(Coefficients, MultiOutputMixin):
         Raises
         ------
         TypeError
-            If `coef_` is an array of another library than NumPy: SciPy keeps NumPy's alone.
+            If `coef_` is not an array of NumPy, because SciPy supports no other arrays.
         """
         check_is_fitted(self)
         if not (sparse.issparse(self.coef_) or is_numpy(self.coef_)):

@@ -1,4 +1,4 @@
-"""From settings and a chunk of rows to a stream, and to the model that it has learnt.
+"""How a chunk of rows updates a stream, and the model of the stream.
 
 Conventions: M features, D outputs; W (M, D), b (D,).
 """
@@ -25,7 +25,7 @@ from ._report.returned_model import cast_model, check_vanished
 
 
 def partial_fit(estimator, X, y, sample_weight):
-    """Let an estimator learn from a chunk of rows; parameters as of its `partial_fit`.
+    """Update an estimator with a chunk of rows; the parameters are those of `partial_fit`.
 
     Returns the History of an exact descent; None in mini-batches.
     """
@@ -58,11 +58,11 @@ def _why_not_in_batches(settings):
 
 
 def learn_in_batches(estimator, settings, y, data):
-    """Let an estimator learn from a chunk of rows, Data, in mini-batches."""
+    """Update an estimator with a chunk of rows, Data, in mini-batches."""
     if "_stream" not in vars(estimator):
         estimator._stream = begin_streams(estimator, settings, y, data)
         estimator.loss_curve_, estimator.n_iter_ = [], 0
-        # A stream in batches does not know where its data end.
+        # A stream in batches does not know which rows are the last.
         for name in ("optimality_", "stop_reason_", "validation_loss_curve_", "moments_"):
             vars(estimator).pop(name, None)
     penalty_of(settings, _check_chunk(estimator._stream, data))
@@ -79,7 +79,7 @@ def learn_in_batches(estimator, settings, y, data):
 
 
 def begin_streams(estimator, settings, y, data):
-    """Return the Streams with which the first `partial_fit` begins."""
+    """Return the Streams of the first call of `partial_fit`."""
     fitted = fitted_coef(estimator)
     n_features = data.X.shape[1]
     W, b = start(estimator, settings, fitted, None, None, n_features, y, method="partial_fit")
@@ -115,11 +115,11 @@ def begin_streams(estimator, settings, y, data):
 
 
 def _check_chunk(streams, data):
-    """Raise if a chunk does not go on with what these streams have learnt; return (M, D)."""
+    """Raise if a chunk does not match the chunks so far; return (M, D)."""
     assert_finite_features(stored(data.X))
     assert_finite_targets(data.Y)
     if sparse.issparse(data.X):
-        # Kernels trust the indices.
+        # Kernels do not check the indices.
         data.X.check_format(full_check=True)
     rates = streams.rates()
     n_outputs = rates.shape[0]
@@ -140,7 +140,7 @@ def _check_chunk(streams, data):
 
 
 def _learn(streams, data, *, call):
-    """Let streams learn from a chunk; return W and b, in the type of X, and the mean loss."""
+    """Update streams with a chunk; return W and b, in the dtype of X, and the mean loss."""
     one_thread = blas_for_vectors(data.X.shape[1])
     with np.errstate(over="ignore", invalid="ignore"), one_thread:
         mean = streams.learn(data)
@@ -154,7 +154,7 @@ def _learn(streams, data, *, call):
 
 
 def _take_over(streams, estimator):
-    """Let streams go on from coefficients that were set since the last call, if any were."""
+    """Continue from coefficients that the user set since the last call, if any."""
     if streams.shown is None or not {"coef_", "intercept_"} <= vars(estimator).keys():
         return
     shown = [to_host(A) for A in streams.shown]
@@ -172,7 +172,7 @@ def _take_over(streams, estimator):
 
 
 def _why_not_finite(call, streams):
-    """Say why streams are lost, by the parameters that they began with."""
+    """Return why a stream is not finite, from the parameters of its first call."""
     schedules = streams.schedules
     if schedules[0] is None:
         return (

@@ -1,4 +1,4 @@
-"""The models along a path of penalties, each from the one before it, with their certificates."""
+"""The models along a path of penalties, with their certificates."""
 
 import warnings
 from dataclasses import replace
@@ -17,7 +17,7 @@ from ._input.settings import Settings
 
 
 class PenaltyPath:
-    """Mixin of the estimator that chooses a penalty: the whole path as a function."""
+    """Mixin of `GDLinearRegressionCV` with the function `path`."""
 
     @classmethod
     def path(
@@ -65,7 +65,7 @@ class PenaltyPath:
         coefs : ndarray of shape (n_features, n_alphas) or (n_outputs, n_features, n_alphas)
             The coefficients, with the second shape if y is 2D.
         certificates : ndarray of shape (n_alphas,)
-            The `optimality_` of each model, that of its worst output.
+            The `optimality_` of each model, which is that of its worst output.
 
         Raises
         ------
@@ -102,7 +102,7 @@ class PenaltyPath:
 
 
 def _follow(estimator, data):
-    """Return the alphas, (A,), the W of each, (M, D), and their optimality, (A,)."""
+    """Return the alphas, (A,), the W of each alpha, (M, D), and its optimality, (A,)."""
     search = Search.of(estimator, data, [], Progress(0, None), None)
     alphas, models, certificates, short = search.grid()[0, :, 0], [], [], 0
     if len(search.groups) == 1:

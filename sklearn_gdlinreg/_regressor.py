@@ -13,11 +13,9 @@ from ._partial_fit import partial_fit
 class GDLinearRegression(CallbackSupportMixin, LinearModel, RegressorMixin, BaseEstimator):
     """Linear regression by gradient descent on the mean squared error.
 
-    With the default ``learning_rate="auto"`` there is nothing to tune. The descent ends at
-    the least-squares solution, whatever the scale and offset of the features: exactly in
-    full batches, which make exact steps with exact momentum, and approximately in
-    mini-batches, which return the mean of the last iterates. With a number it is the plain
-    descent of textbooks.
+    With the default ``learning_rate="auto"`` there is nothing to tune. The fit converges to
+    the least-squares solution, whatever the scale and offset of the features. With a number
+    it is the plain descent of textbooks.
 
     The objective is a mean over samples and a sum over outputs::
 
@@ -51,8 +49,6 @@ class GDLinearRegression(CallbackSupportMixin, LinearModel, RegressorMixin, Base
         ``sqrt(t + 1)``, where t is the number of updates so far. "adaptive" divides it by 5
         each time `n_iter_no_change` iterations in a row fail to lower the loss by a relative
         `tol`, and ends the fit at a millionth of the first rate. A callable maps t to a factor.
-        Outputs that are missing in different rows, or that have another kind of penalty, have
-        schedules of their own.
     momentum : float, default=0.0
         Momentum of the textbook's update, in the range [0, 1), as in `MLPRegressor`;
         ignored with "auto". With it, each mini-batch of sparse X takes O(n_features) operations.
@@ -167,13 +163,6 @@ class GDLinearRegression(CallbackSupportMixin, LinearModel, RegressorMixin, Base
     are in float64. A feature that varies only by rounding errors counts as constant. A
     model with an R squared below 0 on the training rows raises a `ConvergenceWarning`.
 
-    References
-    ----------
-    .. [1] Hestenes, M. R. and Stiefel, E. (1952). Methods of conjugate gradients for
-       solving linear systems. J. Res. Nat. Bur. Standards 49, 409-436.
-    .. [2] Paige, C. C. and Saunders, M. A. (1982). LSQR: an algorithm for sparse linear
-       equations and sparse least squares. ACM Trans. Math. Software 8, 43-71.
-
     Examples
     --------
     >>> from sklearn.datasets import load_linnerud
@@ -192,6 +181,17 @@ class GDLinearRegression(CallbackSupportMixin, LinearModel, RegressorMixin, Base
     >>> stream = GDLinearRegression().partial_fit(X[:10], y[:10]).partial_fit(X[10:], y[10:])
     >>> print(f"{batches.score(X, y):.1f} {stream.score(X, y):.4f}")
     0.3 0.2969
+
+    With metadata routing, a `Pipeline` can transform validation rows for early stopping:
+
+    >>> from sklearn import config_context
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> with config_context(enable_metadata_routing=True):
+    ...     model = GDLinearRegression(early_stopping=True)
+    ...     model = model.set_fit_request(X_val=True, y_val=True)
+    ...     pipeline = make_pipeline(StandardScaler(), model, transform_input=["X_val"])
+    ...     pipeline = pipeline.fit(X[:15], y[:15], X_val=X[15:], y_val=y[15:])
 
     If targets are missing, each output is fitted on the rows in which it is observed:
 

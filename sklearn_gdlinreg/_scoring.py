@@ -1,4 +1,4 @@
-"""R squared where targets may be missing: each output counts the rows where it is observed.
+"""R squared with missing targets: each output counts the rows in which it is observed.
 
 Conventions: N rows, D outputs.
 """
@@ -14,7 +14,7 @@ from ._input.checks import check_sample_weight, following
 
 
 def sums_of_squares(Y, prediction, weight):
-    """Return how many rows each output has, their weight, and the sums that R squared takes.
+    """Return the number of rows of each output, their weight, and the sums of R squared.
 
     Parameters
     ----------
@@ -23,9 +23,9 @@ def sums_of_squares(Y, prediction, weight):
 
     Returns
     -------
-    counts, total : array of shape (D,), the rows that carry weight, and that weight
+    counts, total : array of shape (D,), the number of weighted rows, and their weight
     mean, spread : array of shape (D,), the mean of Y, and the sum of squares about it
-    error : array of shape (D,), the sum of squares of what is not predicted
+    error : array of shape (D,), the sum of squared residuals
     """
     xp = namespace(Y)
     observed = ~xp.isnan(Y)
@@ -41,9 +41,9 @@ def sums_of_squares(Y, prediction, weight):
 
 
 def averaged(counts, spread, error):
-    """Return R squared averaged over the outputs that have two rows at least, a float.
+    """Return R squared averaged over the outputs with at least two rows, a float.
 
-    As in `r2_score`, an output that does not vary is predicted fully, or not at all.
+    As in `r2_score`, a constant output has a score of 1 if it is predicted exactly, else 0.
     """
     counts, spread, error = map(to_host, (counts, spread, error))
     if not (counts >= 2).any():
@@ -56,7 +56,7 @@ def averaged(counts, spread, error):
 
 
 def score_observed(y, prediction, sample_weight):
-    """Return the R squared of predictions, each output's where it is observed; see `averaged`.
+    """Return the R squared of predictions over the observed targets; see `averaged`.
 
     Parameters
     ----------

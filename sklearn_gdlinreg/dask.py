@@ -1,4 +1,4 @@
-"""GDLinearRegression on Dask collections: X stays where it is, in chunks of rows."""
+"""GDLinearRegression on Dask collections, which are never gathered."""
 
 import copy
 from dataclasses import replace
@@ -32,7 +32,7 @@ class DaskGDLinearRegression(Coefficients, MultiOutputMixin, RegressorMixin, Bas
 
     It gives the same answer as `GDLinearRegression`, for X and y that are chunked by rows, on
     any scheduler of Dask. X is never gathered: moments need one reduction over the chunks, and
-    so does each pass where passes are cheaper. Only a few chunks are in memory at a time, and
+    so does each pass if passes are cheaper. Only a few chunks are in memory at a time, and
     none on the client. Every reduction reads the chunks again; persist X if it fits into the
     memory of the workers.
 
@@ -172,8 +172,8 @@ class DaskGDLinearRegression(Coefficients, MultiOutputMixin, RegressorMixin, Bas
         TypeError
             If X is not a Dask collection.
         ValueError
-            If a parameter or an input is not allowed, where the message names the chunk, or if
-            the coefficients overflow the dtype of X. A fitted estimator is left as it was.
+            If a parameter or an input is not allowed (the message names the chunk), or if the
+            coefficients overflow the dtype of X. A fitted estimator is left as it was.
         """
         with restored_on_error(self):
             names = [name for name in self.get_params(deep=False) if name in CONSTRAINTS]
@@ -264,7 +264,7 @@ class DaskGDLinearRegression(Coefficients, MultiOutputMixin, RegressorMixin, Bas
         Returns
         -------
         model : GDLinearRegression
-            Fitted; it predicts in memory.
+            The fitted model, which predicts in memory.
         """
         check_is_fitted(self)
         local = GDLinearRegression(**self.get_params())
@@ -298,7 +298,7 @@ def _predict_chunk(X, coef, intercept, block_id=None):
 
 
 def _score(chunk, coef, intercept, missing):
-    """Answer with the `sums_of_squares` of a chunk."""
+    """Return the `sums_of_squares` of a chunk."""
     X, Y, weight = chunk
     weight = np.ones(len(Y)) if weight is None else weight
     prediction = _predict(X, coef, intercept).reshape(Y.shape)

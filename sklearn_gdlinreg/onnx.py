@@ -1,4 +1,4 @@
-"""Fitted models in ONNX, by skl2onnx."""
+"""Conversion of fitted models to ONNX, with skl2onnx."""
 
 try:
     from skl2onnx import update_registered_converter
@@ -25,8 +25,8 @@ def register_converters():
 
     Call it once in a process, before ``skl2onnx.to_onnx``; the models may be steps of a
     `Pipeline`. As with `LinearRegression`, the predictions of the ONNX model have the shape
-    (n_samples, n_outputs), with one output as well. They are float64 where its input is, and
-    else float32.
+    (n_samples, n_outputs), even with one output. They are float64 if the input is, and
+    float32 otherwise.
 
     Examples
     --------

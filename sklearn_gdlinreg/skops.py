@@ -1,7 +1,7 @@
-"""What skops must trust, to load a fitted model.
+"""The types that skops has to trust to load a fitted model.
 
-``skops.io.load(path, trusted=TRUSTED_TYPES)`` loads whatever skops has saved of the estimators
-of this package, after `partial_fit` and `sparsify` as well.
+``skops.io.load(path, trusted=TRUSTED_TYPES)`` loads every estimator of this package that skops
+has saved, also after `partial_fit` and `sparsify`.
 """
 
 TRUSTED_TYPES = (

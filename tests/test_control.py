@@ -128,7 +128,7 @@ def test_early_stopping_needs_rows(make_data, batch_size):
     model = GDLinearRegression(early_stopping=True, batch_size=batch_size)
     with pytest.raises(ValueError, match="leaves no rows to learn from"):
         model.fit(X[:1], Y[:1])
-    with pytest.raises(ValueError, match=r"No row to (learn from|validate on) has a positive"):
+    with pytest.raises(ValueError, match=r"No row to (train on|validate on) has a positive"):
         model.fit(X, Y, np.eye(80)[0])
 
 

@@ -18,16 +18,16 @@ EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("plot_*.py"))
 POINTS = {
     "plot_cars": r"A model year later: -0\.\d+ litres",
     "plot_exact_streams": r"exact, half_life=300 +1\.\de-02",
-    "plot_merge_shards": r"reading one file at once: \d+ MB taken, 40 MB allowed",
+    "plot_merge_shards": r"reading one file at once: \d+ MB used, 40 MB allowed",
     "plot_early_stopping": r"early stopping +\d+ iterations",
     "plot_grid_search": r"degree 2: least error 54\.4",
-    "plot_larger_than_memory": r"reading it at once: MemoryError",
+    "plot_larger_than_memory": r"reading the whole file at once: MemoryError",
     "plot_loss_surface": r"automatic: loss (0\.0e\+00|-?\d\.\de-1\d) above",
     "plot_mini_batches": r"variance-reduced +1e-1[4-6]",
     "plot_masked_targets": r"copper: \d+ values, largest difference of predictions \de-1\d",
     "plot_quick_start": r"optimality \d\.\de-1\d, tol",
     "plot_sparse_text": r"GDLinearRegression +R² on other files 0\.[12]",
-    "plot_stream_from_parquet": r"reading it at once: ArrowMemoryError",
+    "plot_stream_from_parquet": r"reading the whole file at once: ArrowMemoryError",
     "plot_unscaled": r"SGDRegressor +R² -\d\.\d+e\+\d\d .* 0 warnings",
 }
 

@@ -77,13 +77,13 @@ def below(figure, ncols=2):
 
 
 def excess(records, theme):
-    """Who gets how near in how long, on tall data."""
+    """Excess loss against time on tall data."""
     full = records["full_batch"]["cases"]["tall"]
     races = records["mini_batch"]["cases"]["tall"]["paths"]
     figure, axes = axes_of(
-        "How near to the optimum, after how long\n200,000 rows of 50 unscaled features",
+        "Excess loss against time\n200,000 rows of 50 unscaled features",
         xscale="log", yscale="log", xlabel="seconds", ylim=(EXACT / 10, 30),
-        ylabel="excess loss, relative",
+        ylabel="excess loss",
     )  # fmt: skip
     look = Looks(theme)
     for row in full["rows"]:
@@ -105,10 +105,10 @@ def excess(records, theme):
 
 
 def growth(records, theme):
-    """Time as rows grow."""
+    """Draw the time of a fit against the number of rows."""
     cases = [case for case in records["growth"]["cases"].values() if "n" in case]
     figure, axes = axes_of(
-        "Time of a fit as rows grow, 20 features",
+        "Time of a fit against the number of rows\n20 features",
         xscale="log", yscale="log", xlabel="rows", ylabel="seconds",
     )  # fmt: skip
     look = Looks(theme)
@@ -132,7 +132,7 @@ def sparse(records, theme):
     figure, axes = axes_of(
         "Mini-batches on text\n50,000 documents, 100,000 words",
         xscale="log", yscale="log", xlabel="seconds", ylim=(3e-3, LOST),
-        ylabel="excess loss, relative",
+        ylabel="excess loss",
     )  # fmt: skip
     look = Looks(theme)
     for name, path in case["paths"].items():

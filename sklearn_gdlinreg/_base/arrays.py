@@ -1,7 +1,7 @@
-"""Arrays of NumPy and of other libraries, by the names of the Array API standard.
+"""Arrays of NumPy and of other libraries, with the names of the Array API standard.
 
-Full-batch descent is written once, in functions that all of them have. What is here are the
-few for which there is no common name, or where NumPy has a faster one.
+Full-batch descent is written once, with functions that all of them have. This module has the few
+that have no common name, or for which NumPy has a faster one.
 """
 
 import math
@@ -14,45 +14,45 @@ from .compat import move_to
 NUMPYS = np.ndarray, np.generic
 # A quarter of a megabyte of float64: a few such blocks stay in the second-level cache.
 ITEMS_OF_A_BLOCK = 2**15
-# Entries that are copied between two looks at the keyboard.
+# How many entries are copied between two checks for an interrupt.
 ENTRIES_OF_A_SPAN = 2**22
 
 
 def is_numpy(A):
-    """Whether an array is one of NumPy's."""
+    """Whether an array is an ndarray of NumPy."""
     return isinstance(A, NUMPYS)
 
 
 def namespace(A):
-    """Return the module whose functions work on an array.
+    """Return the module with the functions for an array.
 
-    It is NumPy also for arrays that NumPy's functions hand over to their own library, as
-    those of Dask; a function of `array_api_compat` where arrays lack the standard's names.
+    It is NumPy also for arrays to whose library the functions of NumPy dispatch, such as Dask,
+    and a module of `array_api_compat` for arrays that lack the names of the standard.
     """
     if is_numpy(A) or (
         hasattr(A, "__array_function__") and not hasattr(A, "__array_namespace__")
     ):
         return np
-    # Arrays of other libraries have come through scikit-learn, which needs it too.
+    # scikit-learn, which has checked arrays of other libraries, needs it too.
     from array_api_compat import array_namespace
 
     return array_namespace(A)
 
 
 def to_host(A):
-    """Return an array as one of NumPy's."""
+    """Return an array as an ndarray of NumPy."""
     return A if is_numpy(A) else move_to(A, xp=np, device="cpu")
 
 
 def host_dtype(A):
-    """Return the type of an array as it is on the host, of NumPy."""
+    """Return the dtype of NumPy that corresponds to the dtype of an array."""
     return A.dtype if is_numpy(A) else to_host(A[:0, ...]).dtype
 
 
 def shared_with_host(A):
-    """Return an array that lies in the memory of the host as an ndarray of the same memory.
+    """Return an array in the memory of the host as an ndarray of the same memory.
 
-    Others are returned as they are. Compiled loops read ndarrays alone.
+    Other arrays are returned unchanged. Compiled loops need ndarrays.
     """
     here = is_numpy(A) or sparse.issparse(A) or A is None
     return A if here or not on_host(A) else to_host(A)
@@ -71,24 +71,24 @@ def device(A):
 
 
 def same_place(A, B):
-    """Whether two arrays are of one library, on one device."""
+    """Whether two arrays have the same library and the same device."""
     if is_numpy(A) or is_numpy(B):
         return is_numpy(A) and is_numpy(B)
     return namespace(A) is namespace(B) and device(A) == device(B)
 
 
 def placed_like(values, like):
-    """Return an ndarray, or a number, as an array of the library and device of another one."""
+    """Return an ndarray or a number as an array with the library and device of another."""
     if is_numpy(like) or type(values) is type(like):
         return values
     values = np.asarray(values)
     if not values.flags.writeable or any(stride < 0 for stride in values.strides):
-        values = values.copy()  # PyTorch takes no others, or warns.
+        values = values.copy()  # PyTorch needs writable arrays, or warns.
     return namespace(like).asarray(values, device=device(like))
 
 
 def zeros(shape, like):
-    """Return zeros, float64, where an array is."""
+    """Return float64 zeros with the library and device of an array."""
     if is_numpy(like):
         return np.zeros(shape)
     xp = namespace(like)
@@ -96,10 +96,10 @@ def zeros(shape, like):
 
 
 def row_blocks(A):
-    """Yield slices of the rows of A, so few that what is made of them stays in cache.
+    """Yield slices of the rows of A that are small enough to stay in the cache.
 
-    Fresh memory for all of a large matrix costs more than what is computed in it. For other
-    libraries than NumPy all rows are together.
+    Allocating memory for all of a large matrix costs more than the computation. For libraries
+    other than NumPy, there is one slice.
     """
     n = max(1, ITEMS_OF_A_BLOCK // A.shape[1]) if is_numpy(A) else A.shape[0]
     for start in range(0, A.shape[0], n):
@@ -107,7 +107,7 @@ def row_blocks(A):
 
 
 def same_values(A, B):
-    """Whether two of NumPy's arrays are one, or of one shape and equal; as `np.array_equal`."""
+    """Whether two ndarrays are identical or equal, as in `np.array_equal`."""
     return A is B or (A.shape == B.shape and bool((A == B).all()))
 
 
@@ -117,22 +117,22 @@ def copied(A):
 
 
 def detached(A):
-    """Return an array without its history, where it has one.
+    """Return an array without the record of its derivatives, if it has one.
 
-    Nobody asks for the derivatives of a fit; recording them would take all memory.
+    Recording the derivatives of a fit would need too much memory.
     """
     return A.detach() if hasattr(A, "detach") else A
 
 
 def stored(X):
-    """Return the values that X keeps: all, or those of a sparse matrix that are not zero."""
+    """Return the stored values of X: all, or those of a sparse matrix."""
     return X.data if sparse.issparse(X) else X
 
 
 def dot(A, B):
     """Return the inner products of the columns of A and B, (D,); one row may stand for all."""
     if is_numpy(A):
-        # BLAS would wake threads that then spin.
+        # BLAS would start threads, which then wait in a loop.
         return np.einsum("md,md->d", A, B)
     return namespace(A).sum(A * B, axis=0)
 
@@ -145,20 +145,20 @@ def weighted_square(weight, A):
 
 
 def largest_of(A):
-    """Return the largest absolute value of each column, (D,); nan where there is one."""
+    """Return the largest absolute value of each column, (D,), or nan if it has one."""
     xp = namespace(A)
     return xp.maximum(xp.max(A, axis=0), -xp.min(A, axis=0))
 
 
 def inverse_of(values, where=None):
-    """Return 1 / values, 0 where a value is 0, or where it is not asked for."""
+    """Return 1 / values, with 0 where a value is 0 or ``where`` is false."""
     xp = namespace(values)
     some = values > 0 if where is None else where
     return xp.where(some, 1.0 / xp.where(some, values, 1.0), 0.0)
 
 
 def _rows_of_csr(A, indices):
-    """Return a copy of some rows of a CSR matrix; an interrupt is heard between two spans."""
+    """Return a copy of some rows of a CSR matrix; it can be interrupted between spans."""
     if isinstance(indices, slice) or A.nnz <= ENTRIES_OF_A_SPAN:
         return A[indices]
     ends = np.append(0, np.cumsum(np.diff(A.indptr)[indices], dtype=A.indptr.dtype))
@@ -171,7 +171,7 @@ def _rows_of_csr(A, indices):
 
 
 def _rows_of(A, indices):
-    """Return a copy of some rows, a span at a time: an interrupt is heard between two."""
+    """Return a copy of some rows, in spans between which it can be interrupted."""
     rows = np.empty((len(indices), *A.shape[1:]), A.dtype)
     n = max(1, ENTRIES_OF_A_SPAN // max(1, math.prod(A.shape[1:])))
     for start in range(0, len(indices), n):
@@ -182,7 +182,7 @@ def _rows_of(A, indices):
 def take(A, indices, axis):
     """Return a copy of some rows or columns, given by an ndarray, or a slice of them.
 
-    The array may be a CSR matrix. NumPy's are contiguous.
+    The array may be a CSR matrix. The copies of ndarrays are contiguous.
     """
     if sparse.issparse(A):
         return A[:, indices] if axis else _rows_of_csr(A, indices)
@@ -196,14 +196,14 @@ def take(A, indices, axis):
 
 
 def nth_smallest(A, n):
-    """Return the entry of each column that n others are not larger than, (D,)."""
+    """Return the entry of each column with n smaller or equal entries, (D,)."""
     if is_numpy(A):
         return np.partition(A, n, axis=0)[n]
     return namespace(A).sort(A, axis=0)[n, :]
 
 
 def to_floats(*values):
-    """Return arrays of one value each as floats; they leave a device in one transfer."""
+    """Return arrays of one value each as floats, in one transfer from a device."""
     if is_numpy(values[0]):
         return map(float, values)
     xp = namespace(values[0])

@@ -1,4 +1,4 @@
-"""What differs between versions of scikit-learn: callbacks, and arrays that follow X."""
+"""Differences between versions of scikit-learn: callbacks, and arrays that follow X."""
 
 import numpy as np
 from sklearn import __version__
@@ -8,10 +8,10 @@ try:
 except ImportError:
 
     class CallbackSupportMixin:
-        """Without callbacks there is nothing to mix in."""
+        """An empty mixin for versions without callbacks."""
 
     def with_callbacks(method):
-        """Return the method as it is: there is nothing to tear down."""
+        """Return the method unchanged, as there are no callbacks to tear down."""
         return method
 
 
@@ -29,7 +29,7 @@ except ImportError:
     ARRAY_API = False
 
     def get_namespace_and_device(X):
-        """Return NumPy, whether dispatch is on, and the device; raise if X asks for more."""
+        """Return NumPy, whether dispatch is on, and the device; raise if X needs another."""
         xp, dispatched = get_namespace(X)
         if dispatched and not isinstance(X, np.ndarray):
             raise ValueError(
@@ -39,15 +39,15 @@ except ImportError:
         return xp, dispatched, "cpu"
 
     def check_same_namespace(X, estimator, *, attribute, method):
-        """Check nothing: all is NumPy's."""
+        """Check nothing, as all arrays are those of NumPy."""
 
     def move_to(*arrays, xp, device):
-        """Return the array, or arrays, as they are: all is NumPy's."""
+        """Return the array, or arrays, unchanged, as all are those of NumPy."""
         return arrays if len(arrays) > 1 else arrays[0]
 
 
 class SearchTask:
-    """A search for a penalty, of which the estimator's callbacks are told, path by path.
+    """A search for a penalty that notifies the callbacks of the estimator, path by path.
 
     Parameters
     ----------
@@ -68,22 +68,22 @@ class SearchTask:
         return cls(estimator, *data) if hasattr(estimator, "_skl_callbacks") else None
 
     def begin_paths(self, n_paths):
-        """Tell that so many paths begin."""
+        """Notify the callbacks that this many paths begin."""
         self._paths = self._fit.subcontext(task_name="paths", max_subtasks=n_paths)
         self._paths.call_on_fit_task_begin(**self._data)
 
     def begin_path(self):
-        """Tell that one of them begins; return what it ends by."""
+        """Notify the callbacks that a path begins; return its context."""
         path = self._paths.subcontext(task_name="path of a fold")
         path.call_on_fit_task_begin(**self._data)
         return path
 
     def end_path(self, path):
-        """Tell that this path has ended."""
+        """Notify the callbacks that this path has ended."""
         path.call_on_fit_task_end(**self._data)
 
     def end_paths(self):
-        """Tell that all of them have ended."""
+        """Notify the callbacks that all paths have ended."""
         self._paths.call_on_fit_task_end(**self._data)
 
     def end(self):
@@ -92,17 +92,17 @@ class SearchTask:
 
 
 class FitTask:
-    """A fit, of which the estimator's callbacks are told, and of each of its iterations.
+    """A fit that notifies the callbacks of the estimator of each iteration.
 
-    An iteration begins when the one before it ends, as long as there may be another one; the
-    last may turn out to be empty. Attributes that are given are those of a fitted estimator,
-    or a callable that returns them.
+    An iteration begins when the one before it ends, as long as there may be another one, so the
+    last one may be empty. Attributes are those of a fitted estimator, or a callable that
+    returns them.
 
     Parameters
     ----------
     estimator : estimator with callbacks, whose parameter ``max_iter`` is valid
     X, y, sample_weight : as the user gave them
-    attributes : callable or dict, of the model that descent starts from
+    attributes : callable or dict, of the initial model
     """
 
     def __init__(self, estimator, X, y, sample_weight, attributes):
@@ -125,7 +125,7 @@ class FitTask:
         )
 
     def end_iteration(self, attributes):
-        """Tell that an iteration has ended; return whether a callback wants to stop."""
+        """Notify the callbacks of the end of an iteration; return whether one wants to stop."""
         stop = self._iteration.call_on_fit_task_end(
             **self._data, reconstruction_attributes=attributes
         )

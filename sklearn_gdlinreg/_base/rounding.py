@@ -1,4 +1,4 @@
-"""What rounding does to numbers, and how much of a value it may have made."""
+"""The effect of rounding on numbers."""
 
 import numpy as np
 
@@ -6,15 +6,15 @@ EPS = float(np.finfo(np.float64).eps)
 
 
 def rounding_of(mean_square, roundoff):
-    """Return the mean square that rounding alone gives values of this mean square, at most.
+    """Return the largest variance that rounding gives constant values of this mean square.
 
-    Rounding moves a value x by at most roundoff * abs(x), and by any amount up to that alike.
-    What varies by no more is a constant, and what float32 or float64 holds beyond it is data.
+    Rounding changes a value x by at most roundoff * abs(x), and by all amounts up to that with
+    equal probability. A column that varies no more is constant; larger variation is data.
     """
     return (roundoff**2 / 3.0) * mean_square
 
 
 def rounded_to_20_bits(values):
-    """Round to 20 bits, so that differences to nearby floats are exact."""
+    """Round to 20 bits, so that differences from nearby floats are exact."""
     mantissa, exponent = np.frexp(values)
     return np.ldexp(np.rint(np.ldexp(mantissa, 20)), exponent - 20)

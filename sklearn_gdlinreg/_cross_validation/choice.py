@@ -1,7 +1,7 @@
-"""Which penalty is chosen, given what each of a path loses on each fold.
+"""Which penalty is chosen, given the loss of each penalty on each fold.
 
-Conventions: R l1_ratios, A alphas, F folds, D outputs. K is D where each output has an alpha of
-its own, and else 1.
+Conventions: R l1_ratios, A alphas, F folds, D outputs. K is D if each output has its own alpha,
+and 1 otherwise.
 """
 
 import warnings
@@ -14,13 +14,13 @@ from .._base.arrays import inverse_of
 
 @dataclass(frozen=True)
 class Paths:
-    """Paths of penalties, one per l1_ratio, and what they lose.
+    """Paths of penalties, one per l1_ratio, with their errors and scores.
 
     Attributes
     ----------
     l1_ratios : ndarray of shape (R,)
     alphas : ndarray of shape (R, A, K), falling
-    errors : ndarray of shape (R, A, F, D), NaN where an output has no test in a fold
+    errors : ndarray of shape (R, A, F, D), NaN if an output has no test rows in a fold
     scores : ndarray of shape (R, A, F', D), or None; greater is better
     """
 
@@ -30,7 +30,7 @@ class Paths:
     scores: np.ndarray | None
 
     def longer(self, more):
-        """Return the same with the alphas of others after these."""
+        """Return the paths with the alphas of other paths appended."""
 
         def joined(own, others):
             return None if own is None else np.concatenate([own, others], axis=1)
@@ -44,20 +44,20 @@ class Paths:
 
     @property
     def losses(self):
-        """What is to be small, (R, A, F, D): errors, or scores with the other sign."""
+        """The quantity to minimise, (R, A, F, D): errors, or negative scores."""
         return self.errors if self.scores is None else -self.scores
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The penalty that is chosen.
+    """The chosen penalty.
 
     Attributes
     ----------
-    row : int, that of the l1_ratio
+    row : int, the index of the l1_ratio
     best, chosen : ndarray of int, of shape (K,)
-        The columns of the least loss, and of the alphas that the rule takes.
-    losses : ndarray of shape (K,), the mean of these over the folds
+        The indices of the alphas with the least loss, and of those that the rule chooses.
+    losses : ndarray of shape (K,), the mean losses over the folds
     """
 
     row: int
@@ -67,7 +67,7 @@ class Choice:
 
 
 def mean_of(values, axis):
-    """Return the mean over an axis of what is not NaN; NaN where all is."""
+    """Return the mean over an axis without NaN, or NaN if all values are."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         return np.nanmean(values, axis=axis)
@@ -81,10 +81,10 @@ def choose(paths, null_errors, *, per_target, rule, tol):
     paths : Paths
     null_errors : ndarray of shape (D,)
         The mean square of each output about its mean, or zero without an intercept.
-    per_target : bool, whether each output has an alpha of its own
+    per_target : bool, whether each output has its own alpha
     rule : {"min", "1se"}
     tol : float
-        Errors below its square times the null error are those of an exact fit: the first counts.
+        Errors below its square times the null error count as exact fits; the first is chosen.
     """
     losses, by_errors = paths.losses, paths.scores is None
     if not per_target:

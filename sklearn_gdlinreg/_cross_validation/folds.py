@@ -1,10 +1,10 @@
-"""The folds of a cross-validation, of outputs that are observed in the same rows.
+"""The folds of a cross-validation, for outputs that are observed in the same rows.
 
-Where moments serve, those of all rows are gathered once, fold by fold: what a fold learns
-from is all less what it is tested on, and its error on these rows follows from their moments
-as well. X is not read again, whatever the number of penalties.
+If moments are used, those of all rows are computed once, fold by fold. The moments of the
+training rows of a fold are those of all rows minus those of the test rows, and the test error
+follows from the moments of the test rows. X is not read again, for any number of penalties.
 
-Conventions: M features, D outputs, A penalties side by side: columns are ``[all outputs of
+Conventions: M features, D outputs, A penalties side by side. Columns are ``[all outputs of
 the first penalty, all of the second, ...]``; P = M + D as in `_rows.base`.
 """
 
@@ -25,20 +25,20 @@ from .._solvers.conjugate import exact_steps
 from .._solvers.iterates import Limits, drive
 from .spectrum import ColumnSpectrum, RowSpectrum
 
-# Iterations of a fit of the features that have no penalty, at most.
+# The most iterations of a fit of the features that have no penalty.
 MOST_STEPS = 1000
 # Iterations for each penalty, for the choice of moments or passes.
 STEPS_OF_A_PENALTY = 20
 # Eigenvectors of larger matrices take too long, or too much memory.
 MOST_EIGENVECTORS = 5_000
-# The optimality of a minimum that is worked out without rounding to speak of.
+# The optimality of a minimum that is computed with negligible rounding.
 EVERY_DIGIT = 1e-11
-# Eigenvectors of M features take as long as the descent of so many outputs and penalties.
+# Eigenvectors of M features take as long as descents of this many outputs and penalties.
 FEATURES_OF_A_DESCENT, FEW_FEATURES = 8, 500
 
 
 class Fold:
-    """Rows to learn from, by a weight of zero for the others, and rows to test on.
+    """Training rows, given by their weights, and test rows.
 
     Parameters
     ----------
@@ -55,12 +55,12 @@ class Fold:
         self._found = None
 
     def losses_of(self, W, b, scorer=None):
-        """Return the mean squared errors and the scores of models on the rows of the test.
+        """Return the mean squared errors and the scores of models on the test rows.
 
         Parameters
         ----------
         W, b : ndarray of shape (M, A * D) and (A * D,)
-        scorer : callable or None, as `paths.path_losses` takes it
+        scorer : callable or None, as in `paths.path_losses`
 
         Returns
         -------
@@ -73,10 +73,10 @@ class Fold:
         return errors, scorer and scorer(Y, predicted, self._test_weight)
 
     def without_penalty(self, scorer, *, max_iter, tol):
-        """Return what `losses_of` does of a fit without a penalty, and whether it converged.
+        """Return `losses_of` for a fit without a penalty, and whether it converged.
 
-        It is descended as `GDLinearRegression` does: to the end of directions that are so flat
-        that the moments of a fold cannot tell.
+        The fit is that of `GDLinearRegression`, because in flat directions the moments of a fold
+        are not accurate enough.
         """
         n_outputs, limits = self.data.n_outputs, Limits(max_iter, tol)
         (group,) = read_groups(
@@ -88,12 +88,12 @@ class Fold:
         return self.losses_of(solution.W, solution.b, scorer), limits.n_left > 0
 
     def spectrum(self, penalty, n_penalties):
-        """Return the spectrum of the rows to learn from; None where that takes too long.
+        """Return the spectrum of the training rows, or None if that takes too long.
 
         Parameters
         ----------
         penalty : Penalty, of each output
-        n_penalties : int, how many of these there are
+        n_penalties : int, the number of penalties
         """
         factor, weight = penalty.factor(np.empty(0)), self.data.weight
         if self._found is None and np.all(factor > 0.0):
@@ -102,7 +102,7 @@ class Fold:
         return self._found
 
     def _spectrum(self, factor, learnt, n_descents):
-        """Return what `spectrum` does, given the rows that are learnt from."""
+        """Return the same as `spectrum`, given the training rows."""
         if len(learnt) > min(MOST_EIGENVECTORS, self.n_features):
             return None
         X, Y, weight = self.data.X[learnt], self.data.Y[learnt], self.data.weight[learnt]
@@ -113,14 +113,14 @@ class Fold:
 
 
 class MomentsFold(Fold):
-    """A fold known by the Moments of the rows that it learns from and is tested on."""
+    """A fold that uses the Moments of its training rows and of its test rows."""
 
     def __init__(self, *rows, learn, test):
         super().__init__(*rows)
         self.learn, self.test = learn, test
 
     def problem(self, penalty, n_tiles):
-        """Return coordinates and supplier; the supplier is None if moments will not do."""
+        """Return coordinates and supplier; the supplier is None if moments are inaccurate."""
         moments = self.learn.repeated(n_tiles)
         coordinates = Coordinates.of(moments, penalty=penalty, raw=False)
         return coordinates, by_moments(moments, coordinates)
@@ -150,7 +150,7 @@ class MomentsFold(Fold):
         return self._errors(coordinates, V).reshape(-1, self.data.n_outputs), None
 
     def _errors(self, coordinates, V):
-        """Return the mean squared error of each column of V on the rows of the test."""
+        """Return the mean squared error of each column of V on the test rows."""
         M, outputs = self.n_features, np.arange(V.shape[1]) % len(coordinates.null_loss)
         W = V * coordinates.inverse_scale
         mean, y = self.test.mean, M + outputs % self.data.n_outputs
@@ -192,12 +192,12 @@ class Folds:
 
     Parameters
     ----------
-    data : Data, of outputs that are observed in the same rows: the others have no weight
+    data : Data, of outputs that are observed in the same rows; other rows have no weight
     splits : list of (train, test), arrays of int; or LeaveOneOut
     centred : bool, whether there is an intercept
     n_penalties : int, for the choice of moments or passes
     partial : bool
-        Whether a fold may be without rows to learn from or to test on; it is None then.
+        Whether a fold may have no training rows or no test rows; it is then None.
     """
 
     def __init__(self, data, splits, *, centred, n_penalties, partial=False):
@@ -205,7 +205,7 @@ class Folds:
         self.leave_one_out = isinstance(splits, LeaveOneOut)
         self.weight = np.ones(data.n_rows)
         if data.weight is not None:
-            # A power of two changes no choice, and keeps sums of huge weights floats.
+            # A power of two does not change the choice, and sums of huge weights stay finite.
             self.weight = np.ldexp(data.weight, -np.frexp(data.weight.max())[1])
             data = replace(data, weight=self.weight)
         self.data, self.centred = data, centred
@@ -213,25 +213,25 @@ class Folds:
         rows = rows_of(data.X, data.Y, data.weight, centred=centred)
         self.by_moments = cheapest_way(rows, n_steps) == "moments"
         if self.leave_one_out:
-            # The closed form needs them, unless it is by products of rows.
+            # The closed form needs them, unless it uses products of rows.
             self.by_moments |= rows.n_features <= min(rows.n_rows, MOST_EIGENVECTORS)
         self.rows = rows
         self.whole = rows.moments() if self.by_moments else rows.column_moments()
 
     @cached_property
     def members(self):
-        """The folds, one per split; None where it is not counted."""
+        """The folds, one per split, or None for a split that does not count."""
         splits = self._splits.split(self.data.X) if self.leave_one_out else self._splits
         return [self._fold(k, *split) for k, split in enumerate(splits)]
 
     def fold_without(self, row):
-        """Return the fold that is tested on a row, and learns from all others."""
+        """Return the fold with one test row, whose training rows are all others."""
         return self._fold(row, np.delete(np.arange(self.data.n_rows), row), np.array([row]))
 
     def spectrum(self, penalty):
-        """Return the spectrum of all rows that carry weight; None where that takes too long.
+        """Return the spectrum of all rows with a weight, or None if that takes too long.
 
-        None, too, where it has lost digits of the minimum with this penalty.
+        It is also None if the minimum with this penalty would be inaccurate.
         """
         spectrum, alpha = self._of_all.spectrum(penalty, MOST_EIGENVECTORS), penalty.least_l2
         if spectrum is None:
@@ -243,7 +243,7 @@ class Folds:
 
     @cached_property
     def _of_all(self):
-        """A fold that learns from all rows."""
+        """A fold whose training rows are all rows."""
         everything = np.arange(self.data.n_rows)
         own = self.data, self.weight, everything, self.weight, self.centred
         if self.by_moments:
@@ -257,7 +257,7 @@ class Folds:
         times = np.bincount(train, minlength=len(rows))
         weight, test_weight = self.weight * times, self.weight[test]
         if len(test) == 1 and test_weight[0] == 0.0:
-            # A row without a weight counts as absent: it is not left out, either.
+            # A row without a weight counts as absent, so it is not left out either.
             return None
         for part, name in ((weight, "learn from"), (test_weight, "test on")):
             if not part.any():
@@ -276,7 +276,7 @@ class Folds:
 
         def part(rows, weight):
             rows = rows_of(X[rows], Y[rows], weight, centred=self.centred, origin=origin)
-            # Rows keep weights in a unit of their own, and sparse ones their own shift.
+            # Rows have their own unit of weights, and sparse rows their own shift.
             moments = rows.moments().seen_from(self.rows.shift, rows.unit)
             return moments._replace(weight=float(weight.sum()))
 
@@ -303,7 +303,7 @@ class Folds:
         return self.whole.variance[M:] / self.whole.unit[M:] ** 2
 
     def largest_alpha(self, l1_ratio, *, positive, penalty_factor):
-        """Return the least alpha for which no coefficient that is penalised is left, (D,)."""
+        """Return the least alpha for which all penalised coefficients are zero, (D,)."""
         whole, (M, D) = self.whole, (self.data.X.shape[1], self.data.n_outputs)
         penalty = Penalty.of(
             1.0, l1_ratio, positive, D, penalty_factor=penalty_factor, n_features=M

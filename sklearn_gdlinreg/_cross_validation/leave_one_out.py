@@ -1,20 +1,20 @@
-"""Leave-one-out of all ridges in closed form, from one decomposition of all rows.
+"""Leave-one-out of ridge models in closed form, from one decomposition of all rows.
 
-Row i has the share p_i of the weight. Without it, the penalty of an alpha is that of
-``alpha_i = alpha (1 - p_i)`` with it; and with the residual e_i and the leverage h_i of that
-fit, the error of the model that has not seen the row is ``e_i / (1 - h_i)`` (Allen, 1974;
-Golub, Heath and Wahba, 1979). Here::
+Row i has the share p_i of the weight. A fit without this row and with the penalty alpha
+corresponds to a fit with the row and with ``alpha_i = alpha (1 - p_i)``. With the residual e_i
+and the leverage h_i of the latter, the error of the model without the row is ``e_i / (1 - h_i)``
+(Allen, 1974; Golub, Heath and Wahba, 1979). Here::
 
     h_i = p_i (1 + u_i' (H + alpha_i)^-1 u_i)
 
-without the 1 if there is no intercept; u and H are those of `spectrum`.
+without the 1 if there is no intercept. u and H are those of `spectrum`.
 """
 
 import numpy as np
 
 
 def errors_left_out(spectrum, X, Y, weight, alphas):
-    """Return the error of each row by the models that have not seen it, and which are sure.
+    """Return the error of each row by the models without it, and which errors are accurate.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ def errors_left_out(spectrum, X, Y, weight, alphas):
 
     Returns
     -------
-    errors : ndarray of shape (N, A, D), target less prediction
+    errors : ndarray of shape (N, A, D), target minus prediction
     sure : ndarray of shape (N,), bool
     """
     share = weight / weight.sum()
@@ -51,7 +51,7 @@ def _of_one_share(spectrum, basis, alphas):
 
 
 def _of_each_share(spectrum, basis, alphas):
-    """Return what `_of_one_share` does where each row has alphas of its own, (n, A)."""
+    """Return the same as `_of_one_share` if each row has its own alphas, (n, A)."""
     sums = np.empty((*alphas.shape, spectrum.cross.shape[1]))
     squares = np.empty(alphas.shape)
     for a, own in enumerate(alphas.T):

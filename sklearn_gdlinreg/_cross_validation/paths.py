@@ -1,9 +1,8 @@
-"""What a path of penalties loses on the rows that a fold is tested on.
+"""The errors of a path of penalties on the test rows of a fold.
 
-A path goes from the largest penalty to the smallest. Those without a gradient are descended one
-after the other, each from the solution of the one before it. L2 penalties descend side by side,
-as outputs do; where there is a spectrum, each of them begins at its minimum, and the descent
-certifies it.
+A path goes from the largest penalty to the smallest. Penalties that are not smooth are solved
+one after the other, each from the solution of the one before it. L2 penalties are solved side by
+side, like outputs; with a spectrum, each descent begins at its minimum, and only certifies it.
 
 Conventions: M features, D outputs, A alphas; columns are ``[all outputs of the first alpha, all
 of the second, ...]``.
@@ -20,19 +19,19 @@ from .._solvers.conjugate import path_step
 from .._solvers.iterates import Limits
 from .._solvers.path import descend_path
 
-# Coefficients that descend side by side: an iteration of as many costs little more than of
-# those of one penalty. Where a spectrum leaves nothing to descend, memory is the limit.
+# The number of coefficients that descend side by side: an iteration costs little more than that
+# of one penalty. With a spectrum, there is almost nothing to descend, and memory is the limit.
 COEFFICIENTS, COEFFICIENTS_KNOWN = 2**12, 2**20
 
 
 class Losses(NamedTuple):
-    """What a path loses on the tests of one or more folds.
+    """The losses of a path on the test rows of one or more folds.
 
     Attributes
     ----------
     errors : ndarray of shape (A, F, D)
-        The mean squared error on the test of each of F folds; NaN where there is none.
-    scores : ndarray of shape (A, F, D), or None where no scorer was given
+        The mean squared error on the test rows of each fold; NaN if there are none.
+    scores : ndarray of shape (A, F, D), or None without a scorer
     converged : bool
     """
 
@@ -44,18 +43,18 @@ class Losses(NamedTuple):
 def path_losses(
     fold, alphas, l1_ratio, *, positive, penalty_factor, max_iter, tol, scorer=None, tell=None
 ):  # fmt: skip
-    """Return the Losses of each alpha on the test of a fold.
+    """Return the Losses of each alpha on the test rows of a fold.
 
     Parameters
     ----------
     fold : MomentsFold or PassesFold
-    alphas : ndarray of shape (A, D), falling
-    l1_ratio, positive, penalty_factor, max_iter, tol : as GDLinearRegressionCV has them
+    alphas : ndarray of shape (A, D), in decreasing order
+    l1_ratio, positive, penalty_factor, max_iter, tol : as in GDLinearRegressionCV
     scorer : callable, optional
-        Given the targets, the predictions and the weights of the test, returns the score of each
-        alpha and output, (A, D).
+        Called with the targets, the predictions and the weights of the test rows, it returns
+        the score of each alpha and output, (A, D).
     tell : callable, optional
-        Called with the number of alphas that have been descended.
+        Called with the number of alphas that are done.
     """
     n_penalties = len(alphas) if np.any(positive) else int(np.count_nonzero(alphas[:, 0]))
     limits = {"max_iter": max_iter, "tol": tol}
@@ -85,7 +84,7 @@ def path_losses(
 
 
 def _by_sets(fold, penalty, alphas, scorer, **limits):
-    """Yield what penalties without a gradient lose, some at a time; and if they converged."""
+    """Yield the losses of nonsmooth penalties, some at a time, and whether they converged."""
     D = fold.data.n_outputs
     coordinates, supplier = fold.problem(Penalty.none(D), 1)
     n_together = max(1, COEFFICIENTS // (fold.n_features * D))
@@ -103,7 +102,7 @@ def _by_sets(fold, penalty, alphas, scorer, **limits):
 
 
 def _ridges(fold, penalty, alphas, scorer, *, max_iter, tol):
-    """Yield what L2 penalties lose, some at a time, and whether they converged.
+    """Yield the losses of L2 penalties, some at a time, and whether they converged.
 
     The alphas of a ridge are the same for all outputs of a group: one column has them all.
     """
@@ -112,7 +111,7 @@ def _ridges(fold, penalty, alphas, scorer, *, max_iter, tol):
     room = COEFFICIENTS if spectrum is None else COEFFICIENTS_KNOWN
     size, W = max(1, min(n_penalties, room // (M * D))), np.zeros((M, D))
     for start in range(0, n_penalties, size):
-        # The last stride is filled up to be as long as the others.
+        # The last stride is padded to the length of the others.
         stride = alphas[start : start + size]
         n_own = len(stride)
         stride = np.concatenate([stride, np.repeat(stride[-1:], size - n_own, axis=0)])

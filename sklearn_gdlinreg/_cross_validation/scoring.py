@@ -1,4 +1,4 @@
-"""Scores of predictions, each output by itself, as a scorer of scikit-learn gives them.
+"""Scores of predictions by a scorer of scikit-learn, output by output.
 
 Conventions: N rows of a test, A alphas, D outputs; predictions are (N, A * D), all outputs of
 the first alpha first.
@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 
 
 class _Predicted(RegressorMixin, BaseEstimator):
-    """A fitted model whose predictions are what it is given."""
+    """A fitted model that returns its input as predictions."""
 
     def __sklearn_is_fitted__(self):
         return True
@@ -25,10 +25,10 @@ class Scorer:
     Parameters
     ----------
     scorer : callable, ``scorer(estimator, X, y)``
-    weighted : bool, whether it is given the weights of the rows
+    weighted : bool, whether it gets the weights of the rows
 
-    A score that one row leaves undefined is undefined for all alphas. It is computed once only,
-    so that there is one warning per output of a fold, not one per alpha.
+    A score that is undefined for a single test row is undefined for all alphas. It is computed
+    once, so that there is one warning per output of a fold, and not one per alpha.
     """
 
     def __init__(self, scorer, weighted):
@@ -36,7 +36,7 @@ class Scorer:
         self._undefined = set()
 
     def of_fold(self):
-        """Return one that has not met the test of another fold."""
+        """Return a scorer for the test rows of a new fold."""
         return Scorer(self._scorer, self._weighted)
 
     def __call__(self, Y, predictions, weight):
@@ -60,5 +60,5 @@ class Scorer:
 
 
 def prediction_of_one(Y, predictions, weight):
-    """Return the predictions of the one row of a test, (A, D), to be scored with all others."""
+    """Return the predictions for a single test row, (A, D), to be scored with the others."""
     return predictions.reshape(-1, Y.shape[1])

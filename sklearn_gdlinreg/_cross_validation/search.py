@@ -1,4 +1,4 @@
-"""The search for a penalty: its paths, what they lose on all folds, and where they end.
+"""The search for a penalty: its paths, their losses on all folds, and where they end.
 
 Conventions: R l1_ratios, A alphas, F folds, D outputs; K as in `choice`.
 """
@@ -20,13 +20,13 @@ from .paths import Losses, path_losses
 from .progress import Progress
 from .scoring import prediction_of_one
 
-# The path of a ridge, over the mean variance of the features: from one that leaves next to
-# nothing to one that hardly tells.
+# The path of ridge models, relative to the mean variance of the features: from a penalty that
+# makes coefficients almost zero to one that has almost no effect.
 RIDGE_PATH = 1e4, 1e-6
-# What all alphas are where no feature says anything of y, as in ElasticNetCV.
+# The value of all alphas if no feature is correlated with y, as in ElasticNetCV.
 NO_ALPHA = np.finfo(np.float64).resolution
-# A path is made longer until the error is within this of that without a penalty, relatively,
-# and so many times at most.
+# A path is extended until its error is within this relative distance of the error without a
+# penalty, and at most so many times.
 NO_PENALTY_LEFT, MOST_EXTENSIONS = 1e-3, 5
 NO_TESTS = (
     "No fold of cv has both training and test rows of positive weight in which an output is "
@@ -36,18 +36,18 @@ NO_TESTS = (
 
 @dataclass(frozen=True)
 class Search:
-    """How penalties are searched, over the folds of each group of outputs.
+    """The search for penalties over the folds of each group of outputs.
 
     Attributes
     ----------
     groups : list of (outputs, Folds)
         Outputs are an ndarray of int, or a slice of all.
     n_outputs : int
-    n_folds : int, how many splits there are
+    n_folds : int, the number of splits
     l1_ratios : ndarray of shape (R,)
-    alphas, eps : the parameters of a path; alphas are an int, or an ndarray that falls
+    alphas, eps : the parameters of a path; alphas are an int, or a decreasing ndarray
     per_target, rule, tol, n_jobs : parameters of GDLinearRegressionCV
-    options : dict, those of `path_losses` that are the same for all
+    options : dict, the options of `path_losses` that all paths share
     progress : Progress
     scorer : Scorer or None
     """
@@ -68,13 +68,13 @@ class Search:
 
     @classmethod
     def of(cls, estimator, data, splits, progress, scorer):
-        """Return that of a GDLinearRegressionCV, whose parameters are valid.
+        """Return the Search of a GDLinearRegressionCV with valid parameters.
 
         Parameters
         ----------
         estimator : GDLinearRegressionCV
         data : Data
-        splits : what `splits_of` gives
+        splits : the result of `splits_of`
         progress : Progress
         scorer : Scorer or None
         """
@@ -147,13 +147,13 @@ class Search:
             if self.scorer is not None:
                 scores[r][:, folds, outputs] = found.scores
             converged.append(found.converged)
-        # A fold that is tested on rows without a weight is as if it were absent.
+        # A fold whose test rows have no weight counts as absent.
         counted = ~np.isnan(errors).all(axis=(0, 1, 3))
         errors, scores = errors[:, :, counted], self._scores(scores, counted)
         return Paths(l1_ratios, alphas, errors, scores), converged
 
     def _jobs(self, folds, alphas, l1_ratio):
-        """Yield the number of a fold, None for all, and what works out its Losses."""
+        """Yield the number of a fold, or None for all, and a function for its Losses."""
         ridge = l1_ratio == 0.0 and not np.any(self.options["positive"])
         spectrum = None
         if folds.leave_one_out and ridge and np.all(alphas > 0.0):
@@ -183,7 +183,7 @@ class Search:
         )  # fmt: skip
 
     def _left_out(self, folds, spectrum, alphas, l1_ratio, *, tell, **options):
-        """Return the Losses of leave-one-out: in closed form; of fits where that is not sure.
+        """Return the Losses of leave-one-out, in closed form or by fits if that is inaccurate.
 
         The alphas of a ridge are the same for all outputs of a group: one column has them all.
         """
@@ -220,7 +220,7 @@ class Search:
         return scores
 
     def _pooled(self, scores):
-        """Return the scores of all rows at once, (R, A, 1, D), given predictions of each."""
+        """Return the scores of all rows together, (R, A, 1, D), given their predictions."""
         R, A, _, D = scores.shape
         pooled = np.empty((R, A, 1, D))
         for outputs, folds in self.groups:
@@ -238,10 +238,10 @@ class Search:
         return choose(paths, null, per_target=self.per_target, rule=self.rule, tol=self.tol)
 
     def extended(self, paths):
-        """Return Paths that go on while the smallest alpha is the best of an output.
+        """Return Paths that are extended while the smallest alpha is the best for an output.
 
-        All paths get as many more, until the penalty that is left tells no more, or they do not
-        converge.
+        All paths get the same number of new alphas, until the last penalty has no effect, or
+        the paths do not converge.
         """
         leave_one_out = self.groups[0][1].leave_one_out
         if not isinstance(self.alphas, Integral) or self.alphas == 1 or leave_one_out:
@@ -260,7 +260,7 @@ class Search:
         return paths
 
     def _tells(self, paths, row, edge):
-        """Whether the last penalty of a path still tells, for any output at its edge."""
+        """Whether the last penalty of a path has an effect on any output at its edge."""
         row = slice(row, row + 1)
         untold = replace(self, progress=Progress(0, None))
         none, _ = untold.losses(np.zeros((1, 1, 1)), self.l1_ratios[row])
@@ -271,10 +271,10 @@ class Search:
 
 
 def splits_of(cv, X, y, params):
-    """Return the splits of ``cv``, a list of (train, test); or LeaveOneOut as it is."""
+    """Return the splits of ``cv``, a list of (train, test), or LeaveOneOut unchanged."""
     splitter = check_cv(cv)
     if isinstance(splitter, LeaveOneOut):
-        # It has an error of its own where there is one row.
+        # It raises its own error for a single row.
         next(splitter.split(X))
         return splitter
     splits = list(splitter.split(X, y, **params))
@@ -288,7 +288,7 @@ def splits_of(cv, X, y, params):
 
 def _groups(data, splits, centred, n_penalties):
     """Return (outputs, Folds) of each group of outputs that are observed in the same rows."""
-    data.check_observed("learn from")
+    data.check_observed("train on")
     groups, partly = [], data.observed is not None
     for outputs, weight in data.groups():
         Y = data.Y if isinstance(outputs, slice) else np.ascontiguousarray(data.Y[:, outputs])

@@ -1,8 +1,8 @@
-"""All ridges of a path by one decomposition into eigenvectors.
+"""All ridge models of a path by one decomposition into eigenvectors.
 
 With ``u = (x - mean) / sqrt(factor)``, H the mean of uu' and c that of u(y - mean), the minimum
-for an alpha is at ``Q (L + alpha)^-1 Q'c``, where ``H = Q L Q'``. Where there are fewer rows
-than features, their products, ``K = U L U'``, have the same eigenvalues L, and take less time.
+for an alpha is at ``Q (L + alpha)^-1 Q'c``, where ``H = Q L Q'``. If there are fewer rows than
+features, the products of rows, ``K = U L U'``, have the same eigenvalues L, and take less time.
 
 Conventions: N rows, M features, D outputs, A alphas, R eigenvalues.
 """
@@ -13,14 +13,14 @@ from scipy import sparse
 from .._base.arrays import inverse_of
 from .._base.threads import blas_of_one_thread
 
-# Threads of BLAS get in each other's way over eigenvectors of smaller matrices.
+# For eigenvectors of smaller matrices, several threads of BLAS are slower than one.
 SHARED = 300
-# Rows are multiplied by eigenvectors in blocks of so many items, 8 MB.
+# Rows are multiplied by eigenvectors in blocks of this many items, 8 MB.
 BLOCK_ITEMS = 2**20
 
 
 class Spectrum:
-    """What the decompositions of products of columns and of rows share.
+    """Base class of the decompositions of products of columns and of rows.
 
     Attributes
     ----------
@@ -41,10 +41,10 @@ class Spectrum:
 
 
 class ColumnSpectrum(Spectrum):
-    """That of the products of columns.
+    """The spectrum of the products of columns.
 
-    A row of its basis is ``Q'u``. The residual of a fit to all rows is what its sum with
-    ``1 / (L + alpha)`` leaves of y.
+    A row of its basis is ``Q'u``. The residual of a fit to all rows is y minus the sum over the
+    basis with ``1 / (L + alpha)``.
 
     Parameters
     ----------
@@ -65,11 +65,11 @@ class ColumnSpectrum(Spectrum):
         """Return the W of the minimum for each alpha, (M, A * D)."""
         return (self._Q @ self.shrunk(alphas)) / self._root[:, None]
 
-    # One less a leverage has lost its digits where it is below this.
+    # One minus a leverage is inaccurate if it is below this.
     least_left = 1e-6
 
     def factor(self, values, alphas):
-        """Return what each direction of the basis is multiplied by."""
+        """Return the factor of each direction of the basis."""
         return inverse_of(values + alphas)
 
     def residuals(self, sums, Y):
@@ -77,11 +77,11 @@ class ColumnSpectrum(Spectrum):
         return (Y - self.y_mean)[:, None, :] - sums
 
     def left(self, squares, share, alphas):
-        """Return one less the leverages, (n, A), given the sums of squares over the basis.
+        """Return one minus the leverages, (n, A), given the sums of squares over the basis.
 
         Parameters
         ----------
-        squares, alphas : ndarray of shape (n, A), the second of each row
+        squares, alphas : ndarray of shape (n, A), for each row
         share : ndarray of shape (n,), of the weight
         """
         return 1.0 - share[:, None] * (float(self.centred) + squares)
@@ -99,12 +99,12 @@ class ColumnSpectrum(Spectrum):
 
 
 class RowSpectrum(Spectrum):
-    """That of the products of rows, which all have a positive weight.
+    """The spectrum of the products of rows, which all have a positive weight.
 
-    A row of its basis is that of U over the root of its share of the weight. The residual of a
-    fit to all rows is its sum with ``alpha / (L + alpha)``: no digit is lost where the residual
-    is small. The vector of the root weights, along which centred rows say nothing, has an
-    eigenvalue of its own among the others.
+    A row of its basis is a row of U over the root of its share of the weight. The residual of a
+    fit to all rows is the sum over the basis with ``alpha / (L + alpha)``, so that no digit is
+    lost if the residual is small. The vector of the root weights, along which centred rows are
+    zero, has its own eigenvalue among the others.
 
     Parameters
     ----------
@@ -137,20 +137,20 @@ class RowSpectrum(Spectrum):
     least_left = 0.0
 
     def factor(self, values, alphas):
-        """Return what that of `ColumnSpectrum` does."""
+        """Return the same as `ColumnSpectrum.factor`."""
         return alphas * inverse_of(values + alphas)
 
     def residuals(self, sums, Y):
-        """Return what that of `ColumnSpectrum` does."""
+        """Return the same as `ColumnSpectrum.residuals`."""
         return sums
 
     def left(self, squares, share, alphas):
-        """Return what that of `ColumnSpectrum` does."""
+        """Return the same as `ColumnSpectrum.left`."""
         of_root = float(self.centred) * self.factor(self._of_root, alphas)
         return share[:, None] * (squares - of_root)
 
     def rows(self, X):
-        """Yield what that of `ColumnSpectrum` does; X are these rows."""
+        """Yield the same as `ColumnSpectrum.rows`; X has these rows."""
         yield slice(None), self._U / self._root
 
 

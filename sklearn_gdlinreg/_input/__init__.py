@@ -1,1 +1,1 @@
-"""What users give: parameters, checks of X and y, and the dataset they become."""
+"""The user's input: parameters, checks of X and y, and the checked data."""

@@ -1,4 +1,4 @@
-"""X, y, weights and initial values as they are accepted, and the errors where they are not."""
+"""Checks of X, y, weights and initial values."""
 
 import math
 from numbers import Real
@@ -14,9 +14,9 @@ from .containers import check_container, unmasked
 
 
 def check_sample_weight(sample_weight, X, *, name="sample_weight"):
-    """Return the weights as float64 of shape (n_samples,), where X is; None if not given.
+    """Return the weights as float64 of shape (n_samples,), on the device of X, or None.
 
-    Scalars, as scikit-learn allows, weigh all samples the same.
+    A scalar, which scikit-learn allows, is the weight of every sample.
     """
     if sample_weight is None:
         return None
@@ -45,7 +45,7 @@ def check_sample_weight(sample_weight, X, *, name="sample_weight"):
 
 
 def check_features(estimator, X, *, name="X", **options):
-    """Return X as `validate_data` does, float64 or float32, of whatever library it is."""
+    """Return X as `validate_data` does, in float64 or float32, for arrays of any library."""
     if _is_ready(X, finite=options.get("ensure_all_finite", True)):
         if _is_expected(X, estimator) and not options["reset"]:
             return X
@@ -53,7 +53,7 @@ def check_features(estimator, X, *, name="X", **options):
     check_container(X, name)
     X = unmasked(detached(X), name)
     xp, dispatched, device = get_namespace_and_device(X)
-    # Dataframes that are not pandas' have no type before they are converted.
+    # Dataframes other than those of pandas have no dtype before they are converted.
     untyped = hasattr(X, "to_numpy") and not hasattr(X, "iloc")
     dtype = "numeric" if untyped else (xp.float64, xp.float32)
     _check_real(X)
@@ -70,7 +70,7 @@ def check_features(estimator, X, *, name="X", **options):
 
 
 def _is_ready(X, *, finite):
-    """Whether X is what `check_array` would make of it; looking takes less time than making."""
+    """Whether `check_array` would return X unchanged; this check takes less time."""
     ready = type(X) is np.ndarray and X.dtype in (np.float64, np.float32)
     if not (ready and X.ndim == 2 and X.size):
         return False
@@ -81,21 +81,21 @@ def _is_ready(X, *, finite):
 
 
 def _is_expected(X, estimator):
-    """Whether an ndarray has the features of a fitted estimator, which have no names."""
+    """Whether an ndarray matches a fitted estimator that has no feature names."""
     known = vars(estimator)
     return known.get("n_features_in_") == X.shape[1] and "feature_names_in_" not in known
 
 
 def _check_real(A):
-    """Raise where numbers are complex; scikit-learn sees that of NumPy's arrays alone."""
+    """Raise if numbers are complex; scikit-learn checks this for arrays of NumPy only."""
     if not is_numpy(A) and "complex" in str(getattr(A, "dtype", "")):
         raise ValueError(f"Complex data not supported. Got an array of {A.dtype}.")
 
 
 def following(values, X, dtype, *, missing=False, input_name, **options):
-    """Return values as `check_array` does, of this type, of the library and device of X.
+    """Return values as `check_array` does, in this dtype, on the library and device of X.
 
-    With ``missing``, masked entries are NaN.
+    With ``missing``, masked entries become NaN.
     """
     check_container(values, input_name)
     values, options["input_name"] = detached(values), input_name
@@ -110,7 +110,7 @@ def following(values, X, dtype, *, missing=False, input_name, **options):
 
 
 def check_library(estimator, X, method):
-    """Raise if a fitted estimator and X are not arrays of one library, on one device."""
+    """Raise if a fitted estimator and X differ in their array library or device."""
     check_same_namespace(X, estimator, attribute="coef_", method=method)
     coef = stored(estimator.coef_)
     if not same_place(coef, stored(X)):
@@ -122,9 +122,9 @@ def check_library(estimator, X, method):
 
 
 def check_data(estimator, X, y, *, reset=True, X_name="X", y_name="y"):
-    """Return X as float array or CSR, and y of its type, where it is, 1D or 2D.
+    """Return X as a float array or CSR, and y in its dtype and on its device, 1D or 2D.
 
-    Whether values are finite is seen when they are read; an extra look costs a pass.
+    Values are checked to be finite when they are read; a check here would cost a pass.
     """
     if y is None:
         raise ValueError(
@@ -133,7 +133,7 @@ def check_data(estimator, X, y, *, reset=True, X_name="X", y_name="y"):
     X = check_features(
         estimator, X, name=X_name, accept_sparse="csr", ensure_all_finite=False, reset=reset
     )
-    # An array of floats is what scikit-learn would make of it.
+    # scikit-learn would return an array of floats unchanged.
     ready = type(y) is np.ndarray is type(X) and y.dtype == X.dtype and y.size
     if not ready:
         options = {"ensure_2d": False, "ensure_all_finite": False, "input_name": y_name}
@@ -143,14 +143,14 @@ def check_data(estimator, X, y, *, reset=True, X_name="X", y_name="y"):
             f"{y_name} should be a 1d or 2d array, got an array of shape {y.shape} instead."
         )
     if X.shape[0] != y.shape[0]:
-        check_consistent_length(X, y)  # It says so.
+        check_consistent_length(X, y)  # It raises the error.
     return X, y
 
 
 def check_init(values, name, shape):
-    """Return initial values as float64 of the shape; a vector will do for one output.
+    """Return initial values as float64 of this shape; one output may be given as a vector.
 
-    So will a number, or an array without dimensions, where one value is asked for.
+    A single value may be given as a number, or as an array without dimensions.
     """
     check_container(values, name)
     values = unmasked(detached(values), name)

@@ -1,4 +1,4 @@
-"""What users hand over, before scikit-learn looks at it: masks, and what holds no values."""
+"""Checks before those of scikit-learn: masked arrays, and containers without values."""
 
 from collections.abc import Mapping
 
@@ -12,7 +12,7 @@ IGNORE = (
 
 
 def check_container(A, name):
-    """Raise where there are no values to be read, and say what to pass instead."""
+    """Raise if a container has no values in memory; the error says what to pass instead."""
     if hasattr(type(A), "__dask_graph__"):
         raise TypeError(
             f"{name} is a Dask collection. Use sklearn_gdlinreg.dask.DaskGDLinearRegression for "
@@ -32,7 +32,7 @@ def check_container(A, name):
 def unmasked(A, name, *, missing=False):
     """Return the values of a masked array, and anything else as it is.
 
-    Masked entries are NaN where ``missing`` says that they may be; else they are an error.
+    With ``missing``, masked entries become NaN; otherwise they raise an error.
     """
     if not isinstance(A, np.ma.MaskedArray):
         return A
@@ -47,12 +47,12 @@ def unmasked(A, name, *, missing=False):
 
 
 def assert_finite_features(X):
-    """Raise where features are not finite, with scikit-learn's advice what to do about NaN."""
+    """Raise if features are not finite, with scikit-learn's advice on NaN."""
     assert_all_finite(X, input_name="X", estimator_name="This estimator")
 
 
 def assert_finite_targets(Y, *, input_name="y", allow_nan=False):
-    """Raise where targets are not finite; where it is NaN, say how to learn from the rest."""
+    """Raise if targets are not finite; the error for NaN names `missing_targets`."""
     try:
         assert_all_finite(Y, input_name=input_name, allow_nan=allow_nan)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""Dask collections as rows to learn from: what is accepted, and how chunks are matched.
+"""Checks of Dask collections, and how the chunks of X, y and the weights are matched.
 
 Conventions: N rows, M features, D outputs.
 """
@@ -15,16 +15,16 @@ from .containers import check_container, unmasked
 
 
 class DaskData:
-    """Rows in chunks, as `dataset.Data` is of rows in memory.
+    """Checked rows in chunks; the counterpart of `dataset.Data`.
 
     Parameters
     ----------
     chunks : Chunks
     groups : list of ndarray of int, or None
-        The outputs that are missing in the same rows, where some are.
+        The groups of outputs that are missing in the same rows, if any are missing.
     """
 
-    # Chunks of some outputs are read by themselves.
+    # The chunks of each group of outputs are read separately.
     gathered = whole = None
 
     def __init__(self, chunks, groups):
@@ -33,11 +33,11 @@ class DaskData:
         self.dtype = chunks.dtype
 
     def weight_exponent(self, d):
-        """Return the power of two that chunks divide the weights of output d by."""
+        """Return the e such that chunks divide the weights of output d by 2 ** e."""
         return self.chunks.exponent
 
     def parts(self, penalty):
-        """Yield the rows of each group of outputs, as `reading.read_groups` takes them."""
+        """Yield the rows of each group of outputs, for `reading.read_groups`."""
         marks = [penalty.smooth_outputs[None, :]]
         if self.groups is not None:
             # The same outputs are observed in the rows of the same member.
@@ -54,12 +54,12 @@ class DaskData:
 
 
 def is_dask(A):
-    """Whether A is a collection that Dask makes arrays of."""
+    """Whether A is a collection that Dask can convert to arrays."""
     return isinstance(A, da.Array) or hasattr(type(A), "to_dask_array")
 
 
 def as_array(A, name):
-    """Return a collection as dask.array; lengths of a dataframe's partitions are worked out."""
+    """Return a collection as dask.array; the lengths of partitions are computed."""
     if not isinstance(A, da.Array):
         A = in_floats(A).to_dask_array(lengths=True)
     unknown = [i for i, length in enumerate(A.chunks[0]) if np.isnan(length)]
@@ -73,9 +73,9 @@ def as_array(A, name):
 
 
 def in_floats(A):
-    """Return a dataframe, or a column, of numbers that NumPy has: what is not known is NaN.
+    """Return a dataframe or a column in dtypes of NumPy, with NaN for missing values.
 
-    That is float64 where pandas or Arrow keep numbers of their own, as in memory.
+    Nullable and Arrow columns become float64, as they do in memory.
     """
     from pandas.api.types import is_numeric_dtype
 
@@ -86,7 +86,7 @@ def in_floats(A):
 
 
 def check_columns(A, name):
-    """Raise where an array is cut along its columns."""
+    """Raise if an array is split along its columns."""
     if A.ndim == 2 and A.numblocks[1] > 1:
         raise ValueError(
             f"{name} must be chunked along rows only. Got chunks of {A.chunks[1]} columns: "
@@ -95,7 +95,7 @@ def check_columns(A, name):
 
 
 def check_features(estimator, X, *, reset):
-    """Set, or compare, the number of features of a collection and the names it may have."""
+    """Set or compare the number and the names of the features of a collection."""
     if not is_dask(X):
         raise TypeError(
             f"X must be a dask.array or dask.dataframe. Got {type(X)}. Use GDLinearRegression "
@@ -118,7 +118,7 @@ def _check_shapes(X, y):
 
 
 def _following(A, X, name):
-    """Return A as a dask.array in the chunks of X; raise where its own are others."""
+    """Return A as a dask.array in the chunks of X; raise if its own chunks differ."""
     if not is_dask(A):
         if dask.is_dask_collection(A):
             raise TypeError(
@@ -147,7 +147,7 @@ def _following(A, X, name):
 
 
 def _check_weight(weight, place):
-    """Return the largest weight of a chunk; raise where one is not allowed."""
+    """Return the largest weight of a chunk; raise if a weight is not allowed."""
     with naming(*place):
         check_chunk(weight, "sample_weight")
         if not len(weight):
@@ -163,7 +163,7 @@ def _check_weight(weight, place):
 
 
 def _exponent_of(weights):
-    """Return the exponent of the largest weight; raise where a weight is not allowed."""
+    """Return the exponent of the largest weight; raise if a weight is not allowed."""
     check = dask.delayed(_check_weight, pure=False)
     blocks = zip(weights.to_delayed().ravel(), places(weights.chunks[0]), strict=True)
     largest = max(dask.compute(*(check(block, place) for block, place in blocks)))
@@ -176,7 +176,7 @@ def _exponent_of(weights):
 
 
 def _patterns(chunk):
-    """Answer with how often outputs are missing in other rows, (D, D), and missing, (D,)."""
+    """Return in how many rows two outputs differ, (D, D), each is missing, and seen, (D,)."""
     _, Y, weight = chunk
     missing = np.isnan(Y).astype(np.float64)
     differ = missing.T @ (1.0 - missing)
@@ -185,14 +185,14 @@ def _patterns(chunk):
 
 
 def _groups_of(chunks):
-    """Return the outputs that are missing in the same rows; None where none is missing."""
+    """Return the groups of outputs that are missing in the same rows; None if none is."""
     differ, missing, seen = chunks.reduce(_patterns, add)
     if not missing.any():
         return None
     if not seen.all():
         raise ValueError(
-            "With missing_targets='ignore', every output needs rows to learn from in which it "
-            "is observed and sample_weight is positive. Got none for output "
+            "With missing_targets='ignore', every output must be observed in a row to train on "
+            "whose sample_weight is positive. Got none for output "
             f"{int(np.argmin(seen))} of y."
         )
     groups = {}

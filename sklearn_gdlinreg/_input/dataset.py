@@ -1,4 +1,4 @@
-"""The rows that an estimator learns from, and those it is validated on.
+"""The training rows and the validation rows.
 
 Conventions: N rows, M features, D outputs.
 """
@@ -37,11 +37,11 @@ class Data:
     X : array or CSR of shape (N, M), float32 or float64
     Y : array of shape (N, D), of the type of X; zeros where it is not observed
     weight : array of shape (N,), float64, or None
-    observed : array of shape (N, D), bool, or None where all of it is
+    observed : array of shape (N, D), bool, or None if all targets are observed
     gathered : (Rows, Moments) or None
-        What is known of all these rows, as `_problem.reading.read` takes it.
+        The Rows and Moments of these rows, if known; see `_problem.reading.read`.
     half_life : float or None
-        The weight of a row is halved for every so much weight of later rows.
+        The weight of a row is halved for each `half_life` of weight in later rows.
     """
 
     X: object
@@ -53,7 +53,7 @@ class Data:
 
     @classmethod
     def of(cls, X, y, weight, *, missing_targets):
-        """Return rows as `check_data` and `check_sample_weight` give them."""
+        """Return the Data of what `check_data` and `check_sample_weight` return."""
         X, y, weight = map(shared_with_host, (X, y, weight))
         Y = y[:, None] if y.ndim == 1 else y
         if missing_targets == "error":
@@ -71,7 +71,7 @@ class Data:
 
     @property
     def most_rows(self):
-        """The most rows, with a weight that is not zero, that an output learns from."""
+        """The largest number of rows with a positive weight that an output has."""
         counts = [
             self.n_rows if weight is None else int(np.count_nonzero(to_host(weight)))
             for _, weight in self.groups()
@@ -89,14 +89,14 @@ class Data:
         return self.Y.dtype
 
     def parts(self, penalty):
-        """Yield the rows of each group of outputs, as `reading.read_groups` takes them."""
+        """Yield the rows of each group of outputs, for `reading.read_groups`."""
         for outputs, weight in self.groups(penalty):
             Y = self.Y if isinstance(outputs, slice) else take(self.Y, outputs, axis=1)
             yield outputs, self.X, Y, weight
 
     @property
     def whole(self):
-        """X, Y and weight where all outputs are observed in all rows; else None."""
+        """X, Y and weight if all targets are observed, else None."""
         return (self.X, self.Y, self.output_weight(0)) if self.observed is None else None
 
     def take(self, rows):
@@ -107,7 +107,7 @@ class Data:
         return replace(some, half_life=self.half_life)
 
     def wide(self):
-        """Return the same in float64, for a loss that is asked for again and again."""
+        """Return these rows in float64, for a loss that is computed many times."""
         xp = namespace(self.Y)
         if self.dtype == xp.float64 and self.half_life is None:
             return self
@@ -119,7 +119,7 @@ class Data:
         return Data(X, Y, self.weight, self.observed)
 
     def output_weight(self, d):
-        """Return the weight of each row for output d, (N,); None where all are alike."""
+        """Return the weight of each row for output d, (N,); None if all are equal."""
         weight = self.weight
         if self.observed is not None:
             xp = namespace(self.observed)
@@ -130,7 +130,7 @@ class Data:
         return placed_like(faded(weight, self.n_rows, self.half_life), self.Y)
 
     def n_halvings(self, outputs):
-        """Return how often these rows halve the weight of earlier ones, a float.
+        """Return how many half-lives these rows are for earlier rows, a float.
 
         The outputs, an ndarray of int, are observed in the same rows.
         """
@@ -142,13 +142,13 @@ class Data:
             return float(np.float64(total) / self.half_life)
 
     def weight_exponent(self, d):
-        """Return the power of two that Rows of output d divide their weights by."""
+        """Return the e such that Rows divide the weights of output d by 2 ** e."""
         return exponent_of(self.output_weight(d))
 
     def groups(self, penalty=None):
         """Yield (outputs, weight) of the outputs that are observed in the same rows.
 
-        With a Penalty, only those are together whose penalties are of one kind, too.
+        With a Penalty, the outputs of a group also have the same kind of penalty.
         """
         marks = [] if self.observed is None else [self.observed]
         if penalty is not None and penalty.has_l1:
@@ -157,7 +157,7 @@ class Data:
             yield outputs, self.output_weight(np.arange(self.n_outputs)[outputs][0])
 
     def check_observed(self, what):
-        """Raise if there is an output that no row with a weight says anything of."""
+        """Raise if an output is not observed in any row with a positive weight."""
         for outputs, weight in self.groups():
             if weight is not None and not namespace(weight).any(weight > 0):
                 if self.observed is None:
@@ -165,21 +165,21 @@ class Data:
                         f"No row to {what} has a positive weight, with early_stopping=True."
                     )
                 raise ValueError(
-                    f"With missing_targets='ignore', every output needs rows to {what} in which "
-                    f"it is observed and sample_weight is positive. Got none for output "
+                    f"With missing_targets='ignore', every output must be observed in a row to "
+                    f"{what} whose sample_weight is positive. Got none for output "
                     f"{np.arange(self.n_outputs)[outputs][0]} of y."
                 )
 
     @cached_property
     def _observed_alike(self):
-        """The outputs, targets and weights of each group; the loss asks again and again."""
+        """The outputs, targets and weights of each group, cached for the loss."""
         return [
             (outputs, take(self.Y, outputs, axis=-1), weight)
             for outputs, weight in self.groups()
         ]
 
     def loss(self, W, b):
-        """Return the loss of a model on these rows, a float: of each output where observed."""
+        """Return the loss of a model on the observed targets of these rows, a float."""
         return float(
             sum(
                 loss(self.X, Y, *(take(A, outputs, axis=-1) for A in (W, b)), weight)
@@ -189,12 +189,12 @@ class Data:
 
 
 def exponent_of(weight):
-    """Return the power of two that Rows divide weights by, which may be None."""
+    """Return the e such that Rows divide weights, which may be None, by 2 ** e."""
     return 0 if weight is None else math.frexp(float(to_host(weight).max()))[1]
 
 
 def faded(weight, n_rows, half_life):
-    """Return weights that are halved for every half-life of weight of later rows, (N,).
+    """Return weights, (N,), that are halved for each half-life of weight in later rows.
 
     Parameters
     ----------
@@ -206,15 +206,15 @@ def faded(weight, n_rows, half_life):
     with np.errstate(over="ignore"):
         later = np.append(np.cumsum(weight[:0:-1])[::-1], 0.0)
         n_halvings = later / half_life
-    # What is left is then nothing, or would be no normal float.
+    # Smaller factors would be zero or subnormal.
     kept = n_halvings < MOST_HALVINGS
     return np.where(kept, weight * np.exp2(-np.where(kept, n_halvings, 0.0)), 0.0)
 
 
 def hold_out(settings, data, given, rng):
-    """Return the rows to learn from, and those to validate on: some of them, None, or given."""
+    """Return the training rows and the validation rows, which are held out, given or None."""
     if not settings.early_stopping or given is not None:
-        data.check_observed("learn from")
+        data.check_observed("train on")
         return data, given
     fraction = settings.validation_fraction
     try:
@@ -224,19 +224,19 @@ def hold_out(settings, data, given, rng):
             f"early_stopping=True with validation_fraction={fraction:g} leaves no rows to "
             f"learn from or to validate on. Got {data.n_rows} samples."
         ) from error
-    # Those to learn from stay in their order where it has a meaning.
+    # The training rows keep their order if it matters.
     learn, validate = map(data.take, rows if data.half_life is None else map(np.sort, rows))
-    learn.check_observed("learn from")
+    learn.check_observed("train on")
     validate = replace(validate, half_life=None)
     validate.check_observed("validate on")
-    # Those to learn from are checked as they are read.
+    # The training rows are checked when they are read.
     assert_finite_features(stored(validate.X))
     assert_finite_targets(validate.Y)
     return learn, validate.wide()
 
 
 def check_validation_data(estimator, settings, X_val, y_val, sample_weight_val, y):
-    """Return the Data of ``fit(X_val=, y_val=, sample_weight_val=)``; None if not given."""
+    """Return the Data of the validation rows passed to `fit`; None if there are none."""
     given = {"X_val": X_val, "y_val": y_val, "sample_weight_val": sample_weight_val}
     given = [name for name, value in given.items() if value is not None]
     if not given:

@@ -1,4 +1,4 @@
-"""The parameters that estimators accept, and how they say so where they do not."""
+"""The values that parameters may have, and the errors for others."""
 
 import math
 from contextlib import contextmanager
@@ -26,7 +26,7 @@ def _is_bool(value):
 
 
 def _as_float(value):
-    """Return a real number as the float that is worked with; NaN, in no range, for others."""
+    """Return a real number as a float, and NaN, which is in no range, for other values."""
     try:
         return float(value) if _is_real(value) else math.nan
     except OverflowError:
@@ -38,28 +38,28 @@ def _non_negative(value):
 
 
 def _is_list(value):
-    """Whether a value is a list or array in one dimension."""
+    """Whether a value is a list or a one-dimensional array."""
     try:
         return hasattr(value, "__len__") and not isinstance(value, str) and np.ndim(value) == 1
     except ValueError:
-        # Lists of unlike lengths are no array.
+        # Lists of different lengths cannot be converted to an array.
         return False
 
 
 def _all_within(value, low, high):
-    """Whether a value, or each of a list or array in one dimension, is within the range."""
+    """Whether a value, or each value of a list or 1D array, is within the range."""
     values = list(value) if _is_list(value) else [value]
     floats = map(_as_float, values)
     return len(values) > 0 and all(low <= v <= high and v < math.inf for v in floats)
 
 
 def _non_negatives(value):
-    """Whether a value is one, or a list or array of them in one dimension."""
+    """Whether a value is not negative, or a list or 1D array of such values."""
     return _all_within(value, 0, math.inf)
 
 
 def _all_bools(value):
-    """Whether a value is a bool, or a list or array of them in one dimension."""
+    """Whether a value is a bool, or a list or 1D array of bools."""
     values = list(value) if _is_list(value) else [value]
     return len(values) > 0 and all(map(_is_bool, values))
 
@@ -198,7 +198,7 @@ def check_parameters(given, constraints, who):
 
 
 def _hint(name, value):
-    """Return a sentence that names `schedule`, where one was given as `learning_rate`."""
+    """Return advice to set `schedule` if a schedule was given as `learning_rate`."""
     if name != "learning_rate" or not isinstance(value, str) or value not in SCHEDULES:
         return ""
     return f" Set schedule={value!r} and a float as learning_rate."
@@ -208,7 +208,7 @@ def _shown(value):
     try:
         return repr(value)
     except ValueError:
-        # Python does not write out an int of more than 4300 digits.
+        # Python does not print an int of more than 4300 digits.
         return f"an instance of {type(value).__name__!r}"
 
 
@@ -221,7 +221,7 @@ def restored_on_error(estimator):
         yield
     except BaseException:
         for name, length in lengths.items():
-            # Lists grow in place: a copy at each of many calls would take ever longer.
+            # Lists grow in place: copying them in each of many calls would take ever longer.
             del before[name][length:]
         if "_stream" in before:
             before["_stream"].roll_back()

@@ -1,4 +1,4 @@
-"""The parameters of an estimator, as values that a fit goes by."""
+"""The parameters of an estimator, checked and converted to plain values."""
 
 import functools
 from dataclasses import dataclass, fields
@@ -13,8 +13,8 @@ from .parameters import CONSTRAINTS, check_parameters
 class Settings:
     """The parameters of a fit, checked, as they are in GDLinearRegression.
 
-    Numbers are Python's own, whatever they came as. The learning rate is None for "auto", and
-    whether to average has been decided. Estimators that lack a parameter leave it as it is here.
+    Numbers are those of Python. The learning rate is None for "auto", and `average` is a bool.
+    If an estimator lacks a parameter, the default here is used.
     """
 
     alpha: object = 0.0
@@ -40,7 +40,7 @@ class Settings:
 
     @classmethod
     def of(cls, estimator, names=tuple(CONSTRAINTS)):
-        """Return those of an estimator that has parameters of these names.
+        """Return the settings of an estimator that has parameters with these names.
 
         Raises
         ------
@@ -52,13 +52,13 @@ class Settings:
         try:
             hash(given)
         except TypeError:
-            # An array may have been changed since it was looked at last.
+            # An array may have been changed since the last check.
             return _settings.__wrapped__(*given)
         return _settings(*given)
 
     @classmethod
     def with_penalty(cls, estimator, alpha, l1_ratio):
-        """Return those of a fit with this penalty by a GDLinearRegressionCV, which is valid."""
+        """Return the settings of a fit with this penalty by a valid GDLinearRegressionCV."""
         return cls(
             alpha=alpha, l1_ratio=l1_ratio, fit_intercept=bool(estimator.fit_intercept),
             positive=estimator.positive, penalty_factor=estimator.penalty_factor,
@@ -67,23 +67,23 @@ class Settings:
 
     @property
     def exact(self):
-        """Whether `partial_fit` gives the answer of all rows so far."""
+        """Whether `partial_fit` is exact."""
         return self.automatic and self.batch_size is None
 
     @property
     def automatic(self):
-        """Whether steps are automatic."""
+        """Whether `learning_rate` is "auto"."""
         return self.learning_rate is None
 
 
-# What each of them is made, by the first of its types.
+# The converter of each parameter, by the first of its types.
 KINDS = {field.name: get_args(field.type) or (field.type,) for field in fields(Settings)}
 
 
-# Many small calls of partial_fit have the same parameters.
+# Many small calls of `partial_fit` have the same parameters, so the result is cached.
 @functools.lru_cache(maxsize=8, typed=True)
 def _settings(who, names, *values):
-    """Return the Settings of parameters of these names and values, as `Settings.of` does."""
+    """Return the Settings of these names and values; see `Settings.of`."""
     given = dict(zip(names, values, strict=True))
     check_parameters(given, CONSTRAINTS, who)
     given = {name: value for name, value in given.items() if name in KINDS}
@@ -105,6 +105,6 @@ def _is_auto(value):
 
 
 def _plain(value, kinds):
-    """Return a value as Python's own bool, int or float, where it is to be one, and no array."""
+    """Return a value as a bool, int or float of Python, unless it is an array."""
     as_it_is = value is None or kinds[0] in (object, str) or np.ndim(value) > 0
     return value if as_it_is else kinds[0](value)

@@ -10,7 +10,7 @@ import numpy as np
 
 from .._base.arrays import copied, inverse_of, namespace, zeros
 
-# A feature is common if this many values of it in a batch, in the mean, are not zero.
+# A feature is common if it has, on average, at least this many nonzero values in a batch.
 OFTEN_HELD = 0.25
 
 
@@ -21,11 +21,11 @@ class StepCoordinates:
     Attributes
     ----------
     centre, inverse : array of shape (M,)
-        A row is ``(x - centre) * inverse``; the inverse is 0 where a feature says nothing.
+        A row is ``(x - centre) * inverse``; the inverse is 0 for constant features.
     centred : bool, whether there is an intercept
     density : array of shape (M,) or None
-        The share of weight in which a rare feature is not zero, and 0 of the common ones, which
-        None says of all; see `update_rule`.
+        The share of weight in which a rare feature is not zero, and 0 for common features. None
+        if all are common. See `update_rule`.
     """
 
     centre: np.ndarray
@@ -41,7 +41,7 @@ class StepCoordinates:
 
     @classmethod
     def balanced(cls, rows, coordinates, penalty, batch_size):
-        """Return those of automatic steps, and the means of X and Y as they are stored, (P,)."""
+        """Return the coordinates of automatic steps, and the means of stored X and Y, (P,)."""
         M, rest = rows.n_features, coordinates.unit / rows.stored_unit
         xp = namespace(rest)
         centre = xp.concat([coordinates.centre, coordinates.y_centre]) / rest
@@ -55,9 +55,9 @@ class StepCoordinates:
 
     @classmethod
     def of(cls, mean, deviation, density, root_penalty, centred, rare=None):
-        """Return those of features with these moments, (M,) each, and root of the penalty.
+        """Return coordinates for moments of features, (M,) each, and the root of the penalty.
 
-        Of roots, as squares of extreme units are no floats.
+        Roots are used, because squares of extreme units overflow or vanish.
         """
         xp = namespace(deviation)
         root = deviation * inverse_of(density) ** 0.25
@@ -69,18 +69,18 @@ class StepCoordinates:
 
 
 def entries_of_a_row(rows):
-    """Return how many features are not zero in a row, in the mean, or 1 if that is less.
+    """Return the mean number of nonzero features of a row, at least 1.
 
-    It does not matter what the rows are kept in: all containers get the same model.
+    It does not depend on the container, so that all containers give the same model.
     """
     density = rows.density()
     return max(1.0, float(namespace(density).sum(density)))
 
 
 def rare_density(density, penalty, batch_size):
-    """Return the density of StepCoordinates: of features that few batches hold, 0 of others.
+    """Return the density of StepCoordinates: that of rare features, and 0 for others.
 
-    None where there are no such features.
+    None if there are no rare features.
 
     Parameters
     ----------
@@ -92,19 +92,19 @@ def rare_density(density, penalty, batch_size):
     rare = density * batch_size < OFTEN_HELD
     if not (penalty.some and xp.any(rare)):
         return None
-    # One that has not been held so far is rare, too.
+    # A feature that was zero in all rows so far is rare, too.
     return xp.where(rare, xp.clip(density, 1e-300, 1.0), 0.0)
 
 
 def kept_density(density, like):
-    """Return the density of StepCoordinates as it is kept, (M,); (0,) where none is rare."""
+    """Return the density of StepCoordinates to be kept, (M,), or (0,) if none is rare."""
     return zeros((0,), like) if density is None else copied(density)
 
 
 def factors_of(of_features, rule):
-    """Return the factors of a penalty, and which coefficients may not be negative, (M, 1) each.
+    """Return the factors of a penalty, and which coefficients must not be negative, (M, 1) each.
 
-    Each is one number where all features are alike; see `update_rule`.
+    Each is one number if all features are alike; see `update_rule`.
     """
     if not of_features.shape[0]:
         return 1.0, rule.positive
@@ -112,7 +112,7 @@ def factors_of(of_features, rule):
 
 
 def moments_of_known(known):
-    """Return running moments, (M + 1, 3), of features as `Groups.known_features` knows them."""
+    """Return the running moments, (M + 1, 3), of `Groups.known_features`."""
     running = known.astype(np.float64)
     n_rows, (mean, deviation, density) = running[-1, 0], running[:-1].T.copy()
     some = np.where(density > 0, density, 1.0)

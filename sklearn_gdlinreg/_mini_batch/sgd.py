@@ -1,9 +1,9 @@
-"""Stochastic gradient descent (SGD) over rows, whatever they are kept in.
+"""Stochastic gradient descent (SGD) over rows in any container.
 
-An SGD is a class per kind of rows. It has the model and the running sum of its iterates, in the
-coordinates of its kernel; `model` and `sum` give them in the units of X and Y. Where rows come
-once, these coordinates follow the running moments in ``running`` (`Rule.running`). Conventions
-are those of `update_rule`.
+There is one class for each kind of rows. It has the model and the running sum of its iterates,
+in the coordinates of its kernel; `model` and `sum` return them in the units of X and Y. In
+streams, these coordinates follow the running moments in ``running`` (`Rule.running`).
+Conventions are those of `update_rule`.
 """
 
 from .._base.arrays import to_host, zeros
@@ -14,12 +14,12 @@ from .array import ArraySGD
 from .csr import CSRSGD
 from .dense import DenseSGD
 
-# Which class of rows each visits.
+# The SGD class for each class of rows.
 SGD_OF = {DenseRows: DenseSGD, CSRRows: CSRSGD, ArrayRows: ArraySGD}
 
 
 def sgd_of(rule, penalty, rows, coordinates, W, b, running=None, *, raw):
-    """Return the SGD over these rows, of their kind, which starts at (W, b).
+    """Return the SGD for these rows, which starts at (W, b).
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def sgd_of(rule, penalty, rows, coordinates, W, b, running=None, *, raw):
     coordinates : StepCoordinates
     W, b : array of shape (M, D) and (D,), where to start
     running : array of shape (M + 1, 3), optional
-        The running moments of the rows so far, where the rule has them followed.
+        The running moments of the rows so far, if the rule follows them.
     raw : bool, as in `Penalty.for_batches`
     """
     running = zeros((0, 3), W) if running is None else running

@@ -1,4 +1,4 @@
-"""The streams of a model: one for all outputs, or one for each where they are missing.
+"""The streams of a model: one for all outputs, or one per output if targets may be missing.
 
 Conventions: M features, D outputs; W (M, D), b (D,).
 """
@@ -8,17 +8,18 @@ from .stream import features_of
 
 
 class Streams:
-    """What a model has learnt from chunks of rows.
+    """The state of a model that is fitted to chunks of rows in mini-batches.
 
     Parameters
     ----------
     members : list of Stream
-        One for all outputs; or one for each, which learns from the rows where that is observed.
+        One for all outputs, or one per output, for the rows in which it is observed.
 
     Attributes
     ----------
     shown : (W, b) or None
-        The model that users were shown last: one that differs is theirs, to go on from.
+        The model that was last returned to the user. If the model of the estimator differs, the
+        user has changed it, and the streams continue from it.
     """
 
     def __init__(self, members):
@@ -31,7 +32,7 @@ class Streams:
 
     @staticmethod
     def _joined(parts):
-        """Return the array of all outputs, its last axis."""
+        """Return the array of all outputs, which are its last axis."""
         parts = list(parts)
         return parts[0] if len(parts) == 1 else namespace(parts[0]).concat(parts, axis=-1)
 
@@ -42,7 +43,7 @@ class Streams:
 
     @property
     def t(self):
-        """The most updates that an output was given."""
+        """The largest number of updates of an output."""
         return max(member.t for member in self.members)
 
     @property
@@ -51,15 +52,15 @@ class Streams:
         return [member.schedule for member in self.members]
 
     def restart(self, W, b):
-        """Go on from another model; what is known of the features stays."""
+        """Continue from another model; the moments of the features are kept."""
         for k, member in enumerate(self.members):
             member.restart(W[:, self._outputs(k)], b[self._outputs(k)])
 
     def successor(self, X):
-        """Return streams that go on from here, to learn from a chunk, (n, M).
+        """Return streams that continue from these with a chunk, (n, M).
 
-        They share the arrays, so that a chunk takes no time for features that it does not hold.
-        These streams keep what it will change of them, and are lost but for `roll_back`.
+        They share the arrays, so that a chunk takes no time for features that it does not have.
+        These streams keep the values that it will change, and are only valid after `roll_back`.
         """
         columns = features_of(X)
         self._before = [
@@ -72,7 +73,7 @@ class Streams:
         return other
 
     def roll_back(self):
-        """Undo what a successor has learnt; it must not be used any more."""
+        """Undo the updates of a successor, which must not be used any more."""
         for A, index, values in self._before:
             A[index] = values
         self._before = []
@@ -91,7 +92,7 @@ class Streams:
         return self._joined(member.rates() for member in self.members)
 
     def mean(self):
-        """Return the means of X so far, (M, D), or zeros where they are not known."""
+        """Return the means of X so far, (M, D), with zeros where they are not known."""
         return self._joined(member.mean() for member in self.members)
 
     def result(self):

@@ -1,4 +1,4 @@
-"""The certificate: how far a model is from its optimum, worked out from the data.
+"""The certificate: how far a model is from its optimum, computed from the data.
 
 Conventions: M features, D outputs; V and the half gradient G are (M, D), W (M, D), b (D,).
 """
@@ -12,15 +12,15 @@ from .._base.rounding import EPS
 
 
 class Certificate(NamedTuple):
-    """What the data say of a model; one value per output, (D,) each.
+    """The certificate of a model, with one value per output, (D,) each.
 
     Attributes
     ----------
     objective : array, in squared units of Y
     optimality : array, scale-free, 0 at the optimum
     r2 : array
-        The R squared on the rows learnt from, about zero where there is no intercept; 0 where
-        Y does not vary.
+        The R squared on the training rows, about zero if there is no intercept; 0 if Y does
+        not vary.
     """
 
     objective: np.ndarray
@@ -29,14 +29,14 @@ class Certificate(NamedTuple):
 
 
 class Goal:
-    """What a descent is asked for, and whether it is there yet.
+    """When a descent may end.
 
-    It is a look on the way, and no certificate: gradients are those that were carried along.
+    It is no certificate, since it uses gradients that were updated and not computed anew.
 
     Parameters
     ----------
     tol : float
-        The optimality; 0 for all that gradients tell, also where the fit is exact.
+        The optimality; 0 asks for all digits of the gradients, also if the fit is exact.
     coordinates : Coordinates
     """
 
@@ -46,13 +46,13 @@ class Goal:
         self._exact_fit = self._square * coordinates.null_loss + noise
 
     def missed(self, objective, square, negligible, flatness=None):
-        """Return which outputs are not there yet, (D,), bool.
+        """Return which outputs have not reached it, (D,), bool.
 
         Parameters
         ----------
         objective, square : array of shape (D,), and the square of the half gradient
         negligible : array of shape (D,)
-            Squares of half gradients that rounding may make.
+            Squares of half gradients that may be rounding.
         flatness : array of shape (D,), optional
             The objective exceeds the optimum by so many times more than usual.
         """
@@ -64,14 +64,14 @@ class Goal:
 
 
 def optimality(V, G, losses, coordinates, off=0.0, rounded=0.0, objective=None, doubt=None):
-    """Return how far each output is from its optimum, scale-free, (D,); 0 there.
+    """Return how far each output is from its optimum, scale-free, (D,); 0 at the optimum.
 
     It is the smaller of LSQR's two measures (Paige & Saunders, 1982). One is the scale-free
     gradient ||X'r|| / (||x_j|| ||r||): the norm of the vector of correlations between the
     residual and the standardised features, penalty included, and the mean residual over the
     root mean square one. LSQR divides by the norm of X and not by that of a column, so this
     is as strict or stricter. The other is ||r|| / ||y|| about the mean, which is what vanishes
-    where the fit is exact; what rounding leaves of it counts as nothing.
+    if the fit is exact; a remainder due to rounding counts as zero.
 
     Where the penalty has no gradient, the gradient is that of a proximal step of length 1.
 
@@ -82,11 +82,11 @@ def optimality(V, G, losses, coordinates, off=0.0, rounded=0.0, objective=None, 
     losses : array of shape (D,), with the intercept of the model
     coordinates : Coordinates
     off : array of shape (D,) or float
-        By how much that is below the best one, in the units of z_y.
+        By how much this intercept is below the best one, in the units of z_y.
     rounded : array of shape (D,) or float
-        What the losses rise by as the intercept is rounded to its type.
+        By how much rounding the intercept to its dtype raises the losses.
     objective : array of shape (D,), optional
-        That of V and these losses, where it is known.
+        The objective at V, if it is known.
     doubt : (array, array) of shape (D,), optional
         By how much the norm of G and the losses may be wrong. The measure is then the largest
         that they may be.
@@ -100,7 +100,7 @@ def optimality(V, G, losses, coordinates, off=0.0, rounded=0.0, objective=None, 
         squares = (xp.sqrt(squares) + doubt[0]) ** 2
         objective = xp.maximum(objective - doubt[1], EPS * doubt[1])
     exact = whole <= coordinates.noise
-    # Over infinity, what is left of an exact fit is nothing.
+    # Divided by infinity, the remainder of an exact fit is zero.
     correlations = (squares + off**2) / xp.where(exact, xp.inf, objective)
     fits = whole / xp.where(exact, 1.0, xp.maximum(coordinates.null_loss, whole))
     return xp.sqrt(xp.minimum(correlations, fits))
@@ -127,7 +127,7 @@ def certify(W, b, coordinates, passes):
     """
     V = coordinates.from_model(W)
     off, xp = coordinates.best_intercept(W) - b, namespace(V)
-    # No number of its type is nearer.
+    # No number of its dtype is closer.
     best = xp.abs(off) <= 2.0 * coordinates.roundoff * xp.abs(b)
     off = off * coordinates.y_unit
     rounded, off = xp.where(best, off**2, 0.0), xp.where(best, 0.0, off)
@@ -135,7 +135,7 @@ def certify(W, b, coordinates, passes):
 
 
 def certificate_at(V, G, losses, coordinates, passes, off=0.0, rounded=0.0):
-    """Return the Certificate of V, given what the data say there.
+    """Return the Certificate of V, given the gradient and the losses at V.
 
     Parameters
     ----------

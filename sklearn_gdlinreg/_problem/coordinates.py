@@ -1,4 +1,4 @@
-"""Where the data lie, and the scale in which full-batch descent sees them.
+"""The centre of the data, and the scale of the features in full-batch descent.
 
 Conventions: M features, D outputs; V = scale * W and W are (M, D), losses (D,). A row is read as
 ``z = (x - shift) * unit``; see `_rows.base`.
@@ -19,27 +19,27 @@ FLAT_RIDGE = 2e-4
 
 @dataclass(frozen=True)
 class Coordinates:
-    """Where the data lie, and the scale in which descent sees them.
+    """The centre of the data, and the scale of the features in the descent.
 
     Attributes
     ----------
     weight : float, the sum of the weights of the rows
     centre : array of shape (M,), the mean of z_x; zeros without an intercept
     deviation : array of shape (M,), the root mean square of z_x about the centre
-    scale : array of shape (M,), V = scale * W; 0 where a feature says nothing
+    scale : array of shape (M,), V = scale * W; 0 for constant features
     standard : array of shape (M, 1) or None
-        What half gradients are multiplied by to be those of standardised features; None
-        where V is of these already.
+        The factors that turn half gradients into those of standardised features; None if V
+        is standardised already.
     penalty : Penalty, as a function of V
     y_centre, null_loss : array of shape (D,), the mean of z_y and its mean square about it
-    y_noise : array of shape (D,), what rounding leaves of a loss that is zero
+    y_noise : array of shape (D,), what rounding makes of a loss of zero
     roundoff : float, the unit roundoff of the type of X
     shift, unit : array of shape (M + D,), as in Rows
     centred : bool, whether there is an intercept
     n_rows : int
     rank : int
-        In no more than so many directions is there curvature to speak of: fewer than
-        features if there are few rows and next to no L2 penalty on most of them.
+        An upper bound on the number of directions with curvature; it is less than the number
+        of features if there are few rows and most features have almost no L2 penalty.
     """
 
     weight: float
@@ -60,10 +60,10 @@ class Coordinates:
 
     @classmethod
     def of(cls, moments, *, penalty, raw):
-        """Work them out from Moments.
+        """Return the coordinates for Moments.
 
-        The scale is the root of the variance plus the least L2 penalty of the feature: with one
-        a rare feature does not spoil the conditioning. With ``raw`` it is 1.
+        The scale is the root of the variance plus the least L2 penalty of the feature, so that
+        with a penalty, rare features do not harm the conditioning. With ``raw`` it is 1.
         """
         mean, variance, xp = moments.mean, moments.variance, namespace(moments.mean)
         M, centred, unit_of_z = moments.n_features, float(moments.centred), moments.unit
@@ -94,7 +94,7 @@ class Coordinates:
         return found.with_penalty(penalty)
 
     def with_penalty(self, penalty):
-        """Return the same, in the same scale, with another penalty, in the units of W."""
+        """Return the same coordinates with another penalty, in the units of W."""
         M = self.scale.shape[0]
         if penalty.some:
             unit = self.unit[:M] * inverse_of(self.scale)
@@ -104,44 +104,44 @@ class Coordinates:
 
     @cached_property
     def is_curved(self):
-        """Whether the L2 penalty gives all directions curvature that rounding cannot hide."""
+        """Whether the L2 penalty gives all directions more curvature than rounding does."""
         M = self.scale.shape[0]
         seen = int(namespace(self.scale).count_nonzero(self.scale))
         return self.penalty.n_penalised(FLAT_RIDGE, M) >= seen
 
     def objective(self, V, losses):
-        """Return the losses at V with the penalty that has no gradient, (D,)."""
+        """Return the losses at V plus the part of the penalty without a gradient, (D,)."""
         smooth = self.penalty.smooth
         return losses if smooth else losses + self.penalty.value_without_gradient(V)
 
     @cached_property
     def noise(self):
-        """The losses that rounding leaves of an exact fit, (D,), whatever the model."""
+        """The losses that an exact fit may have by rounding, (D,)."""
         return self.y_noise + (4 * EPS) ** 2 * self.scale.shape[0] * self.null_loss
 
     @cached_property
     def negligible(self):
-        """The squares of half gradients that are all rounding, and lead astray, (D,)."""
+        """The squares of half gradients that are only rounding errors, (D,)."""
         return (16 * EPS) ** 2 * self.scale.shape[0] * self.null_loss
 
     @cached_property
     def inverse_scale(self):
-        """1 / scale, (M, 1); 0 where a feature says nothing."""
+        """1 / scale, (M, 1); 0 for constant features."""
         return inverse_of(self.scale)[:, None]
 
     @cached_property
     def y_unit(self):
-        """What Y was multiplied by to be z_y, (D,)."""
+        """The factors that turn Y into z_y, (D,)."""
         return self.unit[self.centre.shape[0] :]
 
     @cached_property
     def loss_unit(self):
-        """What a loss of z_y is multiplied by to be one of y, (D,)."""
+        """The factors that turn a loss of z_y into a loss of y, (D,)."""
         return (1.0 / self.y_unit) ** 2
 
     @cached_property
     def inverse_standard(self):
-        """1 / standard, (M, 1), where there is one; 0 where a feature says nothing."""
+        """1 / standard, (M, 1), if there is one; 0 for constant features."""
         return inverse_of(self.standard)
 
     @cached_property
@@ -167,13 +167,13 @@ class Coordinates:
         return of_features * (1.0 + math.sqrt(M / max(1, self.n_rows))) ** 2
 
     def _square(self, mean):
-        # Roots first: squares of what is far off one may be no floats.
+        # Roots are divided first, because squares may overflow or vanish.
         root = namespace(mean).sqrt(self.deviation**2 + mean**2)
         return (root * self.inverse_scale[:, 0]) ** 2
 
     @cached_property
     def steepest_square(self):
-        """By how much centring after a product magnifies its rounding, squared; 1 or more."""
+        """The square of the factor by which centring after a product increases its rounding."""
         square = self.square
         return max(1.0, float(namespace(square).max(square)))
 
@@ -187,7 +187,7 @@ class Coordinates:
 
     @property
     def features_are_scaled(self):
-        """Whether features spread alike about means that are no larger; scaling gains little."""
+        """Whether deviations are similar and means small, so that scaling gains little."""
         deviation = to_host(self.deviation / self.unit[: self.deviation.shape[0]])
         seen, mean = deviation[deviation > 0], to_host(self.mean[0])
         most = seen.max(initial=0.0)
@@ -203,7 +203,7 @@ class Coordinates:
         """Return the b of the least loss for coefficients W, (M, D), in the units of X and Y."""
         M = self.centre.shape[0]
         b = self.y_centre / self.y_unit - (self.centre / self.unit[:M]) @ W
-        # The shift may be large against what is left of it here; NumPy has a wider float.
+        # The shift may be far larger than the result, so NumPy uses a wider float.
         xp = namespace(W)
         shift = self.shift.astype(np.longdouble) if xp is np else self.shift
         return xp.astype(b + (shift[M:] - shift[:M] @ W), xp.float64)

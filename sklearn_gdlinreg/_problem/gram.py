@@ -1,4 +1,4 @@
-"""Half the Hessian of the features that a working set has met; it grows as others are met.
+"""Half the Hessian of the features of working sets; it grows as new features are used.
 
 Conventions: M features; H is that of the loss alone, without a penalty, in the coordinates of a
 descent.
@@ -6,20 +6,20 @@ descent.
 
 import numpy as np
 
-# Room is made for so many features at first, memory that is not touched before it is used, and
-# for so many times those that are there when none is left.
+# The initial number of features that memory is allocated for (it is not touched before it is
+# used), and the factor by which it grows.
 ROOM, GROWTH = 1024, 2
 
 
 class Gram:
-    """Products of columns, worked out once for each pair of features that are asked for.
+    """Products of columns, computed once for each pair of features that is needed.
 
     Parameters
     ----------
     products : callable
-        Given new features and those before, ndarrays of int, and an array of shape (n_new,
-        n_before + n_new), it writes the products of the new ones with those before and with
-        each other.
+        Called with new features, earlier features (ndarrays of int) and an array of shape
+        (n_new, n_before + n_new), it writes the products of the new features with the earlier
+        ones and with each other.
     n_features : int, M
     """
 
@@ -30,16 +30,16 @@ class Gram:
 
     @classmethod
     def of_all(cls, H):
-        """Return that of all features, where H, (M, M), is known."""
+        """Return the Gram of all features for a known H, (M, M)."""
         gram = cls(None, len(H))
         gram._H, gram.features = H, np.arange(len(H))
         gram._place = gram.features
         return gram
 
     def require(self, features):
-        """Make sure that these features have been met."""
+        """Compute the products of these features that are missing."""
         new = features[self._place[features] < 0]
-        # Each of them once, in the order of their first mention.
+        # Each feature once, in the order of first occurrence.
         new = new[np.sort(np.unique(new, return_index=True)[1])]
         if not len(new):
             return
@@ -56,12 +56,12 @@ class Gram:
         self.features = np.concatenate([self.features, new])
 
     def around(self, features):
-        """Return the features, or all that have been met where these are many of them."""
+        """Return the features, or all known features if these are a large share of them."""
         many = len(self.features) <= 2 * len(features) and (self._place[features] >= 0).all()
         return self.features if many else features
 
     def block(self, features):
-        """Return H of these features; a view where they are the first that have been met."""
+        """Return H of these features, as a view if they are the first known ones."""
         place = self._place[features]
         n = len(place)
         if (place == np.arange(n)).all():

@@ -10,11 +10,11 @@ sample_weight (N,). The loss is a mean over samples and a *sum* over outputs::
 
 With weights, 1 / N becomes 1 / sum(s) and each sample counts s_i times. alpha is a number, or
 one per output; f is the penalty_factor of each feature, 1 without one. One sample, one output
-and many of both are the same lines: `loss` and `gradients` use nothing but operators and
-functions that NumPy, SciPy sparse, Array API and Dask arrays share. They say what the rest of
-the package must give, and tests hold it to them.
-The textbook's descent asks `Loss`, which works out the same numbers from the gradient of the
-centred problem, and so without a copy of float32 data, from moments, or from chunks.
+and many of both are computed by the same lines: `loss` and `gradients` only use operators and
+functions that NumPy, SciPy sparse, Array API and Dask arrays share. Tests compare the rest of
+the package with them.
+The textbook's descent uses `Loss`, which computes the same numbers from the gradient of the
+centred problem: from moments, from chunks, and without a copy of float32 data.
 """
 
 from .._base.arrays import namespace, to_floats
@@ -48,7 +48,7 @@ def loss(X, Y, W, b, sample_weight=None, alpha=0.0, l1_ratio=0.0, penalty_factor
 
 
 def gradients(X, Y, W, b, sample_weight=None, alpha=0.0, l1_ratio=0.0, penalty_factor=None):
-    """Return the gradients of the loss but for its L1 term: by W, (M, D), and by b, (D,)."""
+    """Return the gradients of the loss without its L1 term: by W, (M, D), and by b, (D,)."""
     error = _mean_weight(X, sample_weight) * (predict(X, W, b) - Y)
     penalty = _penalty(W, alpha, l1_ratio, penalty_factor)
     by_W = 2.0 * (X.T @ error) + 2.0 * penalty.half_gradient(W)
@@ -56,7 +56,7 @@ def gradients(X, Y, W, b, sample_weight=None, alpha=0.0, l1_ratio=0.0, penalty_f
 
 
 class Loss:
-    """The loss of a group of outputs and its gradients, as `loss` and `gradients` have them.
+    """The loss of a group of outputs and its gradients, equal to `loss` and `gradients`.
 
     They follow from the half gradient G of the centred problem, whose residuals have a mean of
     zero. With r the mean residual at (W, b)::
@@ -67,13 +67,13 @@ class Loss:
     ----------
     group : Group, in raw coordinates
     supplier : ByMoments or ByPasses
-        What G is asked of.
+        The source of G.
 
     Attributes
     ----------
     mean : array of shape (M,), of X
     unit : array of shape (M,)
-        What X was multiplied by to be what the supplier sees.
+        The factors by which the supplier multiplies X.
     penalty : Penalty, as a function of W
     """
 

@@ -1,4 +1,4 @@
-"""The metric of a descent: what a half gradient is multiplied by to be a direction.
+"""The metric of a descent: the matrix that turns a half gradient into a direction.
 
 In the metric of H, half the Hessian, the loss is a sphere: one exact step along ``H^-1 G`` leads
 from anywhere to its minimum. It is still a descent, as ``G' H^-1 G > 0``, and the step is exact.
@@ -13,17 +13,17 @@ from .._base.arrays import dot, namespace, placed_like, to_host, weighted_square
 from .._base.rounding import EPS
 from .._base.threads import SHARED_PRODUCT, SHARED_SIDES, SHARED_SOLUTION, blas_for
 
-# A pivot below this, relative to its diagonal entry, may be rounding: features that are nearly
-# collinear, or few rows.
+# A pivot below this, relative to its diagonal entry, may be rounding, if features are nearly
+# collinear or there are few rows.
 LEAST_PIVOT = 1e-8
-# What is then added to the diagonal, of about 1. Moves by rounding along directions without
-# curvature, of some 1e-16, become no longer than 1e-10.
+# The value that is then added to the diagonal, which is about 1. Rounding errors of about 1e-16
+# along directions without curvature then become moves of at most 1e-10.
 SHIFT = 1e-6
-# A row whose product with itself is below this, relative to the mean one, says nothing.
+# A row counts as zero if its squared length is below this, relative to the mean one.
 NOTHING = 1e-12
 
 
-# Ridges that differ by less than this factor make no metric of their own.
+# If ridges differ by less than this factor, they are not used as a metric.
 UNLIKE_RIDGES = 4.0
 
 
@@ -33,7 +33,7 @@ class Plain:
     Parameters
     ----------
     alternative : InverseRidge or None
-        Another metric, which may be tried where the descent is slow in this one.
+        Another metric, which may be tried if the descent is slow in this one.
     """
 
     longest, alternative = 0.0, None
@@ -42,22 +42,22 @@ class Plain:
         self.alternative = alternative
 
     def step_from_zero(self):
-        """Return the coefficients after an exact step from zero, (M, D); None: ask for G."""
+        """Return the coefficients after an exact step from zero, (M, D); None if G is needed."""
 
     def direction(self, G):
         """Return G."""
         return G
 
     def reach(self, P, length, inverse):
-        """Return about one over the curvature that a step has met, (D,); see `Factor.reach`."""
+        """Return about one over the curvature along a step, (D,); see `Factor.reach`."""
         return length
 
     def least_descent(self, P, losses, summed, coordinates):
-        """Return None: a step is made along any slope; see `Factor.least_descent`."""
+        """Return None, since any slope is worth a step; see `Factor.least_descent`."""
 
 
 class InverseRidge(Plain):
-    """The inverse of the L2 penalty, which is then a sphere: a direction is G over the ridge.
+    """The inverse of the L2 penalty: a direction is G over the ridge.
 
     Conjugate steps in it are those of LSQR with damping (Paige & Saunders, 1982), where all
     features have the same penalty in their own units. Where there are few rows and many rare
@@ -73,7 +73,7 @@ class InverseRidge(Plain):
 
     @classmethod
     def of(cls, coordinates):
-        """Return it, or None where a feature has no ridge, or where all ridges are alike."""
+        """Return the metric, or None if a feature has no ridge, or if all ridges are alike."""
         xp, some = namespace(coordinates.scale), coordinates.scale[:, None] > 0
         R = coordinates.penalty.half_gradient(xp.astype(some, xp.float64))
         least, most = float(xp.min(xp.where(some, R, xp.inf))), float(xp.max(R))
@@ -86,24 +86,25 @@ class InverseRidge(Plain):
         return self._Q * G
 
     def reach(self, P, length, inverse):
-        """Return what that of `Factor` does."""
+        """Return the same as `Factor.reach`."""
         return dot(P, P) * inverse
 
 
 class Factor(Plain):
     """The inverse of H, by its Cholesky factor; `of` makes one.
 
-    Where H may be singular it is that of ``H + shift I``, which is close to H except along its
-    flattest directions, and a function of H: iterates from zero stay where H is not zero, and
-    end at the smallest of many answers. Those directions take a few more conjugate steps.
+    If H may be singular, the factor is that of ``H + shift I``, which is close to H except
+    along its flattest directions, and a function of H: iterates that start from zero stay in
+    the range of H, and end at the smallest of many answers. Those directions take a few more
+    conjugate steps.
 
     The factor is made and kept on the host, wherever the data are.
 
     Attributes
     ----------
     longest : float
-        One over the least curvature of a unit move, or about that: as long as the longest exact
-        step along a gradient would be. 0 where H may be singular.
+        About one over the least curvature of a unit move, which is the length of the longest
+        exact step along a gradient. 0 if H may be singular.
     """
 
     def __init__(self, upper, longest):
@@ -116,11 +117,11 @@ class Factor(Plain):
         Parameters
         ----------
         H : array of shape (M, M)
-            Its diagonal with the ridge is about 1, but for features that say nothing: there all
-            of H is zero, and so is the gradient.
+            Its diagonal plus the ridge is about 1, except for constant features: their rows of
+            H and their gradients are zero.
         ridge : array of shape (M,)
         least_pivot : float, below which H may be singular
-        shift : float, what is then added to the diagonal
+        shift : float, the value that is then added to the diagonal
         """
         H, ridge = to_host(H), to_host(ridge)
         upper, longest = shifted_factor(H, ridge, least_pivot, shift)
@@ -141,18 +142,17 @@ class Factor(Plain):
         return dot(P, P) * inverse
 
     def least_descent(self, P, losses, summed, coordinates):
-        """Return the least P'G that is worth a step along P, (D,); None for any.
+        """Return the least P'G that is worth a step along P, (D,), or None if any is.
 
-        Where H may be singular, rounding leaves a gradient along directions without curvature,
-        and a shifted metric turns it into a long move. The slope along such a move is no more
-        than rounding can cause: rounding of the sums, or that of the data times what is left
-        of Y.
+        If H may be singular, rounding leaves a gradient along directions without curvature, and
+        a shifted metric turns it into a long move. The slope along such a move is at most what
+        rounding can cause: rounding of the sums, or that of the data times the residual of Y.
 
         Parameters
         ----------
         P : array of shape (M, D), a direction
         losses, summed : array of shape (D,)
-            The losses, and the mean squares of what has been summed up for the gradient.
+            The losses, and the mean squares of the terms of the gradient.
         coordinates : Coordinates
         """
         if self.longest > 0.0:
@@ -168,7 +168,7 @@ class Factor(Plain):
 
 
 class FactorOfEach(Factor):
-    """The inverses of ``H + ridge I`` where each output has an L2 penalty of its own.
+    """The inverses of ``H + ridge I`` if each output has its own L2 penalty.
 
     Parameters
     ----------
@@ -189,7 +189,7 @@ class FactorOfEach(Factor):
 
 
 class DualFactor(Factor):
-    """The inverse of H where there are fewer rows than features, by a factor of size (N, N).
+    """The inverse of H for fewer rows than features, by a factor of size (N, N).
 
     Let Z be the weighted and centred rows in the coordinates of the descent, and R the diagonal
     matrix of the L2 penalty. Then ``H = Z'Z + R``. With c the least entry of R, ``Q = c R^-1``
@@ -197,7 +197,7 @@ class DualFactor(Factor):
     ``(Q - Q Z' (K + c I)^-1 Z Q) / c`` (Woodbury, 1950). Entries of R below LEAST_PIVOT times M
     are raised to that value, so that the difference keeps its digits.
 
-    Where there is no penalty, or no entry of R is above that value, there is no inverse to use.
+    If there is no penalty, or no entry of R is above that value, H has no useful inverse.
     Gradients are then ``G = Z'g``, and the shortest move to the minimum is ``Q Z' K^-1 g``,
     where ``g = K^-1 Z Q G``. Without a penalty Q is 1: the move is a function of H, and the
     answer is the smallest.
@@ -219,7 +219,7 @@ class DualFactor(Factor):
 
     @classmethod
     def of_rows(cls, rows, coordinates):
-        """Return that of these rows, or Plain where there is no factor."""
+        """Return the DualFactor of these rows, or Plain if there is no factor."""
         metric = cls(rows, coordinates)
         return Plain() if metric._upper is None else metric
 
@@ -229,7 +229,7 @@ class DualFactor(Factor):
         self._unit = float(np.einsum("nn->n", K).mean()) or 1.0
         K /= self._unit
         if self._c.centred:
-            # Centred rows say nothing along the vector of the root weights.
+            # Centred rows have no component along the vector of the root weights.
             K = blas.dsyr(1.0, to_host(self._root)[:, 0], a=K.T, overwrite_a=True).T
         ridge = np.full(len(K), self._ridge / self._unit)
         upper, longest = shifted_factor(K, ridge, LEAST_PIVOT, SHIFT, nothing=NOTHING)
@@ -249,9 +249,9 @@ class DualFactor(Factor):
     def step_from_zero(self):
         """Return the coefficients after an exact step from zero, (M, D).
 
-        With Y the weighted and centred targets G is Z'Y there, and the step ends at
-        ``Q Z' (K + c I)^-1 Y``, which needs neither G nor a difference. None where K may be
-        singular, or the penalty is not quite c and Q.
+        With Y the weighted and centred targets, G is Z'Y at zero, and the step ends at
+        ``Q Z' (K + c I)^-1 Y``, which needs neither G nor a difference. None if K may be
+        singular, or if the penalty is not exactly that of c and Q.
         """
         if self.longest == 0.0 or not self._exact:
             return None
@@ -294,9 +294,9 @@ def solve(upper, B):
 def shifted_factor(A, ridge, least_pivot, shift, nothing=SHIFT):
     """Return the Cholesky factor of ``A + ridge I``, and about one over its least eigenvalue.
 
-    Where the sum may be singular the shift is added, and the second value is 0. The factor is
-    None where there is none even then. Only the lower triangle of A, (n, n), is read. Diagonal
-    entries up to ``nothing``, of what says nothing, count as 1.
+    If the sum may be singular, the shift is added, and the second value is 0. The factor is None
+    if there is none even then. Only the lower triangle of A, (n, n), is read. Diagonal entries
+    up to ``nothing`` count as 1.
     """
     upper, longest = _factor(A, ridge, least_pivot, nothing)
     if upper is None:
@@ -306,16 +306,16 @@ def shifted_factor(A, ridge, least_pivot, shift, nothing=SHIFT):
 
 
 def _factor(A, ridge, least_pivot, nothing):
-    """Return what `shifted_factor` does, without a shift; None where a pivot is too small."""
+    """Return the same as `shifted_factor` without a shift, or None if a pivot is too small."""
     A = A.copy()
     diagonal = np.einsum("nn->n", A)
     diagonal += ridge
     diagonal[diagonal <= nothing] = 1.0
     least = least_pivot * diagonal
-    # A is symmetric: LAPACK, which reads columns, may have its rows.
+    # A is symmetric, so LAPACK, which reads columns, can be given its rows.
     upper, failed = lapack.dpotrf(A.T, lower=False, clean=False, overwrite_a=True)
     if failed or not (upper.diagonal() ** 2 > least).all():
         return None, 0.0
-    # It is asked for the norm of the inverse alone: that of A may be any.
+    # Only the norm of the inverse is needed, so any norm of A will do.
     rcond, _ = lapack.dpocon(upper, 1.0)
     return (upper, 1.0 / rcond) if rcond > 0.0 else (None, 0.0)

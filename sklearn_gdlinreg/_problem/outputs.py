@@ -1,8 +1,8 @@
-"""Outputs that are not descended alike: each group of them is a problem of its own.
+"""Groups of outputs, each of which is a problem of its own.
 
-A group holds the outputs that are observed in the same rows and whose penalties are of one
-kind, with a gradient everywhere or without. Its weights are zero where it is not observed. The
-groups descend side by side, each in its own coordinates, as it would alone.
+A group has the outputs that are observed in the same rows and whose penalties are of one kind,
+smooth or not. Its weights are zero in the rows in which it is not observed. The groups descend
+side by side, each in its own coordinates, as it would alone.
 
 Conventions: M features, D outputs; outputs are the last axis of every array.
 """
@@ -17,22 +17,22 @@ from .certificate import Certificate, certify
 
 @dataclass(frozen=True)
 class Group:
-    """Outputs that are descended alike, and their problem.
+    """Outputs that are solved for together, and their problem.
 
     Attributes
     ----------
     outputs : ndarray of int, or slice(None) for all
     penalty : Penalty, of these outputs
     coordinates : Coordinates
-    moments : ByMoments, of all rows or of a sample; None where passes alone are made
+    moments : ByMoments, of all rows or of a sample; None if only passes are made
     passes : ByPasses
     metric : Plain, or the Factor in whose metric an automatic descent of a smooth penalty runs
-    gathered : Moments, with or without products; None where it is kept elsewhere
+    gathered : Moments, with or without products; None if they are kept elsewhere
     with_all_rows : callable or None
-        Where the metric is that of a sample: returns the Group with the metric of all rows.
+        If the metric is that of a sample, it returns the Group with the metric of all rows.
     by_sets : bool
-        Whether a penalty that has no gradient is descended by working sets, where products of
-        columns can be had.
+        Whether a penalty that is not smooth is solved for by working sets, if products of
+        columns can be computed.
     """
 
     outputs: object
@@ -71,13 +71,13 @@ class Groups:
         return self.members[0].coordinates.scale.shape[0]
 
     def split(self, A):
-        """Return the part of an array that each group has."""
+        """Return the part of an array for each group."""
         if len(self.members) == 1:
             return [A]
         return [take(A, group.outputs, axis=-1) for group in self.members]
 
     def join(self, parts):
-        """Return the array of which these are the parts."""
+        """Return the array of all outputs from the parts of the groups."""
         parts = list(parts)
         if len(parts) == 1:
             return parts[0]
@@ -96,17 +96,17 @@ class Groups:
         )
 
     def join_certificates(self, found):
-        """Return the Certificate of all outputs, given that of each group."""
+        """Return the Certificate of all outputs from those of the groups."""
         return Certificate(*(self.join(values) for values in zip(*found, strict=True)))
 
     @property
     def mean(self):
-        """The means of X for each output, (M, D), in its units; zeros without an intercept."""
+        """The means of X in the rows of each output, (M, D); zeros without an intercept."""
         return self._for_each_output([group.coordinates.mean[0] for group in self])
 
     @property
     def deviation(self):
-        """The deviations of X for each output, (M, D), in its units."""
+        """The standard deviations of X in the rows of each output, (M, D)."""
         coordinates = [group.coordinates for group in self]
         return self._for_each_output(
             [c.deviation / c.unit[: c.deviation.shape[0]] for c in coordinates]
@@ -114,28 +114,27 @@ class Groups:
 
     @property
     def coefficient_unit(self):
-        """The deviation of each output over the least one of X, that is not 0, (D,)."""
+        """The deviation of each output over the least nonzero deviation of X, (D,)."""
         xp = namespace(self.null_loss)
         least = xp.min(xp.where(self.deviation > 0, self.deviation, xp.inf), axis=0)
         return xp.sqrt(self.null_loss) / least
 
     def _for_each_output(self, columns):
-        """Return an array (M, D) of the column, (M,), that each group has."""
+        """Return an array (M, D) of the columns, (M,), of the groups."""
         xp = namespace(columns[0])
         lengths = [group.coordinates.y_centre.shape[0] for group in self]
         parts = zip(columns, lengths, strict=True)
         return self.join([xp.broadcast_to(c[:, None], (c.shape[0], n)) for c, n in parts])
 
     def known_features(self):
-        """Return what is known of the features, once for all outputs or for each.
+        """Return the moments of the features, once for all outputs or for each output.
 
-        It is kept with a model, so that a stream may go on from there.
+        They are kept with a model, so that a stream can continue from them.
 
         Returns
         -------
         known : tuple of ndarray of shape (M + 1, 3), float32
-            As `_mini_batch.coordinates.moments_of_known` takes them; empty where float32 cannot
-            hold them.
+            For `_mini_batch.coordinates.moments_of_known`; empty if they overflow float32.
         """
         with np.errstate(over="ignore"):
             found = [known_of(group.coordinates, group.passes.rows) for group in self]
@@ -163,7 +162,7 @@ class Groups:
 
 
 def known_of(c, rows):
-    """Return mean, deviation and density of features, last the number of rows.
+    """Return mean, deviation and density of the features, and last the number of rows.
 
     It is an ndarray of shape (M + 1, 3), float32.
     """
@@ -177,7 +176,7 @@ def known_of(c, rows):
 
 
 def alike(*marks):
-    """Return the outputs of each group, given marks that those of a group share.
+    """Return the outputs of each group: those that have the same marks.
 
     Parameters
     ----------

@@ -1,15 +1,15 @@
-"""The penalty: its value, its gradient, and the proximal map of the part that has none.
+"""The penalty: its value, its gradient, and the proximal map of its nonsmooth part.
 
 On coefficients V, (M, D), with M features and D outputs, the penalty of the loss is::
 
     sum_md 2 * l1_md * |V_md| + l2_md * V_md ** 2
 
-and infinite where a V is negative that may not be. It is made from the parameters of an
-estimator, in the units of W, and seen from the coordinates of a descent. In the units of W
-``l1_md`` and ``l2_md`` are those of an output times the factor of a feature, which is 1 where
-no ``penalty_factor`` is given. Nothing outside of this module knows its l1 and l2: the L2 term
-is asked for its value and its half gradient, the rest for its value and its proximal map.
-Compiled solvers are given `terms`, and passes `l2_like`.
+and infinite if a V is negative that must not be. It is made from the parameters of an
+estimator, in the units of W, and converted to the coordinates of a descent. In the units of W,
+``l1_md`` and ``l2_md`` are those of an output times the factor of a feature, which is 1 without
+a ``penalty_factor``. No other module uses l1 and l2: the L2 term has a value and a half
+gradient, and the rest a value and a proximal map. Compiled solvers get `terms`, and
+passes `l2_like`.
 """
 
 import math
@@ -51,16 +51,16 @@ class Penalty:
     ----------
     l1, l2 : array, of a shape that broadcasts to (M, D)
     not_negative : bool, or array of bool of shape (M, 1)
-        Which coefficients may not be negative.
+        Which coefficients must not be negative.
     has_l1, has_l2 : bool
     alike : tuple (l1, l2, factor), optional
         The terms of a feature whose factor is 1, (1, D) each, and the factors of all, (M, 1),
-        or None where these are 1; before the penalty is seen from any coordinates.
+        or None if these are 1; only before the penalty is converted to other coordinates.
 
     Attributes
     ----------
-    positive : bool, whether there are coefficients that may not be negative
-    smooth : bool, whether all of it has a gradient: no L1 term, and not positive
+    positive : bool, whether some coefficients must not be negative
+    smooth : bool, whether it has a gradient everywhere: no L1 term, and not positive
     has_l1, has_l2 : bool, whether any coefficient has such a term
     """
 
@@ -74,13 +74,13 @@ class Penalty:
     def of(
         cls, alpha, l1_ratio, positive, n_outputs, *, penalty_factor=None, n_features=None
     ):  # fmt: skip
-        """Return that of an estimator's parameters.
+        """Return the Penalty of the parameters of an estimator.
 
         Parameters
         ----------
-        alpha, l1_ratio, positive, penalty_factor : as GDLinearRegression has them
+        alpha, l1_ratio, positive, penalty_factor : as in GDLinearRegression
         n_outputs : int
-        n_features : int, needed where there are parameters with one value per feature
+        n_features : int, needed for parameters with one value per feature
         """
         alpha = np.array(alpha, dtype=np.float64, ndmin=1)
         if alpha.shape not in ((1,), (n_outputs,)):
@@ -91,7 +91,7 @@ class Penalty:
         alpha, factor = alpha + np.zeros((1, n_outputs)), None
         if penalty_factor is not None:
             factor = _by_feature(penalty_factor, "penalty_factor", np.float64, n_features)
-            # What is alike is as if it had not been given for each feature.
+            # Equal values for all features are treated like a single value.
             factor = None if (factor == 1.0).all() else factor
         if np.ndim(positive):
             positive = _by_feature(positive, "positive", bool, n_features)
@@ -107,28 +107,28 @@ class Penalty:
 
     @classmethod
     def _of(cls, l1, l2, factor, not_negative):
-        """Return that of terms in the units of W; parameters are those of ``alike``."""
+        """Return the Penalty of terms in the units of W; see ``alike``."""
         own = (l1, l2) if factor is None else (l1 * factor, l2 * factor)
         has_l1, has_l2 = (np.count_nonzero(term) > 0 for term in own)
         alike = l1, l2, factor
         return cls(*own, not_negative, has_l1=has_l1, has_l2=has_l2, alike=alike)
 
     def _with(self, l1, l2, not_negative):
-        """Return one of the same kind, with other terms."""
+        """Return a Penalty of the same kind, with other terms."""
         return Penalty(l1, l2, not_negative, has_l1=self.has_l1, has_l2=self.has_l2)
 
     @classmethod
     def none(cls, n_outputs):
-        """Return that of an estimator without a penalty."""
+        """Return the Penalty of an estimator without a penalty."""
         return cls.of(0.0, 0.0, False, n_outputs)
 
     def of_outputs(self, outputs):
-        """Return that of some of the outputs, before it is seen from any coordinates."""
+        """Return the Penalty of some of the outputs, in the units of W."""
         l1, l2, factor = self._alike
         return self._of(l1[:, outputs], l2[:, outputs], factor, self._not_negative)
 
     def of_columns(self, columns):
-        """Return that of some of the features, before it is seen from any coordinates."""
+        """Return the Penalty of some of the features, in the units of W."""
         (l1, l2, factor), not_negative = self._alike, self._not_negative
         if factor is not None:
             factor = factor[columns]
@@ -139,7 +139,7 @@ class Penalty:
     def seen_from(self, unit, y_unit=1.0):
         """Return the same penalty as a function of ``V = W / unit * y_unit``.
 
-        It is then in the units of the squares of ``Y * y_unit``.
+        Its values are then in the units of the squares of ``Y * y_unit``.
 
         Parameters
         ----------
@@ -148,10 +148,10 @@ class Penalty:
         """
         l1, l2 = self._l1, self._l2
         if self.one_l2:
-            # Outputs are alike: one column tells the terms of all.
+            # All outputs are alike, so one column has the terms of all.
             l2 = l2[:, :1]
         unit = unit[:, None]
-        # Of roots, so that nothing overflows where there is no penalty.
+        # Roots are taken first, so that nothing overflows without a penalty.
         l2 = (unit * placed_like(namespace(l2).sqrt(l2), unit)) ** 2
         l1, not_negative = placed_like(l1, unit), self._not_negative
         if not isinstance(not_negative, bool):
@@ -159,13 +159,13 @@ class Penalty:
         return self._with(unit * (l1 * y_unit) if self.has_l1 else l1, l2, not_negative)
 
     def side_by_side(self, numbers):
-        """Return that of n times as many outputs: these `times` each row of numbers, (n, D)."""
+        """Return the Penalty of n times as many outputs: `times` each row of numbers, (n, D)."""
         l1, l2, factor = self._alike
         l1, l2 = ((term * numbers).reshape(1, -1) for term in (l1, l2))
         return self._of(l1, l2, factor, self._not_negative)
 
     def times(self, number):
-        """Return the same with all terms so many times as strong, in the units of W.
+        """Return the penalty multiplied by a number, in the units of W.
 
         The number is a float, or an array of one per output, (D,).
         """
@@ -173,14 +173,14 @@ class Penalty:
         return self._of(l1 * number, l2 * number, factor, self._not_negative)
 
     def with_l1_times(self, factor):
-        """Return the same with an L1 term so many times as strong, (D,)."""
+        """Return the penalty with the L1 term multiplied by a factor, (D,)."""
         return self._with(self._l1 * factor, self._l2, self._not_negative)
 
     def terms(self, shape):
         """Return l1 and l2, float64 of this shape, (M, D), and positive, bool, (M,).
 
-        The last says which features may have no negative V. All are views on the host, not to
-        be written to.
+        The last says which features must not have a negative V. All are views on the host that
+        must not be written to.
         """
         l1, l2 = (np.broadcast_to(to_host(term), shape) for term in (self._l1, self._l2))
         not_negative = self._not_negative
@@ -205,11 +205,11 @@ class Penalty:
 
     @property
     def least_l2(self):
-        """The least L2 term of an output, a float; that of a feature whose factor is 1."""
+        """The least L2 term of an output, a float, for a feature whose factor is 1."""
         return float(self._alike[1].min()) if self.has_l2 else 0.0
 
     def factor(self, like):
-        """Return the factor of each feature, (M,), where an array is; 1.0 if all are 1."""
+        """Return the factors of the features, (M,), on the device of an array, or 1.0."""
         factor = self._alike[2]
         return 1.0 if factor is None else placed_like(factor[:, 0], like)
 
@@ -219,7 +219,7 @@ class Penalty:
         return np.zeros(n_features, bool) if factor is None else factor[:, 0] == 0.0
 
     def n_penalised(self, least, n_features):
-        """Return how many features have an L2 term of at least so much in all outputs."""
+        """Return how many features have at least this L2 term in all outputs."""
         if not self.has_l2:
             return 0
         of_features = np.broadcast_to(to_host(self._l2).min(axis=1), (n_features,))
@@ -248,14 +248,14 @@ class Penalty:
     def proximal_map(self, V, step):
         """Return the U that minimises ``|U - V|^2 / (2 step) + l1 |U|``; U >= 0 if positive.
 
-        That is half of the part without a gradient: V is to be a step along a half gradient.
+        It is half of the nonsmooth part, because V is a step along a half gradient.
         """
         return V if self.smooth else soft_threshold(V, step * self._l1, self._not_negative)
 
     def proximal_gradient(self, V, G):
         """Return the move of a proximal step of length 1 along the half gradient G, (M, D).
 
-        It is zero at the optimum and nowhere else, and G itself where the penalty is smooth.
+        It is zero only at the optimum, and equal to G if the penalty is smooth.
         """
         return G if self.smooth else self.proximal_map(V + G, 1.0) - V
 
@@ -264,9 +264,9 @@ class Penalty:
         return sign * self._l1
 
     def vanishing_factor(self, G):
-        """Return how many times as strong the L1 term must be for V = 0 to be optimal, (D,).
+        """Return the factor of the L1 term from which on V = 0 is optimal, (D,).
 
-        G is the half gradient there, (M, D). Coefficients without such a term do not count.
+        G is the half gradient at 0, (M, D). Coefficients without an L1 term do not count.
         """
         xp, l1 = namespace(G), placed_like(self._l1, G)
         pull = xp.abs(G)
@@ -277,14 +277,14 @@ class Penalty:
     def for_batches(self, *, raw, y_unit=1.0):
         """Return the numbers (3, D) that `_mini_batch.update_rule` calls shrink, l1 and l2.
 
-        They are those of a feature whose factor is 1.
+        They are for a feature whose factor is 1.
 
         Parameters
         ----------
         raw : bool
             Whether the L2 term is part of the gradient, as in the textbook's update.
         y_unit : array of shape (D,) or float
-            What Y has been multiplied by, and with it the coefficients.
+            The factor of Y, and so of the coefficients.
         """
         l1, l2 = self._alike[0][0], self._alike[1][0]
         none = np.zeros_like(l2)
@@ -292,7 +292,7 @@ class Penalty:
         return np.stack([shrink, l1 * y_unit, l2])
 
     def of_features(self):
-        """Return the (M, 2) that `_mini_batch.update_rule` calls so; (0, 2) if all are alike."""
+        """Return ``of_features`` of `_mini_batch.update_rule`, (M, 2), or (0, 2) if alike."""
         factor, not_negative = self._alike[2], self._not_negative
         if factor is None and isinstance(not_negative, bool):
             return np.zeros((0, 2))

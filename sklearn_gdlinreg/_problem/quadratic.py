@@ -1,12 +1,12 @@
-"""What full-batch descent asks of the data: a gradient, and the curvature of a direction.
+"""What full-batch descent needs of the data: a gradient, and the curvature of a direction.
 
-Descent runs on the centred problem in the coordinates V = scale * W, (M, D), where the
-intercept is already at its best. Two suppliers answer the same calls: ByMoments, from
-products gathered once, and ByPasses, from the data each time.
+Descent runs on the centred problem in the coordinates V = scale * W, (M, D), in which the
+best intercept is known. There are two suppliers with the same methods: ByMoments computes from
+products that were summed once, and ByPasses from the data each time.
 
 Conventions: N rows, M features, D outputs; "half gradient" is -1/2 dL/dV, so that
-``half_gradient = B - H V`` with H half the Hessian; losses are one per output, (D,), and have
-the L2 term of the penalty in them, as H has.
+``half_gradient = B - H V`` with H half the Hessian; losses are one per output, (D,), and include
+the L2 term of the penalty, as H does.
 """
 
 import copy
@@ -22,8 +22,8 @@ from .._base.threads import blas_for
 from .gram import Gram
 from .metric import LEAST_PIVOT, SHIFT, Factor, FactorOfEach
 
-# Rounding of products makes a metric move along directions without curvature. It is shifted so
-# that such moves are at most so many times that rounding, but by no more than 100 SHIFT.
+# Rounding of products makes a metric move along directions without curvature. The metric is
+# shifted so that such moves are at most this many times the rounding, by at most 100 SHIFT.
 LONGEST_OF_ROUNDING = 3e7
 
 START_OVERFLOWS = (
@@ -34,7 +34,7 @@ START_OVERFLOWS = (
 
 def with_coordinates(self, coordinates):
     """Return the same supplier, with another penalty in the same scale."""
-    # What has been worked out of products goes with it.
+    # What has been computed from products is kept.
     _ = self.gram
     other = copy.copy(self)
     other.coordinates, other.penalty = coordinates, coordinates.penalty
@@ -42,11 +42,11 @@ def with_coordinates(self, coordinates):
 
 
 class ByMoments:
-    """Gradient and curvature from the moments of the data: O(M ** 2 D) whatever N is.
+    """Gradient and curvature from the moments of the data, in O(M ** 2 D) for any N.
 
     Parameters
     ----------
-    products : array of shape (M, M + D), as those of `Moments`
+    products : array of shape (M, M + D), as in `Moments`
     coordinates : Coordinates
     rounding : float or array of shape (M + D,), the relative rounding of the products
     sampled : bool
@@ -55,12 +55,12 @@ class ByMoments:
     Attributes
     ----------
     flat : float
-        Of a unit move the curvature, where it is below this, is known to less than half the
-        digits of float64, or not even to within a tenth of itself.
+        A curvature of a unit move below this is known to less than half of the digits of
+        float64, or not even to within a tenth of its value.
     floor : array of shape (M,)
-        The curvature of a move P is all rounding, of the data or of sums, up to P' floor P.
+        A curvature of a move P up to P' floor P may be rounding, of the data or of sums.
     in_sums : float
-        The norm of the error that rounding of sums makes in H, about.
+        About the norm of the error of H by rounding of sums.
     least_pivot : float, relative; a factor with a smaller one is shifted
     """
 
@@ -90,16 +90,16 @@ class ByMoments:
 
     @cached_property
     def gram(self):
-        """The Gram of all features; None where products are not NumPy's."""
+        """The Gram of all features; None if products are not arrays of NumPy."""
         return Gram.of_all(self.H) if is_numpy(self.H) else None
 
     @cached_property
     def floor(self):
-        """What has been said of it above; a descent with a factor seldom asks."""
+        """See the attributes; a descent with a factor seldom needs it."""
         return self.coordinates.rounding + self.in_sums * self.coordinates.square
 
     def metric(self):
-        """Return the Factor of half the Hessian, or those of outputs whose penalties differ."""
+        """Return the Factor of half the Hessian, or one per output if penalties differ."""
         ridges = self.penalty.half_gradient(namespace(self.H).ones_like(self.H[:, :1]))
         arguments = self.least_pivot, self.shift
         if self.penalty.one_l2:
@@ -127,7 +127,7 @@ class ByMoments:
 
 
 class MomentsAlone(ByMoments):
-    """Moments that stand for the data, too, where these cannot be asked again.
+    """Moments that replace the data, if these cannot be read again.
 
     Parameters are those of ByMoments.
     """
@@ -136,21 +136,21 @@ class MomentsAlone(ByMoments):
         super().__init__(products, coordinates, rounding)
         self._in_sums = self.in_sums * coordinates.steepest_square
         if coordinates.rank == self.shape[0]:
-            # No correction by the data follows: a factor is used as long as it tells anything.
+            # No correction by the data follows, so a factor is used even if it is inaccurate.
             self.least_pivot = 10 * max(self._in_sums, float(coordinates.rounding.max()))
 
     def precise(self):
-        """Return the same: there are no other gradients."""
+        """Return this supplier, as there are no more precise gradients."""
         return self
 
     def doubt(self, V):
-        """Return by how much rounding may change the norm of G, and the losses, (D,) each."""
+        """Return how much rounding may change the norm of G and the losses, (D,) each."""
         size = np.sqrt(self.null_loss) + np.sqrt(dot(V, V))
         return self._in_sums * size, self._in_sums * size**2
 
 
 class ByPasses:
-    """Gradient and curvature from one pass over the data each.
+    """Gradient and curvature, each from one pass over the data.
 
     Parameters
     ----------
@@ -158,7 +158,7 @@ class ByPasses:
     coordinates : Coordinates
     precise : bool
         Whether gradients are computed in the widest float there is.
-    name : str, as it is part of that of the engine
+    name : str, its part of `engine_`
     """
 
     by_passes, sampled = True, False
@@ -180,17 +180,17 @@ class ByPasses:
         self.work = 2 * rows.n_entries * rows.n_outputs
 
     def doubt(self, V):
-        """Return None: what the data say of a model is known but for its own rounding."""
+        """Return None: numbers computed from the data have no error except rounding."""
 
     def precise(self):
-        """Return the same with gradients in the widest float there is."""
+        """Return the supplier with gradients in the widest float there is."""
         return ByPasses(self.rows, self.coordinates, precise=True, name=self.name)
 
     with_coordinates = with_coordinates
 
     @cached_property
     def gram(self):
-        """The Gram of features that are met; None where products of columns cannot be made."""
+        """The Gram of the used features; None if products of columns cannot be computed."""
         return Gram(self._products, self.shape[0]) if self.rows.has_columns else None
 
     def _products(self, columns, others, out):
@@ -200,9 +200,9 @@ class ByPasses:
 
     @cached_property
     def floor(self):
-        """As that of ByMoments; most fits ask for gradients alone."""
-        # A thousand times eps is still no direction to go: it would make the solution long for
-        # nothing.
+        """As in ByMoments; most fits need gradients only."""
+        # Directions up to a thousand times eps are not used either: they would only make the
+        # solution longer.
         in_sums = (1000 * EPS) ** 2 * self.rows.n_features * self.coordinates.square
         return self.coordinates.rounding + in_sums
 

@@ -1,9 +1,9 @@
-"""From data to what full-batch descent asks of them: the rows, coordinates and suppliers.
+"""How full-batch descent reads the data: the rows, coordinates and suppliers.
 
-Which way a descent goes is decided here, by what each would cost:
+The way of a descent is decided here, by the cost of each:
 
 ==========  =========================  ======================  =================
-way         is gathered                supplies gradients      metric
+way         computed once              gradients from          metric
 ==========  =========================  ======================  =================
 passes      moments of columns         the data                none
 moments     products of columns        products, then data     their factor
@@ -11,10 +11,11 @@ sample      products of a sample       the data                their factor
 dual        products of rows           the data                their factor
 ==========  =========================  ======================  =================
 
-Factors are for automatic descents of a smooth penalty, where nobody looks at each iterate.
-Outputs with L2 penalties of their own have one each, of moments alone. A sample needs rows that
-are at hand, and not sparse. Products of sparse rows are for L2 penalties too small to give all
-directions curvature: passes are fast with larger ones, and mostly so without any.
+Factors are for automatic descents of a smooth penalty, if nothing looks at each iterate. If
+outputs have different L2 penalties, each has its own factor, of moments only. A sample needs
+rows in memory that are not sparse. Products of sparse rows are for L2 penalties that are too
+small to give all directions curvature: passes are fast with larger ones, and mostly so without
+a penalty.
 
 Passes over data with an L2 penalty on all features may run in the metric of that penalty: see
 `_solvers.metric_by_trial`.
@@ -34,41 +35,41 @@ from .metric import DualFactor, InverseRidge, Plain
 from .outputs import Group, Groups
 from .quadratic import ByMoments, ByPasses
 
-# Moments whose rounding errors are larger than this are not worth their descent.
+# Moments with larger rounding errors than this are not used.
 USELESS = 1e-3
-# A sample has so many rows per feature; conjugate steps in its metric then gain a digit of the
-# loss in about 1.4 iterations, and so many of them are expected.
+# The number of rows per feature of a sample, with which conjugate steps in its metric gain a
+# digit of the loss in about 1.4 iterations, and the number of iterations that are expected.
 SAMPLED_ROWS, SAMPLED_STEPS = 5, 14
-# By how much a sample must be cheaper than all products, as it may be a poor one.
+# How much cheaper than all products a sample must be, as it may be a poor one.
 DOUBT = 1.25
-# Products that take more work than this, in multiply-adds of a pass, may be made in float32.
+# Products that cost more than this, in multiply-adds of a pass, may be computed in float32.
 EXACT_WORK = 2**24
-# Passes that a descent in the metric of a dual factor takes.
+# The number of passes of a descent in the metric of a dual factor.
 DUAL_STEPS = 4
-# `fit` keeps the products of up to so many columns of X and y with its model: 1 MB.
+# `fit` keeps the products of up to this many columns of X and y with its model: 1 MB.
 MOST_COLUMNS_KEPT = 500
-# Looks at all features that a descent by working sets takes.
+# How often a descent by working sets looks at all features.
 LOOKS = 6
 # A multiply-add of a factor is this many times cheaper than one of a pass.
 FACTOR_ADVANTAGE = 8
-# So many outputs may have a factor each, which may take this many float64 values: 128 MB.
+# The largest number of outputs with a factor each, and of float64 values in these: 128 MB.
 MOST_FACTORS, ITEMS_OF_FACTORS = 100, 2**24
 
 
 def read_groups(data, penalty, *, fit_intercept, raw, n_steps, whitened=False):
-    """Look at the rows that each group of outputs is observed in; return the Groups.
+    """Read the rows in which each group of outputs is observed; return the Groups.
 
     Parameters
     ----------
     data : Data or DaskData
         Its ``parts(penalty)`` are (outputs, X, Y, sample_weight) of each group; ``whole`` is
-        (X, Y, sample_weight) where all groups have the same rows, or None.
+        (X, Y, sample_weight) if all groups have the same rows, or None.
     penalty : Penalty, of all outputs
     fit_intercept, raw, n_steps, whitened : as in `read`
     """
     parts, gathered = list(data.parts(penalty)), data.gathered
     if len(parts) > 1 and data.whole is not None:
-        # Outputs of two kinds of penalty, in the same rows: these are looked at once.
+        # Outputs with two kinds of penalty in the same rows are read once.
         rows = _rows(*data.whole, fit_intercept, raw)
         gathered = rows, _moments(rows, cheapest_way(rows, n_steps))
     groups = []
@@ -88,11 +89,11 @@ def read_groups(data, penalty, *, fit_intercept, raw, n_steps, whitened=False):
 def read(
     X, Y, sample_weight, *, penalty, fit_intercept, raw, n_steps, whitened=False, gathered=None
 ):  # fmt: skip
-    """Look at the data once; return the Group of all outputs.
+    """Read the data once; return the Group of all outputs.
 
     Parameters
     ----------
-    X : of shape (N, M), float32 or float64, of a kind that `rows_of` knows
+    X : of shape (N, M), float32 or float64, in a container that `rows_of` knows
     Y : ndarray of shape (N, D), of the type of X
     sample_weight : ndarray of shape (N,) or None
     penalty : Penalty
@@ -102,10 +103,10 @@ def read(
     n_steps : int
         How many iterations are allowed.
     whitened : bool
-        Whether descent may run in the metric of a factor, or by working sets where the penalty
-        has no gradient.
+        Whether descent may run in the metric of a factor, or by working sets if the penalty is
+        not smooth.
     gathered : (Rows, Moments) or None
-        Rows of these data and their moments, if they have been looked at before.
+        Rows of these data and their moments, if they have been read before.
     """
     rows, moments = gathered or (_rows(X, Y, sample_weight, fit_intercept, raw), None)
     by_sets, n_factors = whitened and not penalty.smooth, 0
@@ -131,20 +132,20 @@ def read(
 
 
 def _count_factors(rows, penalty):
-    """Return how many factors the outputs need; 0 where these would be too many or too large."""
+    """Return how many factors the outputs need; 0 if they would be too many or too large."""
     n_factors = 1 if penalty.one_l2 else rows.n_outputs
     too_large = n_factors > 1 and n_factors * rows.n_features**2 > ITEMS_OF_FACTORS
     return 0 if n_factors > MOST_FACTORS or too_large else n_factors
 
 
 def _are_few_sparse(rows):
-    """Whether rows are sparse, and so few that their products fit."""
+    """Whether rows are sparse, and so few that their products fit into memory."""
     sparse = rows.has_columns and not rows.at_hand
     return sparse and rows.n_rows <= min(rows.n_features, rows.widest_moments)
 
 
 def _way_of_sets(rows, n_steps):
-    """Return which way is the cheapest where working sets descend."""
+    """Return the cheapest way for working sets."""
     if rows.n_features + rows.n_outputs <= MOST_COLUMNS_KEPT:
         return "moments"
     return cheapest_way(rows, min(n_steps, LOOKS))
@@ -163,8 +164,8 @@ def _by_products(
 ):  # fmt: skip
     """Return the Group with products of columns, if any.
 
-    The parameters are those of `read`, and what it has found. Products may be rough, as in
-    `DenseRows.moments`; coordinates are those of the moments where they are not given.
+    The parameters are those of `read`, and what it has computed. Products may be rough, as in
+    `DenseRows.moments`; by default, coordinates are those of the moments.
     """
     given, coordinates = (
         coordinates,
@@ -184,7 +185,7 @@ def _by_products(
     if whitened and supplier is not None:
         metric = supplier.metric()
         if supplier.rounding >= FLOAT32_SUMS and not 0.0 < metric.longest < 1.0 / supplier.flat:
-            # Sums of float32 cannot tell whether H is singular.
+            # Sums of float32 do not show whether H is singular.
             moments = _moments(rows, way)
             return _by_products(
                 rows, moments, way, penalty, raw, whitened, rough=False, coordinates=given
@@ -201,30 +202,30 @@ def _rows(X, Y, sample_weight, fit_intercept, raw):
 
 
 def _moments(rows, way, *, rough=False):
-    """Return the Moments that a way needs of all rows."""
+    """Return the Moments of all rows that a way needs."""
     if way != "moments":
         return rows.column_moments()
-    # A stream may go on from them: they are exact where that takes little time.
+    # A stream may continue from them, so they are precise if that takes little time.
     rough = rough and rows.at_hand and rows.moments_work > EXACT_WORK
     return rows.moments(rough=True) if rough else rows.moments()
 
 
 def by_moments(moments, coordinates, *, sampled=False):
-    """Return ByMoments, or None if there are no products, or they have lost too much."""
+    """Return ByMoments, or None if there are no products or they are too inaccurate."""
     if moments.products is None or EPS * coordinates.steepest_square >= USELESS:
         return None
     return ByMoments(moments.products, coordinates, moments.rounding, sampled=sampled)
 
 
 def cheapest_way(rows, n_steps, n_factors=0, *, few_sparse=False):
-    """Return which way is the cheapest, in multiply-adds of a pass.
+    """Return the cheapest way, by its cost in multiply-adds of a pass.
 
     Parameters
     ----------
     rows : Rows
     n_steps : int, how many iterations are allowed
-    n_factors : int, how many factors the outputs need; 0 where there may be none
-    few_sparse : bool, whether products of rows may be made although they are sparse
+    n_factors : int, how many factors the outputs need; 0 if there must be none
+    few_sparse : bool, whether products of rows may be computed although they are sparse
     """
     N, M, D = rows.n_rows, rows.n_features, rows.n_outputs
     one_pass, n_steps = 2 * rows.n_entries * (1 + D), min(n_steps, 4 * M)
@@ -252,9 +253,9 @@ def cheapest_way(rows, n_steps, n_factors=0, *, few_sparse=False):
 
 
 def _step(rows):
-    """Return the distance between rows of the sample; 0 where they carry too little weight."""
+    """Return the distance between rows of the sample; 0 if they have too little weight."""
     step = rows.n_rows // (SAMPLED_ROWS * rows.n_features)
-    # Data may repeat themselves after so many rows; a prime number of them is the least likely.
+    # Data may be periodic; a prime period is the least likely.
     while any(step % k == 0 for k in range(2, math.isqrt(max(step, 0)) + 1)):
         step -= 1
     if step and rows.weighted:

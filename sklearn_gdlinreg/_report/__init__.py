@@ -1,1 +1,1 @@
-"""What is reported of a fit: its history, the model with its certificate, and displays."""
+"""Reports of a fit: its history, the model with its certificate, and displays."""

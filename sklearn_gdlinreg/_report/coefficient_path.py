@@ -1,4 +1,4 @@
-"""A picture of the coefficients on their way, which a callback follows."""
+"""A plot of the coefficients during a fit, which a callback records."""
 
 import numpy as np
 from sklearn.base import clone
@@ -122,7 +122,7 @@ class CoefficientPathDisplay(Display):
 
 
 class _Recorder:
-    """A callback of scikit-learn's that keeps the coefficients of one output."""
+    """A callback of scikit-learn that records the coefficients of one output."""
 
     def __init__(self, output):
         self.output, self.path = output, []

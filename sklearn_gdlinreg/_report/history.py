@@ -1,4 +1,4 @@
-"""What is recorded each iteration, who is told, and why a descent stopped."""
+"""The record of a fit: its iterations, why it stopped, and the warnings."""
 
 import functools
 import math
@@ -8,10 +8,9 @@ from sklearn.exceptions import ConvergenceWarning
 
 from .._solvers.iterates import LEAST_TOL, Limits
 
-# Rounding is no fault of a model whose certificate is as small as this, where every digit that
-# there is was asked for.
+# With tol=0, rounding gives no warning if the certificate is at most this.
 GOOD = 1e-4
-# What a ConvergenceWarning advises, for each way to descend that ran out of iterations.
+# The advice of a ConvergenceWarning for each kind of descent that reached `max_iter`.
 ADVICE = {
     "exact": "Increase max_iter or tol, or set alpha > 0 if features are collinear.",
     "textbook": 'Increase max_iter, or use learning_rate="auto".',
@@ -21,7 +20,7 @@ ADVICE["stream"] = ADVICE["exact"]
 
 
 class Validation:
-    """The loss on rows that descent does not learn from, and the best model by it.
+    """The loss on the validation rows, and the model with the least loss.
 
     Parameters
     ----------
@@ -32,7 +31,7 @@ class Validation:
     Attributes
     ----------
     losses : list of float, after each iteration
-    model : the W and b of the least of them
+    model : the W and b with the least of them
     """
 
     def __init__(self, loss, patience):
@@ -40,7 +39,7 @@ class Validation:
         self.losses, self.model = [], None
 
     def see(self, W, b):
-        """Take in a model; return whether patience has run out."""
+        """Record a model; return whether patience has run out."""
         loss = float(self.loss(W, b))
         if self.model is None or loss < self.patience.best:
             self.model = W, b
@@ -54,22 +53,22 @@ class History:
     Parameters
     ----------
     max_iter, tol, n_iter_no_change, verbose : as in GDLinearRegression
-    kind : {"exact", "stream", "textbook", "epochs"}, how descent is done
+    kind : {"exact", "stream", "textbook", "epochs"}, the kind of descent
     validation : Validation or None
     callback : callable or None
-        Called after each iteration with a function that works out W and b; returns whether to
+        Called after each iteration with a function that computes W and b; returns whether to
         stop.
 
     Attributes
     ----------
     limits : Limits
-        How far the solver may go; it ends when none is left.
+        The limits of the solver, which ends when no iteration is left.
     losses : list of float, the loss after each iteration, or of each epoch
     optimality : float, the certificate of the model that is returned
     stop_reason : str, why the descent ended
-    faults : list of str, what else the user must know of that model
+    faults : list of str, other problems of that model
     advice : callable
-        Returns what to change where the iterations run out.
+        Returns what to change if the iterations run out.
     """
 
     def __init__(
@@ -114,14 +113,14 @@ class History:
             self.losses[i] = measured
 
     def stop(self, reason):
-        """Allow no more iterations; the first reason is the one that counts."""
+        """Allow no more iterations; the first reason counts."""
         if not self.limits.stopped:
             self.stop_reason, self.limits.stopped = reason, True
 
     def certified(self, objective, optimality, roundoff):
-        """Take in the certificate of the returned model, and see that the reason fits it.
+        """Record the certificate of the returned model, and make the reason agree with it.
 
-        The roundoff is that of its type.
+        The roundoff is that of the dtype of the model.
         """
         self._least = 128.0 * roundoff
         self.losses[-1:] = [float(objective)] * bool(self.losses)
@@ -136,7 +135,7 @@ class History:
             self.stop_reason = "tol"
 
     def record(self, loss, model):
-        """Take down the loss after an iteration; ``model()`` works out its W and b."""
+        """Record the loss after an iteration; ``model()`` computes its W and b."""
         self.losses.append(float(loss))
         self.limits.n_done += 1
         if self.validation is not None or self.callback is not None:
@@ -149,7 +148,7 @@ class History:
             self._show_some()
 
     def _show_some(self):
-        """Print a line now, if it is the time: all up to 20, then one in 10, in 100..."""
+        """Print a line for each of the first 20 iterations, then for one in 10, in 100..."""
         n = len(self.losses)
         every = 1 if self.verbose > 1 else 10 ** max(int(math.log10(n / 2)), 0)
         if n % every == 0:
@@ -164,9 +163,9 @@ class History:
         print(line)
 
     def end(self):
-        """Show the last iteration, and warn if it fell short of what was asked.
+        """Print the last iteration, and warn if the fit has not converged.
 
-        To be called by the method that the user calls: the warning points to that line.
+        Call it from the method that the user calls, so that the warning points to that line.
         """
         if self.verbose and self._n_shown < len(self.losses):
             self._show()
@@ -176,7 +175,7 @@ class History:
             warnings.warn(" ".join(messages), ConvergenceWarning, stacklevel=3)
 
     def _shortfall(self):
-        """Say why the descent ended short of tol, and what to change; None if it did not."""
+        """Return why the descent has not converged, and what to change, or None."""
         exact, epochs = self.kind in ("exact", "stream"), self.kind == "epochs"
         if self.stop_reason == "tol" or (self.tol == 0 and not exact):
             return None
@@ -188,7 +187,7 @@ class History:
             )
         if self.stop_reason == "max_iter":
             return f"Stopped at max_iter={self.max_iter}: {reached}. {self.advice()}"
-        # A stream is asked for a model again and again, however few its rows.
+        # A stream has a model after each call, however few its rows.
         asked = self.tol >= LEAST_TOL and self.kind != "stream"
         enough = self._least if asked else GOOD
         if self.stop_reason == "precision" and self.optimality > enough and not self._rounded:

@@ -1,4 +1,4 @@
-"""Pictures of a descent, by scikit-learn's Display conventions; matplotlib is optional."""
+"""Plots of a descent, with the Display API of scikit-learn; matplotlib is optional."""
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
@@ -16,7 +16,7 @@ X_LABELS = {"mini-batch": "Epoch", "stream": "Call of partial_fit"}
 
 
 class Display:
-    """Axes of a display: where they come from, and what is written on them."""
+    """Base class of the displays, with helpers for axes."""
 
     def _set_axes(self, ax):
         if ax is None:
@@ -184,7 +184,7 @@ class LossCurveDisplay(Display):
         return self
 
     def _plot_curve(self, name, losses, validation_losses, reason, kwargs):
-        """Plot one descent; its line carries the reason for which it stopped."""
+        """Plot one descent, labelled with the reason why it stopped."""
         n = len(losses)
         title = name or "training"
         stopped = f"; {n} {'step' if n == 1 else 'steps'}" if reason is None else ""
@@ -208,9 +208,9 @@ class LossCurveDisplay(Display):
 
 
 def _label_less_than_a_decade(ax):
-    """Label a logarithmic axis by a few plain numbers, where it has less than a decade.
+    """Label a logarithmic axis by a few plain numbers if it has less than a decade.
 
-    There matplotlib writes each of 2, 3, ... 9 times a power of ten, one upon the other.
+    Otherwise, matplotlib writes 2, 3, ..., 9 times a power of ten, and the labels overlap.
     """
     low, high = ax.get_ylim()
     if high < 10.0 * low:
@@ -220,14 +220,14 @@ def _label_less_than_a_decade(ax):
 
 
 def _x_label(model):
-    """Return what the losses of a model have been counted by."""
+    """Return the label of the x axis for a model."""
     if vars(model).get("moments_", {}).get("n_calls"):
         return X_LABELS["stream"]
     return X_LABELS.get(getattr(model, "engine_", None), "Iteration")
 
 
 def _pyplot(display):
-    """Return matplotlib.pyplot, or say how to get it."""
+    """Return matplotlib.pyplot; raise if it is not installed."""
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:

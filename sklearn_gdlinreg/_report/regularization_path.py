@@ -1,4 +1,4 @@
-"""A picture of a path of penalties: coefficients, errors, and the alpha that was chosen."""
+"""A plot of a path of penalties: coefficients, errors, and the chosen alpha."""
 
 from numbers import Integral
 

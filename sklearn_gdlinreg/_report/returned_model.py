@@ -1,4 +1,4 @@
-"""The model that a fit returns: in the type of X, with its certificate, and what to tell of it.
+"""The model that a fit returns: in the dtype of X, with its certificate and its warnings.
 
 Conventions: M features, D outputs; W (M, D), b (D,).
 """
@@ -8,28 +8,28 @@ from scipy import sparse
 
 from .._base.arrays import largest_of, namespace, placed_like, to_host
 
-# By how much rounding to the type of X may raise the objective, over itself and over that of
-# the mean of y, before the user is told.
+# By how much rounding to the dtype of X may raise the objective, relative to itself and to that
+# of the mean of y, without a warning.
 ROUNDED_OWN, ROUNDED_NULL = 1e-2, 1e-6
-# A float32 intercept may be off by half a unit of its last digit. Coefficients make up for that
-# where its square is more than this share of the objective, in so many rounds at most.
+# A float32 intercept may be wrong by half a unit of its last digit. Coefficients compensate for
+# that if its square is more than this share of the objective, in at most so many rounds.
 TAKEN_UP, TAKEN_UP_TIMES = 1e-4, 4
-# How far below 0 an R squared may be by rounding.
+# How far below 0 an R squared may be because of rounding.
 BAD = 1e-6
 
 
 def finish(W, b, found, groups, dtype, history, *, automatic):
-    """Return W and b in the type of X; take down their certificate, and what is wrong.
+    """Return W and b in the dtype of X; record their certificate and their problems.
 
     Parameters
     ----------
     W, b : array of shape (M, D) and (D,), float64
-    found : Certificate of these, or None where the data have not been asked
+    found : Certificate of these, or None if it has not been computed
     groups : Groups
     dtype : float32 or float64, of the library of the arrays
     history : History
     automatic : bool
-        Whether the steps were; the textbook's are made as asked, where they lead.
+        Whether the steps were automatic. The textbook's descent may return any model.
     """
     xp = namespace(W)
     if found is not None:
@@ -62,19 +62,19 @@ def _certificate_of(W, b, groups):
 
 
 def cast_model(W, b, dtype, mean):
-    """Return W and b in a type; the predictions at the means of X stay.
+    """Return W and b in a dtype, with the same predictions at the means of X.
 
     Parameters
     ----------
     W, b : array of shape (M, D) and (D,)
     dtype : float32 or float64, of the library of the arrays
     mean : callable
-        Returns the means of X, (M, D), where they are needed.
+        Returns the means of X, (M, D), if they are needed.
 
     Raises
     ------
     ValueError
-        If the type has no such numbers.
+        If the dtype has no such numbers.
     """
     xp = namespace(W)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -88,11 +88,11 @@ def cast_model(W, b, dtype, mean):
 
 
 def _take_up(W, b, objective, groups):
-    """Return W with coefficients that take up what the nearest intercept of the type misses.
+    """Return W with coefficients that compensate for the rounding of the intercept.
 
-    Far off zero that may be more than the residual is. A coefficient whose feature is far off
-    zero, too, moves the mean of the predictions by a change that their spread hardly feels:
-    in each round it is the one that costs least in loss.
+    This rounding may be larger than the residual if y is far from zero. The coefficient of a
+    feature that is also far from zero changes the mean of the predictions, and hardly their
+    spread: each round changes the coefficient that raises the loss least.
     """
     xp = namespace(W)
     b, objective = to_host(xp.astype(b, xp.float64)), to_host(objective)
@@ -108,7 +108,7 @@ def _take_up(W, b, objective, groups):
         n_units = np.rint(off / np.where(moves == 0, np.inf, moves))
         cost = (n_units * unit * deviation) ** 2 + (off - n_units * moves) ** 2
         changed = cast + (n_units * unit).astype(cast.dtype)
-        # Signs stay: coefficients may have to be positive.
+        # Signs do not change, as coefficients may have to be positive.
         least = np.argmin(np.where(changed * cast > 0, cost, np.inf), axis=0), outputs
         better = (cost[least] < off**2) & (changed * cast > 0)[least]
         cast[least] = np.where(better, changed[least], cast[least])
@@ -116,9 +116,9 @@ def _take_up(W, b, objective, groups):
 
 
 def _check_underflow(W, dtype, found, groups, tol):
-    """Raise if the type has no numbers as small as the coefficients that an output needs.
+    """Raise if the coefficients that an output needs underflow the dtype.
 
-    Either they are there in float64, and explain the output, or float64 has lost them, too.
+    Either float64 has them, and they explain the output, or they underflow float64, too.
     """
     xp = namespace(W)
     smallest = xp.finfo(dtype).smallest_normal
@@ -131,12 +131,12 @@ def _check_underflow(W, dtype, found, groups, tol):
 
 
 def check_vanished(W, X, Y):
-    """Raise if a stream's model has vanished since its type has no numbers as small.
+    """Raise if the model of a stream is zero because its coefficients underflow the dtype.
 
     Parameters
     ----------
-    W : array of shape (M, D), in its type
-    X, Y : the rows learnt from last, (N, M) and (N, D)
+    W : array of shape (M, D), in its dtype
+    X, Y : the rows of the last chunk, (N, M) and (N, D)
     """
     xp = namespace(W)
     smallest = xp.finfo(W.dtype).smallest_normal
@@ -157,7 +157,7 @@ def _overflows(dtype):
 
 
 def _or_the_mean(W, b, before, found, groups):
-    """Return the model and its certificate, but the mean of y where that has become better."""
+    """Return the model and its certificate, or the mean of y if that has become better."""
     xp, mean = namespace(W), groups.y_mean
     b_mean = xp.astype(mean, b.dtype)
     null = groups.null_loss + (xp.astype(b_mean, xp.float64) - mean) ** 2
@@ -197,5 +197,5 @@ def _report_bad(r2, history):
 
 
 def _finite(*arrays):
-    """Whether all values of these arrays are."""
+    """Whether all values of these arrays are finite."""
     return all(namespace(A).all(namespace(A).isfinite(A)) for A in arrays)

@@ -1,4 +1,4 @@
-"""Rows of an array of another library than NumPy, on another device, read where they are.
+"""Rows of an array of another library than NumPy, read on its device.
 
 What kernels do for NumPy's arrays, functions of the Array API do here, block by block.
 Conventions are those of `base`.
@@ -13,9 +13,9 @@ from .._base.arrays import dot, namespace, placed_like, take, to_host, zeros
 from .dense import COLUMNS, DenseRows
 from .moments import columns_of
 
-# Items of a block: on a device, starting a function must cost little beside it.
+# Items of a block: large enough that starting a function on a device costs little.
 BLOCK_ITEMS = 2**24
-# Rows that the shift and unit are worked out from.
+# How many rows the shift and unit are computed from.
 SAMPLE_ROWS = 256
 
 
@@ -32,7 +32,7 @@ class ArrayRows(DenseRows):
         self.roundoff = float(self._xp.finfo(X.dtype).eps) / 2.0
         self.weighted = sample_weight is not None
         if self.weighted:
-            # A power of two changes no mean, and keeps sums of tiny or huge weights floats.
+            # A power of two does not change means, and sums of tiny or huge weights stay finite.
             exponent = math.frexp(float(self._xp.max(sample_weight)))[1]
             self.weight = sample_weight * math.ldexp(1.0, max(-exponent, -1000))
         else:
@@ -41,7 +41,7 @@ class ArrayRows(DenseRows):
         self.shift, self.unit = (placed_like(A, X) for A in origin)
 
     def _own_origin(self, centred, scaled):
-        """Return the shift and unit of some rows that carry weight, evenly spread."""
+        """Return the shift and unit of evenly spaced rows with a weight."""
         every = max(1, self.n_rows // SAMPLE_ROWS)
         rows, weight = slice(None, None, every), None
         if self.weighted:
@@ -67,16 +67,16 @@ class ArrayRows(DenseRows):
 
     @property
     def stored_unit(self):
-        """Ones, (P,): rows are kept as they come."""
+        """Ones, (P,): rows are stored unchanged."""
         return self._xp.ones_like(self.unit)
 
     @property
     def entries_of_a_row(self):
-        """How many entries of a row are read: all."""
+        """The number of entries of a row, all of which are read."""
         return self.n_features
 
     def _spans(self, at_least=1):
-        """Yield the slices of rows that are read at once."""
+        """Yield the slices of the blocks of rows."""
         n_block = max(BLOCK_ITEMS // (self.n_features + self.n_outputs), at_least)
         for start in range(0, self.n_rows, n_block):
             yield slice(start, min(start + n_block, self.n_rows))
@@ -96,12 +96,12 @@ class ArrayRows(DenseRows):
             x = self._xp.astype(self.X[rows, :], self._xp.float64)
             yield rows, x - self.shift[: self.n_features]
 
-    # Whether values are finite is seen in the sums: NumPy beneath a library need not tell.
+    # The sums show whether values are finite: NumPy beneath a library need not warn.
     _all_pairs = True
 
     @np.errstate(over="ignore", invalid="ignore")
     def _gram(self, dtype):
-        """Return the sums of products of [z_x, z_y, 1], made in float64."""
+        """Return the sums of products of [z_x, z_y, 1], in float64."""
         size = self.n_features + self.n_outputs + 1
         gram = zeros((size, size), self.X)
         for z_x, z_y, weight in self._blocks(self._xp.float64, at_least=size):
@@ -129,7 +129,7 @@ class ArrayRows(DenseRows):
         return self._column_sums
 
     def products_of_rows(self, centre, scale):
-        """Return what that of DenseRows does, and the other triangle, too."""
+        """Return the same as DenseRows, with both triangles filled."""
         xp, M = self._xp, self.n_features
         root, products = xp.sqrt(self.weight)[:, None], zeros((self.n_rows, self.n_rows), self.X)
         for start in range(0, M, COLUMNS):
@@ -153,7 +153,7 @@ class ArrayRows(DenseRows):
         xp, M = self._xp, self.n_features
         gradient, unit = xp.zeros_like(V), self.unit[:M, None]
         first, second = xp.zeros_like(offset), xp.zeros_like(offset)
-        # The unit of X is taken off V: a product with X would take as long as a pass.
+        # V is multiplied by the unit, since a product with X would take as long as a pass.
         V = unit * V
         for rows, x in self._shifted():
             r = -offset - x @ V
@@ -165,5 +165,5 @@ class ArrayRows(DenseRows):
             second += dot(weighted, r)
         return unit * gradient, first, second
 
-    # There is no wider float than theirs.
+    # These libraries have no wider float.
     precise_residual = residual

@@ -1,4 +1,4 @@
-"""The data as descent sees them: rows, read block by block, never copied.
+"""The data as the descent reads them: rows, block by block, without a copy.
 
 A row is seen as ``z = (x - shift) * unit``; see `dense` and `csr`.
 
@@ -17,15 +17,15 @@ from .._base.threads import blas_of_one_thread, count_threads
 from .._input.containers import assert_finite_features, assert_finite_targets
 from .moments import columns_of
 
-# What it takes to add up an item of a gradient that two threads have made, in multiply-adds.
+# The cost of adding an item of a gradient that two threads have computed, in multiply-adds.
 ADDED_UP = 4
 
 
 def with_whole_strides(A):
-    """Return A, or a copy where its items are not as kernels read them.
+    """Return A, or a copy if kernels cannot read its items in place.
 
-    Columns of a field of records are not whole items apart; memory that another process has
-    sent may not be aligned.
+    The strides of a field of records need not be multiples of the item size, and memory from
+    another process may not be aligned.
     """
     return A if A.flags.aligned and not A.strides[1] % A.itemsize else A.copy()
 
@@ -33,13 +33,13 @@ def with_whole_strides(A):
 def sums_of_outputs(n_outputs):
     """Return an array (2, D) for the sums of a thread.
 
-    Threads add to them at every row: they are kept off each other's line of the cache.
+    Threads add to them at every row, so those of different threads share no cache line.
     """
     return np.empty(2 * n_outputs + 32)[16:-16].reshape(2, n_outputs)
 
 
 def constant_array(value, shape, dtype=np.float64):
-    """Return an array whose items all are one value in memory; nothing may write to it."""
+    """Return an array whose items all share one value in memory; it must not be written to."""
     return np.ndarray(shape, dtype, np.array(value, dtype), strides=(0,) * len(shape))
 
 
@@ -55,15 +55,15 @@ class Rows:
     Attributes
     ----------
     widest_moments : int
-        Moments of wider data would take more memory than most machines spare.
+        Moments of wider data would take too much memory.
     n_entries, moments_work
-        What a pass and moments cost.
+        The costs of a pass and of moments.
     roundoff : float
         The unit roundoff of the type of X.
     has_columns : bool
-        Whether products of some of the columns can be made.
+        Whether products of selected columns can be computed.
     at_hand : bool
-        Whether all values are, zeros too, so that a sample can be taken.
+        Whether all values, zeros too, are in memory, so that a sample can be taken.
     """
 
     at_hand = has_columns = False
@@ -74,7 +74,7 @@ class Rows:
         self.roundoff = float(np.finfo(X.dtype).eps) / 2.0
         self.weighted = sample_weight is not None
         if self.weighted:
-            # A power of two changes no mean, and keeps sums of tiny or huge weights floats.
+            # A power of two does not change means, and sums of tiny or huge weights stay finite.
             self.weight = np.ldexp(sample_weight, -np.frexp(sample_weight.max())[1])
         else:
             self.weight = constant_array(1.0, (self.n_rows,))
@@ -83,7 +83,7 @@ class Rows:
     def of_outputs(self, outputs):
         """Return the same rows with some of the outputs, given by an index array.
 
-        X is shared, as it is, and nothing of it is read.
+        X is shared and is not read.
         """
         columns = columns_of(self.n_features, outputs)
         other = copy.copy(self)
@@ -94,20 +94,20 @@ class Rows:
 
     @property
     def row_products_work(self):
-        """What products of rows take, in multiply-adds of a pass."""
+        """The cost of products of rows, in multiply-adds of a pass."""
         return self.moments_work * self.n_rows / self.n_features
 
     @property
     def _all_pairs(self):
-        """Whether products of two outputs are made, too: where they are few that is faster."""
+        """Whether products of outputs are computed, too, which is faster for few outputs."""
         return self.n_outputs <= self.n_features
 
     def _no_targets(self):
-        """Return Y where all of it is zero."""
+        """Return a Y of zeros."""
         return constant_array(0.0, self.Y.shape, self.Y.dtype)
 
     def _sum(self, add, parts, product=0, bounds=None):
-        """Sum ``add(outputs, start, stop)`` over spans of rows, one thread a part.
+        """Sum ``add(outputs, start, stop)`` over spans of rows, with one thread per part.
 
         Parameters
         ----------
@@ -116,9 +116,9 @@ class Rows:
         parts : list of list of ndarray
             The outputs of each thread, overwritten. The result is in the first.
         product : int
-            Multiply-adds of the largest product that is asked of BLAS.
+            Multiply-adds of the largest product that BLAS computes.
         bounds : sequence of int, of length n_parts + 1, optional
-            Where the spans begin and end; those of rows are equally long.
+            Where the spans begin and end; by default they are equally long.
         """
         if bounds is None:
             bounds = [k * self.n_rows // len(parts) for k in range(len(parts) + 1)]
@@ -133,7 +133,7 @@ class Rows:
                 run(parts[0], *bounds)
                 return parts[0]
             if self._pool is None:
-                # Starting threads takes longer than a pass: they live as long as these rows.
+                # Starting threads takes longer than a pass, so they live as long as these rows.
                 self._pool = ThreadPoolExecutor(len(parts))
             list(self._pool.map(run, parts, bounds[:-1], bounds[1:]))
         for part in parts[1:]:
@@ -142,40 +142,40 @@ class Rows:
         return parts[0]
 
     def _sums_of_threads(self, n_entries):
-        """Return the outputs of a pass, for each thread; made once and used again.
+        """Return the outputs of a pass for each thread, allocated once.
 
-        Fresh memory of this size costs more than what is computed in it.
+        New memory of this size takes longer than the computation in it.
         """
         if self._outputs is None:
             M, D = self.n_features, self.n_outputs
-            # What each thread has summed up is added up in the end, by one of them.
+            # In the end, one thread adds up the sums of all threads.
             n_threads = count_threads(n_entries * (1 + D) - ADDED_UP * M * D)
             self._outputs = [[np.empty((M, D)), sums_of_outputs(D)] for _ in range(n_threads)]
         return self._outputs
 
     @property
     def n_weighted(self):
-        """How many of these rows carry weight."""
+        """The number of rows with a positive weight."""
         if not self.weighted:
             return self.n_rows
         return int(namespace(self.weight).count_nonzero(self.weight))
 
     @property
     def stored_unit(self):
-        """What the columns of X and Y have been multiplied by where they are kept, (P,)."""
+        """The factors by which the stored columns of X and Y have been multiplied, (P,)."""
         return np.ones(self.n_features + self.n_outputs)
 
     @cached_property
     def entries_of_a_row(self):
-        """How many entries of a row are not zero, in the mean; at least 1."""
+        """The mean number of nonzero entries of a row, at least 1."""
         return max(1.0, float(self.density().sum()))
 
     def known_density(self):
-        """Return `density` where that takes no pass over all values, and else 1, (M,)."""
+        """Return `density` if that needs no pass over all values, else ones, (M,)."""
         return np.ones(self.n_features)
 
     def _raise_non_finite(self):
-        """Say which input holds a nan or an infinity, or overflows."""
+        """Raise an error that names the input that is not finite, or overflows."""
         assert_finite_features(stored(self.X))
         assert_finite_targets(self.Y)
         raise ValueError(

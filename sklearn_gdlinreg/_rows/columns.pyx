@@ -1,6 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False
 # cython: initializedcheck=False, cdivision=True
-"""Compiled passes over columns: their moments, how often they are not zero, their products.
+"""Compiled passes over columns: their moments, their densities and their products.
 
 Conventions are those of `kernels`.
 """
@@ -12,12 +12,12 @@ from .row cimport index_t, standardise
 
 def products_of_sparse_columns(
     const double[::1] data,         # IN   (nnz,), column by column
-    const index_t[::1] indices,     # IN   (nnz,), the row of each
+    const index_t[::1] indices,     # IN   (nnz,), the row of each entry
     const index_t[::1] indptr,      # IN   (M + 1,)
     const double[:] weight,         # IN   (N,)
-    const Py_ssize_t[::1] columns,  # IN   (n,), those of the products; new ones last
-    const double[::1] mean,         # IN   (n,), what is taken off each of them
-    const double[::1] scale,        # IN   (n,), what each is multiplied by then
+    const Py_ssize_t[::1] columns,  # IN   (n,), the columns; new ones last
+    const double[::1] mean,         # IN   (n,), subtracted from each column
+    const double[::1] scale,        # IN   (n,), then multiplies each column
     double total,                   # IN   the sum of weights
     Py_ssize_t[::1] end,            # TMP  (N,), zeros; where rows end among their entries
     Py_ssize_t[::1] place,          # TMP  (nnz of columns,), which column an entry is in
@@ -26,15 +26,15 @@ def products_of_sparse_columns(
 ):
     """Write the products of new columns, ``(x - mean) * scale``, with all of them.
 
-    A row that has p entries in the columns asked for adds p products to each new column that it
-    has an entry in: nothing is spent on zeros.
+    A row with p entries in these columns adds p products to each new column in which it has an
+    entry, so that zeros take no time.
     """
     cdef Py_ssize_t n = columns.shape[0], n_new = out.shape[0], N = end.shape[0]
     cdef Py_ssize_t i, j, k, c, q, first = 0, count
     cdef double x
     cdef double* row
     with nogil:
-        # The entries of these columns, row by row: how many, where they begin, what they are.
+        # The entries of these columns, row by row: their number, their start, their values.
         for j in range(n):
             for k in range(indptr[columns[j]], indptr[columns[j] + 1]):
                 end[indices[k]] += 1
@@ -76,7 +76,7 @@ def add_columns_dense(
     cdef Py_ssize_t stride_x = X.strides[1] // <Py_ssize_t> sizeof(floating)
     cdef Py_ssize_t stride_y = Y.strides[1] // <Py_ssize_t> sizeof(floating)
     with nogil:
-        # So few columns at once that all that is written to stays in the first-level cache.
+        # Columns are read a few at a time, so that the sums stay in the first-level cache.
         for first in range(0, M, 512):
             n = min(512, M - first)
             for i in range(start, stop):

@@ -1,4 +1,4 @@
-"""Which class reads the rows of which container: the one place where that is decided."""
+"""The choice of the class that reads the rows of a container."""
 
 from functools import singledispatch
 
@@ -12,7 +12,7 @@ from .dense import DenseRows
 
 @singledispatch
 def rows_of(X, Y, sample_weight, *, centred, scaled=True, origin=None):
-    """Return the Rows of data, of the kind of X.
+    """Return the Rows of data, in the class for the container of X.
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ def rows_of(X, Y, sample_weight, *, centred, scaled=True, origin=None):
     centred : bool, whether there is an intercept
     scaled : bool, as in DenseRows
     origin : (shift, unit) or None
-        Those to use, so that moments add up and can be subtracted; CSR has its own.
+        The shift and unit to use, so that moments can be merged and subtracted; not for CSR.
     """
     return ArrayRows(X, Y, sample_weight, centred=centred, scaled=scaled, origin=origin)
 

@@ -1,8 +1,8 @@
-"""Rows that Dask keeps in chunks: each chunk answers for itself, and the answers are summed.
+"""Rows in Dask chunks: each chunk is reduced to sums, and the sums are merged.
 
-What is asked goes to the chunks, and never a chunk to who asks. A chunk is read by the rows
-of its kind, `dense` or `csr`, in a task of its own; a tree of tasks merges the
-answers. Tasks keep no chunk: where a worker is lost, its chunks are made again.
+A chunk is never sent to the client. It is read by the rows of its kind, `dense` or `csr`, in a
+task of its own, and a tree of tasks merges the answers. Tasks keep no chunk: if a worker is
+lost, its chunks are computed again.
 
 Conventions are those of `base`; P = M + D columns.
 """
@@ -24,28 +24,28 @@ from .csr import CSRRows
 from .dense import PRODUCT_ADVANTAGE, DenseRows
 from .moments import Moments, without_rounding
 
-# Answers that a task of the tree merges.
+# How many answers a task of the tree merges.
 FAN_IN = 8
-# Moments of so many features, 32 MB, are let be larger than a chunk: a worker holds a few.
+# Moments of so many features, 32 MB, may be larger than a chunk: a worker holds a few.
 ALWAYS_NARROW = 2_000
 
 
 @dataclass(frozen=True)
 class Chunks:
-    """The chunks of X, Y and the weights; of some outputs, if they are missing in other rows.
+    """The chunks of X, Y and the weights, of all outputs or of some.
 
     Attributes
     ----------
     blocks : list of (Delayed X, Delayed Y, Delayed weight or None)
     lengths : tuple of int, the rows of each
     shape : (N, M)
-    n_columns : int, the outputs that Y has
+    n_columns : int, the number of outputs of Y
     dtype : float32 or float64
-    sparse : bool, whether the chunks of X are, or None where that is not known yet
-    exponent : int, weights are to be multiplied by 2 to the power of minus this
+    sparse : bool, whether the chunks of X are sparse, or None if that is not known yet
+    exponent : int, weights are divided by ``2 ** exponent``
     outputs : ndarray of int, or None for all
     missing : bool, whether Y may have NaN
-    masked : bool, whether rows where the first of these outputs is NaN carry no weight
+    masked : bool, whether rows in which the first of these outputs is NaN have no weight
     """
 
     blocks: list
@@ -60,24 +60,24 @@ class Chunks:
     masked: bool = False
 
     def of_outputs(self, outputs, *, masked):
-        """Return those of some outputs; if masked, these are missing in the same rows."""
+        """Return the Chunks of some outputs; if masked, these are missing in the same rows."""
         return replace(self, outputs=outputs, masked=masked)
 
     @property
     def n_outputs(self):
-        """How many outputs these are."""
+        """The number of outputs."""
         return self.n_columns if self.outputs is None else len(self.outputs)
 
     def reduce(self, answer, merge, *question, only=None):
-        """Ask each chunk, and merge the answers in a tree; return the result.
+        """Compute an answer of each chunk, and merge the answers in a tree; return the result.
 
         Parameters
         ----------
         answer : callable
-            Given ``(X, Y, weight)`` of a chunk, and the question; None counts as no answer.
+            Called with ``(X, Y, weight)`` of a chunk and the question; None is no answer.
         merge : callable, of two answers
-        *question : sent to every worker once
-        only : sequence of int, the chunks to ask, if not all
+        *question : arguments of ``answer``, sent to every worker once
+        only : sequence of int, the chunks to use, if not all
         """
         asked = dask.delayed(question, pure=False, traverse=False)
         ask = dask.delayed(_answer, pure=False, traverse=False)
@@ -96,7 +96,7 @@ class Chunks:
 
 
 def places(lengths):
-    """Yield the number of each chunk, its first row, and how many it has."""
+    """Yield the number of each chunk, its first row, and its number of rows."""
     start = 0
     for i, length in enumerate(lengths):
         yield i, start, length
@@ -105,7 +105,7 @@ def places(lengths):
 
 @contextmanager
 def naming(chunk, start=None, n_rows=None):
-    """Add to an error which chunk it is about: its number, and its rows where they are known."""
+    """Add the number of a chunk, and its rows if known, to the message of an error."""
     try:
         yield
     except (ValueError, TypeError) as error:
@@ -116,15 +116,15 @@ def naming(chunk, start=None, n_rows=None):
 
 
 def _answer(answer, chunks, question, place, X, Y, weight):
-    """Return what the chunk at ``(number, first row, rows)`` answers; None if no row counts."""
-    # Dask has a thread for each core already.
+    """Return the answer of a chunk, or None if no row has a weight."""
+    # Dask already has a thread for each core.
     with naming(*place), one_thread():
         _check_shapes(place[-1], {"X": X, "y": Y, "sample_weight": weight}, chunks)
         if X.shape[0] == 0:
             return None
         X, Y, weight = as_rows(chunks, X, Y, weight)
         if weight is not None and not weight.any():
-            # What is not read here still must be finite.
+            # Rows without a weight are not read, but must be finite.
             assert_all_finite(X.data if sparse.issparse(X) else X, input_name="X")
             assert_finite_targets(Y, allow_nan=chunks.missing)
             return None
@@ -132,7 +132,7 @@ def _answer(answer, chunks, question, place, X, Y, weight):
 
 
 def _merge(merge, *answers):
-    """Merge the answers that there are."""
+    """Merge the answers that are not None."""
     result = None
     for answer in answers:
         if answer is not None:
@@ -141,7 +141,7 @@ def _merge(merge, *answers):
 
 
 def _check_shapes(n_rows, parts, chunks):
-    """Raise where a chunk is no array, or not as long and wide as its collection says."""
+    """Raise if a chunk is not an array, or not of the shape that its collection says."""
     expected = {"X": chunks.shape[1], "y": chunks.n_columns, "sample_weight": 1}
     for name, part in parts.items():
         if part is None and name == "sample_weight":
@@ -160,13 +160,13 @@ def _check_shapes(n_rows, parts, chunks):
 
 
 def check_chunk(part, name):
-    """Raise where a chunk is no array, as None is where a task forgot to return one."""
+    """Raise if a chunk is not an array, such as None if a task forgot to return one."""
     if not hasattr(part, "shape") or not len(part.shape):
         raise ValueError(f"The chunks of {name} must be arrays. Got {type(part).__name__}")
 
 
 def as_rows(chunks, X, Y, weight):
-    """Return a chunk as `rows_of` takes it."""
+    """Return a chunk as arguments of `rows_of`."""
     if np.iscomplexobj(X) or np.iscomplexobj(Y):
         raise ValueError("Complex data not supported in X and y")
     if chunks.sparse not in (None, sparse.issparse(X)):
@@ -197,35 +197,35 @@ def add(one, other):
 
 
 def _rows(chunk, centred, origin):
-    """Return the Rows of a chunk, and what their weights were multiplied by."""
+    """Return the Rows of a chunk, and the power of two by which they divide their weights."""
     X, Y, weight = chunk
     rows = rows_of(X, Y, weight, centred=centred, origin=origin)
     return rows, 1.0 if weight is None else float(np.ldexp(1.0, np.frexp(weight.max())[1]))
 
 
 def _residual(chunk, centred, origin, V, offset, homogeneous, precise):
-    """Answer with what `Rows.residual` returns."""
+    """Return the `Rows.residual` of a chunk."""
     rows, scale = _rows(chunk, centred, origin)
     residual = rows.precise_residual if precise else rows.residual
     return tuple(scale * part for part in residual(V, offset, homogeneous=homogeneous))
 
 
 def _moments(chunk, centred, origin, products):
-    """Answer with the Moments of a chunk, seen from the origin, (shift, unit)."""
+    """Return the Moments of a chunk, relative to the origin, (shift, unit)."""
     rows, scale = _rows(chunk, centred, None)
     moments = rows.moments() if products else rows.column_moments()
     return moments._replace(weight=moments.weight * scale).seen_from(*origin)
 
 
 def _origin(chunk, centred, scaled):
-    """Answer with the shift and unit of a chunk, its entries a row, and whether it is sparse."""
+    """Return the shift and unit of a chunk, its entries per row, and whether it is sparse."""
     X, Y, weight = chunk
     rows = rows_of(X, Y, weight, centred=centred, scaled=scaled)
     return rows.shift, rows.unit, rows.n_entries / rows.n_rows, sparse.issparse(X)
 
 
 class DaskRows:
-    """Rows in chunks: what full-batch descent asks of Rows.
+    """Rows in chunks, with the methods of Rows that full batches need.
 
     Parameters
     ----------
@@ -238,7 +238,7 @@ class DaskRows:
     def __init__(self, chunks, *, centred, scaled):
         self.centred = centred
         (self.n_rows, self.n_features), self.n_outputs = chunks.shape, chunks.n_outputs
-        # What Dask knows of its chunks need not say that they are sparse.
+        # The metadata of Dask need not show that chunks are sparse.
         self.shift, self.unit, per_row, is_sparse = self._first(chunks, scaled)
         self.chunks = replace(chunks, sparse=is_sparse)
         n_held = self.n_rows // len(chunks.lengths) * (per_row / self.n_features)
@@ -248,7 +248,7 @@ class DaskRows:
         self.n_entries = per_row * self.n_rows
 
     def _first(self, chunks, scaled):
-        """Return what `_origin` answers for the first chunk that has rows that count."""
+        """Return `_origin` of the first chunk that has rows with a weight."""
         for i, length in enumerate(chunks.lengths):
             if length:
                 found = chunks.reduce(_origin, None, self.centred, scaled, only=[i])
@@ -258,7 +258,7 @@ class DaskRows:
 
     @property
     def moments_work(self):
-        """What gathering moments takes, in multiply-adds of a pass."""
+        """The cost of computing moments, in multiply-adds of a pass."""
         if self.chunks.sparse:
             return self.n_entries**2 / self.n_rows
         return self.n_entries * self.n_features / PRODUCT_ADVANTAGE
@@ -272,11 +272,11 @@ class DaskRows:
         return self._gather(products=True)
 
     def moments_near_mean(self):
-        """Return the Moments, with products, from a shift that the means are not far off."""
+        """Return the Moments, with products, from a shift close to the means."""
         return self.moments().with_rounding_of_sums().near_its_mean()
 
     def _gather(self, *, products):
-        """Gather moments, in one reduction; move the origin to the mean of all chunks."""
+        """Return the Moments by one reduction, and move the origin to the mean of all chunks."""
         origin = self.shift, self.unit
         moments = self.chunks.reduce(_moments, Moments.merge, self.centred, origin, products)
         if self.centred and not self.chunks.sparse:
@@ -288,7 +288,7 @@ class DaskRows:
         return moments._replace(n_rows=self.n_rows, variance=variance)
 
     def residual(self, V, offset, *, homogeneous=False, precise=False):
-        """Return what that of Rows does: sums over all chunks, by one graph."""
+        """Return the same as `Rows.residual`, summed over all chunks, by one graph."""
         question = self.centred, (self.shift, self.unit), V, offset, homogeneous, precise
         return self.chunks.reduce(_residual, add, *question)
 

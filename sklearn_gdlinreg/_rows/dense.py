@@ -21,13 +21,13 @@ from .kernels import (
 )
 from .moments import FAR_OFF_ZERO, FLOAT32_SUMS, Moments, without_rounding
 
-# Half a megabyte of float64: a block stays in the second-level cache of one core.
+# Half a megabyte of float64, so that a block stays in the second-level cache of a core.
 BLOCK_ITEMS = 2**16
-# Items of the rows that a provisional mean is worked out from.
+# How many items the provisional mean is computed from.
 SAMPLE_ITEMS = 2**14
 # A multiply-add of a matrix product is this many times cheaper than one of a pass.
 PRODUCT_ADVANTAGE = 8
-# Items of the columns that are multiplied by each other at once: 8 MB.
+# How many items of columns are multiplied by each other at once: 8 MB.
 PRODUCT_ITEMS = 2**20
 # Columns of a block whose rows are multiplied by each other.
 COLUMNS = 256
@@ -47,11 +47,11 @@ class DenseRows(Rows):
     ----------
     X, Y, sample_weight : as in Rows
     centred : bool
-        Whether a provisional mean is taken off, as an intercept allows.
+        Whether a provisional mean is subtracted, which an intercept allows.
     scaled : bool
-        Whether columns are brought to unit size by powers of two.
+        Whether columns are scaled to about unit size by powers of two.
     origin : (shift, unit) or None
-        Those to use, (P,) each, instead of the rows' own.
+        The shift and unit to use, (P,) each, instead of those of the rows.
     """
 
     widest_moments = 20_000
@@ -72,9 +72,9 @@ class DenseRows(Rows):
         if centred:
             self.shift = rounded_to_20_bits(np.average(sample, axis=0, weights=weight))
         if scaled:
-            # The largest of a contiguous row is found the fastest.
+            # Finding the largest value is fastest in contiguous rows.
             largest = np.abs(np.ascontiguousarray(sample.T) - self.shift[:, None]).max(axis=1)
-            # Within these bounds the squares of units are floats too.
+            # Within these bounds, the squares of units neither overflow nor vanish.
             self.unit = np.ldexp(1.0, -np.clip(np.frexp(largest)[1], -500, 500))
 
     @property
@@ -84,11 +84,11 @@ class DenseRows(Rows):
 
     @property
     def moments_work(self):
-        """What gathering moments takes, in multiply-adds of a pass."""
+        """The cost of computing moments, in multiply-adds of a pass."""
         return self.n_entries * self.n_features / PRODUCT_ADVANTAGE
 
     def _sample(self):
-        """Return some rows of [X, Y] that count, evenly spread, float64, and their weights."""
+        """Return evenly spaced rows of [X, Y] with a weight, in float64, and their weights."""
         n_wanted = min(256, max(8, SAMPLE_ITEMS // self.n_features))
         rows = slice(None, None, max(1, self.n_rows // n_wanted))
         weight = None
@@ -96,7 +96,7 @@ class DenseRows(Rows):
             rows = np.flatnonzero(self.weight)[rows]
             weight = self.weight[rows]
         sample = np.concatenate([self.X[rows], self.Y[rows]], axis=1, dtype=np.float64)
-        # A nan here would hide in the shift; the checks of the sums still find it.
+        # A nan would hide in the shift, but the checks of the sums still find it.
         finite = np.isfinite(sample)
         return (sample if finite.all() else np.where(finite, sample, 0.0)), weight
 
@@ -119,7 +119,7 @@ class DenseRows(Rows):
         Parameters
         ----------
         rough : bool
-            Whether products of float32 may be made in float32, in half the time.
+            Whether products of float32 may be computed in float32, in half the time.
         """
         rough = rough and is_numpy(self.X) and self.X.dtype == np.float32
         gram = self._gram(np.float32 if rough else np.float64)
@@ -144,13 +144,13 @@ class DenseRows(Rows):
         return Moments.of(self, total, mean, variance, products, FLOAT32_SUMS)
 
     def moments_near_mean(self):
-        """Return the Moments, with products, from a shift that the means are not far off."""
+        """Return the Moments, with products, from a shift close to the means."""
         moments = self.moments().on_host()
         if not self._has_own_origin:
-            # They are to be merged with those whose origin it is.
+            # They will be merged with moments of the same origin.
             return moments.with_rounding_of_sums()
         if moments.far_off_zero:
-            # The rows that the shift was worked out from are not those that count most.
+            # The shift was computed from other rows than those with the largest weight.
             near = moments.near_its_mean()
             weight = self.weight if self.weighted else None
             rows = type(self)(
@@ -160,13 +160,13 @@ class DenseRows(Rows):
         return moments.with_rounding_of_sums().near_its_mean()
 
     def _variance(self, mean, square):
-        """Return the mean square about the centre, (P,); 0 for constants but for rounding."""
+        """Return the mean square about the centre, (P,); 0 for columns that are constant."""
         if not self.centred:
             return square
         return without_rounding(square - mean**2, mean, self.shift, self.unit, self.roundoff)
 
     def _gram(self, dtype):
-        """Return what `add_moments_dense` adds up, made in a type block by block."""
+        """Return the sums of `add_moments_dense`, computed block by block in a dtype."""
         size, all_pairs = self.n_features + self.n_outputs + 1, self._all_pairs
         height = size if all_pairs else self.n_features + 2
         n_block = self._n_block(at_least=height)
@@ -175,7 +175,7 @@ class DenseRows(Rows):
             root_weight = np.sqrt(self.weight)
 
         def add(outputs, start, stop):
-            # Sums of float64 are added to where they are.
+            # BLAS adds to sums of float64 in place.
             n_scratch = height if dtype == np.float32 else 1
             scratch = np.empty((n_block, size), dtype), np.empty((n_scratch, size), dtype)
             seen = self.X, self.Y, root_weight, self.shift, self.unit
@@ -184,7 +184,7 @@ class DenseRows(Rows):
         product = n_block * height * size
         n_threads = count_threads(self.n_rows * height * size // PRODUCT_ADVANTAGE)
         if product >= LARGE_PRODUCT:
-            # BLAS shares each block among its own threads.
+            # BLAS uses its own threads for each block.
             n_threads, product = 1, 0
         parts = [[np.empty((height, size))] for _ in range(n_threads)]
         (gram,) = self._sum(add, parts, product)
@@ -207,7 +207,7 @@ class DenseRows(Rows):
         return filled[:-1] / filled[-1]
 
     def _columns(self):
-        """Return the sums that `add_columns_dense` adds up."""
+        """Return the sums of `add_columns_dense`."""
         if self._column_sums is None:
             size = self.n_features + self.n_outputs
 
@@ -225,7 +225,7 @@ class DenseRows(Rows):
         return self._column_sums
 
     def every(self, step):
-        """Return every so many-th of these rows, as rows."""
+        """Return Rows with every ``step``-th of these rows."""
         weight = self.weight[::step] if self.weighted else None
         return type(self)(
             self.X[::step, :], self.Y[::step, :], weight,
@@ -250,7 +250,7 @@ class DenseRows(Rows):
             if self.weighted:
                 z *= np.sqrt(self.weight)[:, None]
             upper = blas.dsyrk(1.0, z.T, beta=1.0, c=upper, trans=True, overwrite_c=True)
-        # LAPACK's columns are rows here.
+        # The columns of LAPACK are rows here.
         return upper.T
 
     def products_of_columns(self, columns, others, centre, scale, out):
@@ -319,7 +319,7 @@ class DenseRows(Rows):
         Y, shift = self.Y, self.shift
         if homogeneous:
             Y, shift = self._no_targets(), np.append(shift[:M], np.zeros(self.n_outputs))
-        # The kernel reads x - shift; units are taken off V here and put back at the end.
+        # The kernel reads x - shift, so V is multiplied by the units, and so is the result.
         unit, y_unit = self.unit[:M, None], self.unit[M:]
         V_x, offset = unit * V / y_unit, offset / y_unit
 
@@ -338,7 +338,7 @@ class DenseRows(Rows):
         """Return what ``residual`` does, computed in the widest float there is.
 
         Rounding errors of a float64 gradient hide the last digits of ill-conditioned
-        problems; iterative refinement wants the residual in more (Higham, 2002, ch. 12).
+        problems; iterative refinement needs more precise residuals (Higham, 2002, ch. 12).
         """
         gradient = np.zeros(V.shape, np.longdouble)
         sums = np.zeros((2, self.n_outputs), np.longdouble)

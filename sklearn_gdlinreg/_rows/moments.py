@@ -1,4 +1,4 @@
-"""The moments of rows, a value: what fits, folds and chunks gather, add up and take apart.
+"""The moments of rows, a value that fits, folds and chunks compute, merge and subtract.
 
 Conventions: N rows, M features, D outputs, P = M + D columns of X and Y side by side. A row is
 seen as ``z = (x - shift) * unit``, as `base` says.
@@ -12,15 +12,15 @@ import numpy as np
 from .._base.arrays import is_numpy, namespace, row_blocks, same_values, take, to_host
 from .._base.rounding import EPS, rounded_to_20_bits, rounding_of
 
-# The relative rounding of products whose sums are made in float32, block by block.
+# The relative rounding of products that are summed in float32, block by block.
 FLOAT32_SUMS = 2.0**-22
-# After so many halvings a weight counts as none.
+# After so many halvings, a weight counts as zero.
 MOST_HALVINGS = 1000
-# Where the squared mean of a column is so many variances, sums lose digits to it.
+# If the squared mean of a column is so many times its variance, sums lose digits.
 FAR_OFF_ZERO = 16
-# Variances above this, or below one over it, call for another unit.
+# Variances above this, or below its inverse, need another unit.
 FAR_OFF_UNIT = 2.0**64
-# A variance that is left below this share of that of all rows is rounding.
+# A difference of variances below this share of the variance of all rows is rounding.
 LEFT_BY_ROUNDING = 256 * EPS
 
 
@@ -30,9 +30,9 @@ def columns_of(n_features, outputs):
 
 
 def without_rounding(variance, mean, shift, unit, roundoff):
-    """Return variances about the mean of z, (P,); 0 where they may be rounding, as of constants.
+    """Return variances about the mean of z, (P,), with 0 where they may be only rounding.
 
-    Rounding is that of sums, and of the data themselves.
+    The rounding errors are those of sums, and those of the data themselves.
     """
     in_data = rounding_of((shift * unit + mean) ** 2, roundoff)
     rounding = 64 * EPS * (variance + mean**2) + in_data
@@ -44,21 +44,21 @@ class Moments(NamedTuple):
 
     Attributes
     ----------
-    n_rows : int, how many of them carry weight
+    n_rows : int, the number of rows with a weight
     weight : float, the sum of the weights of the rows, over ``2 ** exponent``
     mean : array of shape (P,), the mean of z
     variance : array of shape (P,)
         The mean square of z about the centre: the mean, or zero without an intercept.
-    products : array of shape (M, P), or None where they are not gathered
+    products : array of shape (M, P), or None if they are not known
         The mean of z_x z' about the centre.
     shift, unit : array of shape (P,)
     n_features : int, M
     centred : bool, whether there is an intercept
-    roundoff : float, the unit roundoff of the type that X came in
+    roundoff : float, the unit roundoff of the dtype of X
     rounding : float or array of shape (P,)
         The rounding of the products of each column, relative to its variance.
     exponent : int
-        Sums of huge weights are no floats; those of rows have a unit of their own.
+        Weights are relative to this power of two, so that sums of huge weights do not overflow.
     """
 
     n_rows: int
@@ -76,7 +76,7 @@ class Moments(NamedTuple):
 
     @classmethod
     def of(cls, rows, weight, mean, variance, products=None, rounding=EPS):
-        """Return those of Rows, given what has been summed up."""
+        """Return the Moments of Rows from their sums."""
         return cls(
             rows.n_weighted, weight, mean, variance, products, rows.shift, rows.unit,
             rows.n_features, rows.centred, rows.roundoff, rounding,
@@ -95,7 +95,7 @@ class Moments(NamedTuple):
         )  # fmt: skip
 
     def near_its_mean(self):
-        """Return the same from near its mean and in units near its deviations, if far off."""
+        """Return the same moments, with a shift near the mean and a unit near the deviation."""
         variance, some = self.variance, self.variance > 0.0
         off_unit = some & ((variance < 1.0 / FAR_OFF_UNIT) | (variance > FAR_OFF_UNIT))
         off_zero = some & (self.mean**2 > variance) & self.centred
@@ -108,7 +108,7 @@ class Moments(NamedTuple):
         return self.seen_from(shift, unit)
 
     def in_one_frame(self, other):
-        """Return both from the shift of the heavier and in the larger of their units."""
+        """Return both with the shift of the larger weight and the larger unit."""
         frame = self if self.outweighs(other.weight, other.exponent) else other
         shift, unit = frame.shift, frame.unit
         if self.unit is not other.unit:
@@ -121,27 +121,27 @@ class Moments(NamedTuple):
         return seen(self), seen(other)
 
     def outweighs(self, weight, exponent):
-        """Whether these rows carry at least so much weight, over ``2 ** exponent``."""
+        """Whether these rows have at least this weight, over ``2 ** exponent``."""
         largest = max(self.exponent, exponent)
         own = math.ldexp(self.weight, self.exponent - largest)
         return own >= math.ldexp(weight, exponent - largest)
 
     def merge(self, other):
-        """Return those of these rows and of others together (Chan, Golub & LeVeque, 1983).
+        """Return the moments of these rows and of others together (Chan, Golub & LeVeque, 1983).
 
-        Both are seen from the same shift and unit.
+        Both have the same shift and unit.
         """
         exponent = max(self.exponent, other.exponent)
         own, its = (math.ldexp(m.weight, m.exponent - exponent) for m in (self, other))
         weight = own + its
         of_own, of_other = own / weight, its / weight
         apart = other.mean - self.mean
-        # From the heavier: the other may be far off.
+        # The result is relative to the larger weight, as the other may be far away.
         mean = self.mean + of_other * apart if own >= its else other.mean - of_own * apart
         between = of_other * of_own if self.centred else 0.0
 
         def merged(ours, theirs, factor, apart):
-            # A difference of the two would lose digits of the smaller.
+            # Their difference would lose digits of the smaller one.
             both = of_own * ours
             both += of_other * theirs
             both += (between * factor) * apart
@@ -165,17 +165,17 @@ class Moments(NamedTuple):
         error = of_own * self.rounding * self.variance
         error = error + of_other * other.rounding * other.variance
         rounding = error / np.where(variance > 0, variance, np.inf)
-        # Errors of many sums add up as in a random walk.
+        # Rounding errors of many sums add up like a random walk.
         return np.hypot(np.maximum(rounding, EPS), EPS)
 
     def with_rounding_of_sums(self):
-        """Return the same where sums were made in this shift, off which the means may be far."""
+        """Return the same with the rounding of sums relative to this shift."""
         some = np.where(self.variance > 0, self.variance, np.inf)
         return self._replace(rounding=self.rounding * (1.0 + self.mean**2 / some))
 
     @property
     def far_off_zero(self):
-        """Whether sums lose digits as the mean of a column is far from the shift."""
+        """Whether sums lose digits because the mean of a column is far from the shift."""
         far = (self.mean**2 > FAR_OFF_ZERO * self.variance) & (self.variance > 0)
         return self.centred and bool(far.any())
 
@@ -187,7 +187,7 @@ class Moments(NamedTuple):
         return self._replace(weight=weight, exponent=self.exponent - whole)
 
     def subtract(self, other):
-        """Return those of these rows but for some of them, whose moments the other is."""
+        """Return the moments of these rows without those that the other moments are of."""
         weight, M = self.weight - other.weight, self.n_features
 
         def rest(ours, theirs):
@@ -197,7 +197,7 @@ class Moments(NamedTuple):
         apart = mean - other.mean
         between = other.weight / self.weight if self.centred else 0.0
         variance = rest(self.variance, other.variance) - between * apart**2
-        # Where a feature varies in the other rows alone, the difference is rounding.
+        # If a feature varies in the other rows only, the difference is rounding.
         variance[variance <= LEFT_BY_ROUNDING * self.variance] = 0.0
         products = rest(self.products, other.products)
         products -= between * (apart[:M, None] * apart)
@@ -214,7 +214,7 @@ class Moments(NamedTuple):
         return self._replace(**{name: to_host(getattr(self, name)) for name in names})
 
     def of_outputs(self, outputs):
-        """Return the same of some of the outputs, given by an index array."""
+        """Return the moments of some of the outputs, given by an index array."""
         columns = columns_of(self.n_features, outputs)
         mean, variance, shift, unit = (
             take(A, columns, axis=0) for A in (self.mean, self.variance, self.shift, self.unit)

@@ -1,1 +1,1 @@
-"""Exact streams: what has been learnt from all rows so far, and the model it gives."""
+"""Exact streams: the moments of all rows so far, and the model that they give."""

@@ -1,8 +1,8 @@
-"""What a model keeps of the rows that it has learnt from exactly, as its `moments_`.
+"""The `moments_` of a model, from which exact streams continue.
 
-They are plain values and arrays, so that a model can be pickled, and read by skops: the
-moments of the rows, as `learnt` has them; the model that they have given, to tell whether it has
-been changed since; and the number of calls of `partial_fit`, 0 after `fit`.
+They are plain values and arrays, so that a model can be pickled, and saved by skops: the moments
+of the rows, as in `learnt`; the model that was computed from them, to detect whether it has been
+changed since; and the number of calls of `partial_fit`, 0 after `fit`.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ from .learnt import Learnt
 
 
 def keep_learnt(estimator, settings, groups, data):
-    """Let a fitted model keep what `fit` has learnt of its rows, where a stream may go on."""
+    """Store the moments of `fit` in the model, if a stream may continue from them."""
     exact = settings.automatic and not settings.early_stopping
     if exact and groups.n_features + data.n_outputs <= MOST_COLUMNS_KEPT:
         learnt = Learnt.of_groups(groups, data)
@@ -22,13 +22,12 @@ def keep_learnt(estimator, settings, groups, data):
 
 
 def learnt_by(estimator, settings):
-    """Return what an estimator has learnt exactly, or None if it has learnt nothing yet.
+    """Return the Learnt of an estimator, or None if it is not fitted.
 
     Raises
     ------
     ValueError
-        If what it has learnt is not known exactly, or does not go with its parameters and
-        coefficients any more.
+        If it has no moments, or if they no longer match its parameters and coefficients.
     """
     state = vars(estimator).get("moments_")
     if state is None:
@@ -52,7 +51,7 @@ def learnt_by(estimator, settings):
 
 
 def _why_not_exact(estimator):
-    """Say why a fitted model does not know all that its rows say."""
+    """Return why a fitted model has no moments."""
     known = vars(estimator)
     if known.get("engine_") in ("mini-batch", "stream"):
         how = "by mini-batches"
@@ -70,7 +69,7 @@ def _why_not_exact(estimator):
 
 
 def state_of(estimator, settings, learnt, n_calls, *, packed=False):
-    """Return what a model keeps of what it has learnt."""
+    """Return the `moments_` of a model."""
     return {
         "members": learnt.state(packed=packed),
         "fit_intercept": settings.fit_intercept,

@@ -1,8 +1,8 @@
-"""What an exact stream knows of all rows so far: their moments, for each group of outputs.
+"""The moments of all rows of an exact stream, for each group of outputs.
 
-Moments add up: those of two chunks give those of both (Chan, Golub & LeVeque, 1983), whatever
-the chunks. Outputs are in one group as long as they are observed in the same rows; a chunk in
-which they are not splits the group, and both parts go on from what it knew.
+The moments of two chunks can be merged (Chan, Golub & LeVeque, 1983). Outputs are in one group
+as long as they are observed in the same rows; a chunk in which they are not splits the group,
+and both parts continue from its moments.
 
 Conventions: M features, D outputs, P = M + D columns, of X and Y side by side.
 """
@@ -26,7 +26,7 @@ class Learnt:
     Attributes
     ----------
     members : list of (outputs, Moments or None)
-        The outputs of each group, an ndarray of int, and what is known of their rows: None where
+        The outputs of each group, an ndarray of int, and the moments of their rows, or None if
         they have not been observed yet.
     """
 
@@ -34,15 +34,15 @@ class Learnt:
 
     @classmethod
     def of_data(cls, data, *, centred, before=None):
-        """Return what a chunk says, Data.
+        """Return the Learnt of a chunk, Data.
 
         Parameters
         ----------
         data : Data
         centred : bool, whether there is an intercept
         before : Learnt or None
-            What has been learnt before. The chunk is seen from where those rows are, if they
-            carry more weight: it is then cheaper to read.
+            The Learnt of earlier rows. If these have more weight, the chunk is read with their
+            shift and unit, which is cheaper.
         """
         members = []
         for outputs, weight in data.groups():
@@ -53,7 +53,7 @@ class Learnt:
 
     @classmethod
     def of_groups(cls, groups, data):
-        """Return what a fit to Data has looked at, given its Groups."""
+        """Return the Learnt of a fit to Data, given its Groups."""
         members = []
         for group in groups:
             outputs, moments = np.arange(data.n_outputs)[group.outputs], group.gathered
@@ -73,7 +73,7 @@ class Learnt:
 
     @property
     def n_features(self):
-        """The number of features, or None where no output has been observed."""
+        """The number of features, or None if no output has been observed."""
         return next((m.n_features for _, m in self.members if m is not None), None)
 
     @cached_property
@@ -83,7 +83,7 @@ class Learnt:
         return np.sort(np.concatenate(some)) if some else np.empty(0, dtype=int)
 
     def origin_of(self, outputs, weight, data):
-        """Return the (shift, unit) from which a chunk, Data, is seen; None for its own.
+        """Return the (shift, unit) with which a chunk, Data, is read; None for its own.
 
         The outputs are observed in the same rows, which have these weights.
         """
@@ -100,14 +100,14 @@ class Learnt:
         return None
 
     def merge(self, other, n_halvings=None):
-        """Return what both know together.
+        """Return the Learnt of the rows of both.
 
         Parameters
         ----------
         other : Learnt
         n_halvings : callable or None
-            Given outputs that are observed in the same rows of the other, how many times the
-            weight of these rows here is halved first, a float.
+            Called with outputs that are observed in the same rows of the other, it returns how
+            many times the weight of the rows here is halved first, a float.
         """
         members = []
         for k, j, outputs in self._shared(other):
@@ -118,7 +118,7 @@ class Learnt:
         return Learnt(members)
 
     def _shared(self, other):
-        """Yield the numbers of two groups, here and there, and the outputs that are in both."""
+        """Yield the numbers of a group here and one in the other, and their common outputs."""
         if len(self.members) == len(other.members) == 1:
             yield 0, 0, self.members[0][0]
             return
@@ -141,9 +141,9 @@ class Learnt:
         return moments.of_outputs(np.searchsorted(known, outputs))
 
     def state(self, *, packed=False):
-        """Return the same as a list of dict of plain values and arrays, to be kept in a model.
+        """Return a list of dict of plain values and arrays, to be stored in a model.
 
-        With ``packed``, of products X'X one triangle alone.
+        With ``packed``, only one triangle of X'X is stored.
         """
         members = []
         for outputs, moments in self.members:
@@ -160,7 +160,7 @@ class Learnt:
 
     @classmethod
     def of_state(cls, state):
-        """Return what `state` has been given for."""
+        """Return the Learnt of a list made by `state`."""
         members = []
         for member in state:
             known = member["moments"]
@@ -183,7 +183,7 @@ def _unpacked(triangle, cross):
 
 
 def _moments(data, outputs, weight, centred, origin):
-    """Return the Moments of a chunk for some outputs; None where none of its rows counts."""
+    """Return the Moments of a chunk for some outputs; None if none of its rows has a weight."""
     if weight is not None and not (to_host(weight) > 0).any():
         return None
     Y = data.Y if len(outputs) == data.n_outputs else take(data.Y, outputs, axis=1)
@@ -192,19 +192,19 @@ def _moments(data, outputs, weight, centred, origin):
 
 
 def _near_mean(X, Y, weight, centred, origin):
-    """Return the Moments of rows, seen from an origin if there is one and they lie near it."""
+    """Return the Moments of rows, relative to an origin if it is given and close to them."""
     if origin is not None:
         try:
             rows = rows_of(X, Y, weight, centred=centred, origin=origin)
             return rows.moments_near_mean()
         except ValueError:
-            # The squares of values may overflow in the unit of those before.
+            # In the unit of earlier rows, squares of values may overflow.
             pass
     return rows_of(X, Y, weight, centred=centred).moments_near_mean()
 
 
 def _merged(moments, other):
-    """Return the Moments of the rows of both, either of which may be None."""
+    """Return the merged Moments of two groups of rows, either of which may be None."""
     if moments is None or other is None:
         return other if moments is None else moments
     moments, other = moments.in_one_frame(other)

@@ -1,7 +1,7 @@
-"""The model that the moments of all rows so far give, with a certificate of their own.
+"""The model of the moments of all rows so far, with its certificate.
 
-Nothing is asked of the data: gradients, losses and the certificate follow from moments, and the
-certificate takes into account what rounding may have done to them.
+The data are not read: gradients, losses and the certificate are computed from moments, and the
+certificate includes a bound on the rounding errors of the moments.
 """
 
 import numpy as np
@@ -17,7 +17,7 @@ from .._solvers.iterates import LEAST_TOL, Iterate, Solution
 
 
 def groups_of(learnt, penalty):
-    """Return the Groups of all outputs that have been observed, counting these alone.
+    """Return the Groups of the outputs that have been observed, numbered among these.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def groups_of(learnt, penalty):
 
 
 def _group(outputs, moments, penalty):
-    """Return the Group of outputs that have these Moments."""
+    """Return the Group of outputs with these Moments."""
     if moments.centred:
         frame = moments.shift, moments.unit, moments.roundoff
         variance = without_rounding(moments.variance, moments.mean, *frame)
@@ -52,9 +52,9 @@ def _group(outputs, moments, penalty):
 def descend(W, group, limits):
     """Descend a group of outputs from W, (M, D), by moments alone; a solver.
 
-    In the metric of H itself an exact step has length 1 and leads to the minimum; another one
-    takes care of rounding. Where H may be singular, or the penalty has no gradient, it takes the
-    steps of `exact_steps`.
+    In the metric of H, an exact step has length 1 and leads to the minimum, and a second step
+    corrects rounding errors. If H may be singular, or the penalty is not smooth, the steps of
+    `exact_steps` are made.
     """
     metric, supplier, coordinates = group.metric, group.passes, group.coordinates
     if metric.longest == 0.0:
@@ -71,7 +71,7 @@ def descend(W, group, limits):
     certificate = certificate_at(V, G, losses, coordinates, supplier)
     found, enough = certificate.optimality, max(limits.tol, LEAST_TOL)
     if not found.max() <= enough:
-        # It may be the doubt alone that is above.
+        # Only the bound on rounding errors may be above tol.
         found = optimality(V, G, losses, coordinates)
     reason = "tol" if found.max() <= enough else "precision"
     step = np.full(losses.shape, 0.5)
