@@ -200,7 +200,7 @@ def test_errors(make_data, monkeypatch):
 
 
 @pytest.mark.parametrize(("n_features", "n_names"), [(10, 10), (11, 0)])
-def test_a_legend_beside_the_coefficients_has_at_most_ten_names(plt, make_data, n_features, n_names):
+def test_a_legend_beside_coefficients_has_at_most_ten(plt, make_data, n_features, n_names):
     X, Y = make_data(60, n_features, 1)
     model = GDLinearRegressionCV(alphas=4).fit(X, Y[:, 0])
     display = RegularizationPathDisplay.from_estimator(model, X, Y[:, 0])

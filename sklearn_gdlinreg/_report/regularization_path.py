@@ -5,6 +5,7 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from .._cross_validation.choice import standard_error
 from .display import Display, names_of_features, plot_coefficients, pyplot
 
 
@@ -158,9 +159,8 @@ class RegularizationPathDisplay(Display):
     def _plot_errors(self):
         mean, self.error_band_ = np.nanmean(self.errors, axis=1), None
         (self.error_line_,) = self.ax_.plot(self.alphas, mean, label="mean over the folds")
-        n_folds = np.count_nonzero(~np.isnan(self.errors[0]))
-        if n_folds > 1:
-            error = np.nanstd(self.errors, axis=1, ddof=1) / np.sqrt(n_folds)
+        if np.count_nonzero(~np.isnan(self.errors[0])) > 1:
+            error = standard_error(self.errors, 1)
             self.error_band_ = self.ax_.fill_between(
                 self.alphas, mean - error, mean + error, alpha=0.2, label="one standard error"
             )
