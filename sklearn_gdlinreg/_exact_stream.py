@@ -96,6 +96,13 @@ def _exact(settings, who):
     return settings
 
 
+def _mean_the_same(one, other):
+    """Whether two values of a parameter agree; a single one is that of all, and None is 1."""
+    one, other = (np.asarray(1.0 if value is None else value) for value in (one, other))
+    same_for_all = one.ndim == 0 or other.ndim == 0
+    return bool((one == other).all()) if same_for_all else np.array_equal(one, other)
+
+
 def _learnt_by_other(other, k, like, settings):
     """Return the moments of a model to be merged; raise if it does not match the others."""
     who = f"model {k} to be merged"
@@ -105,7 +112,7 @@ def _learnt_by_other(other, k, like, settings):
         )
     own = _exact(Settings.of(other), who)
     for name in SHARED:
-        if not np.array_equal(getattr(own, name), getattr(settings, name)):
+        if not _mean_the_same(getattr(own, name), getattr(settings, name)):
             raise ValueError(
                 f"{name} must be that of the model that merge is called on, "
                 f"{getattr(settings, name)!r}. Got {getattr(own, name)!r} for {who}."

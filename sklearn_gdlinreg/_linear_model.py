@@ -31,7 +31,8 @@ def solution(W, b, y, dtype):
     dtype : the dtype of X, in the library of W and b
     """
     xp = namespace(W)
-    coef, intercept = copied(W.T), xp.astype(b, dtype, copy=False)
+    # What users change in place is theirs alone.
+    coef, intercept = copied(W.T), xp.astype(copied(b), dtype, copy=False)
     coef, intercept = (
         placed_like(xp.astype(coef, dtype, copy=False), y),
         placed_like(intercept, y),

@@ -10,7 +10,7 @@ from scipy import sparse
 from sklearn.utils import check_random_state
 
 from ._base.arrays import namespace, placed_like, same_place, stored, to_host
-from ._base.threads import blas_for_vectors
+from ._base.threads import SHARED_VECTOR, blas_of_one_thread
 from ._exact_stream import learn_exactly
 from ._fit import momentum_of, penalty_of, schedule_of, start
 from ._input.checks import check_data, check_library, check_sample_weight
@@ -141,7 +141,7 @@ def _check_chunk(streams, data):
 
 def _learn(streams, data, *, call):
     """Update streams with a chunk; return W and b, in the dtype of X, and the mean loss."""
-    one_thread = blas_for_vectors(data.X.shape[1])
+    one_thread = blas_of_one_thread(data.X.shape[1], shared=SHARED_VECTOR)
     with np.errstate(over="ignore", invalid="ignore"), one_thread:
         mean = streams.learn(data)
         W, b = streams.result()

@@ -58,7 +58,8 @@ class GDLinearRegressionCV(
         dominate.
     alpha_rule : {"min", "1se"}, default="min"
         "min" chooses the alpha with the least error; "1se" the largest alpha whose mean error
-        over the folds is at most one standard error above the least, for a simpler model.
+        over the folds is at most one standard error above the least, for a simpler model. It
+        is an error if y, or an output with an alpha of its own, is tested in a single fold.
     fit_intercept : bool, default=True
         Whether to fit an intercept.
     positive : bool or array-like of bool of shape (n_features,), default=False

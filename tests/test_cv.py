@@ -15,6 +15,7 @@ from sklearn.model_selection import (
     GroupKFold,
     KFold,
     LeaveOneOut,
+    PredefinedSplit,
     ShuffleSplit,
     TimeSeriesSplit,
 )
@@ -206,6 +207,25 @@ def test_a_row_without_a_weight_is_absent_from_leave_one_out(rng):
     removed = GDLinearRegressionCV(cv=LeaveOneOut(), alphas=6).fit(X[kept], y[kept])
     np.testing.assert_allclose(model.mse_path_, removed.mse_path_, rtol=1e-6)
     assert model.alpha_ == pytest.approx(removed.alpha_)
+
+
+@pytest.mark.parametrize("alpha_rule", ["min", "1se"])
+@pytest.mark.parametrize("cv", [KFold(20), PredefinedSplit([*range(8), *[8, 9] * 6])])
+@pytest.mark.parametrize("scoring", [None, "neg_mean_absolute_error"])
+def test_a_row_without_a_weight_that_alone_makes_a_fold_is_absent(rng, cv, alpha_rule, scoring):
+    """The mean over the folds, and its standard error, are those of the other folds."""
+    X = rng.standard_normal((20, 2))
+    y, weight = X.sum(axis=1) + rng.standard_normal(20), np.ones(20)
+    weight[7] = 0.0
+    splits = list(cv.split(X))
+    of_others = [(train[train != 7], test) for train, test in splits if list(test) != [7]]
+    options = {"alphas": 6, "alpha_rule": alpha_rule, "scoring": scoring}
+    model = GDLinearRegressionCV(cv=cv, **options).fit(X, y, weight)
+    others = GDLinearRegressionCV(cv=of_others, **options).fit(X, y, weight)
+    assert model.mse_path_.shape == (6, len(splits) - 1)
+    np.testing.assert_allclose(model.mse_path_, others.mse_path_, rtol=1e-6)
+    assert model.alpha_ == pytest.approx(others.alpha_)
+    assert model.best_score_ == pytest.approx(others.best_score_, rel=1e-6)
 
 
 @pytest.mark.slow

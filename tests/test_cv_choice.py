@@ -134,6 +134,26 @@ def test_one_standard_error_needs_folds(data):
     GDLinearRegressionCV(alpha_rule="1se", cv=LeaveOneOut(), l1_ratio=0.0).fit(X, Y)
 
 
+@pytest.mark.parametrize("scoring", [None, "r2"])
+def test_one_standard_error_needs_folds_of_each_output(data, scoring):
+    X, Y = data
+    Y[30:, 1] = np.nan
+    Y[29, 1] = Y[40, 1] = Y[41, 1] = 0.0
+    options = {"cv": KFold(3), "alphas": 5, "missing_targets": "ignore", "scoring": scoring}
+    per_target = {"alpha_rule": "1se", "alpha_per_target": True, **options}
+    GDLinearRegressionCV(**per_target).fit(X, Y)
+    Y[40:, 1] = np.nan
+    splits = [(np.r_[:20, 30:90], range(20, 30)), (np.r_[:60], range(60, 90))]
+    per_target["cv"] = options["cv"] = splits
+    with pytest.raises(ValueError, match=r"two folds or more\. Got one for output 1 of y"):
+        GDLinearRegressionCV(**per_target).fit(X, Y)
+    with pytest.raises(ValueError, match=r"two folds or more\. Got one for y"):
+        GDLinearRegressionCV(alpha_rule="1se", **options).fit(X, Y[:, 1])
+    # Where outputs share an alpha, each fold has a mean over those that it tests.
+    GDLinearRegressionCV(alpha_rule="1se", **options).fit(X, Y)
+    GDLinearRegressionCV(**{**per_target, "alpha_rule": "min"}).fit(X, Y)
+
+
 @pytest.mark.parametrize("l1_ratio", [0.0, 0.5])
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize(

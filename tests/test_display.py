@@ -11,7 +11,13 @@ from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_gdlinreg import CoefficientPathDisplay, GDLinearRegression, LossCurveDisplay
+from sklearn_gdlinreg import (
+    CoefficientPathDisplay,
+    GDLinearRegression,
+    GDLinearRegressionCV,
+    LossCurveDisplay,
+    RegularizationPathDisplay,
+)
 
 
 @pytest.fixture
@@ -191,3 +197,13 @@ def test_errors(make_data, monkeypatch):
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(ImportError, match="requires matplotlib"):
         LossCurveDisplay.from_estimator(model)
+
+
+@pytest.mark.parametrize(("n_features", "n_names"), [(10, 10), (11, 0)])
+def test_a_legend_beside_coefficients_has_at_most_ten(plt, make_data, n_features, n_names):
+    X, Y = make_data(60, n_features, 1)
+    model = GDLinearRegressionCV(alphas=4).fit(X, Y[:, 0])
+    display = RegularizationPathDisplay.from_estimator(model, X, Y[:, 0])
+    names = [text.get_text() for text in display.axes_[0].get_legend().get_texts()]
+    assert names == list(map(str, range(n_names)))
+    assert legend(display)[0] == "mean over the folds"

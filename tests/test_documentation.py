@@ -14,7 +14,8 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 
 import sklearn_gdlinreg
-from sklearn_gdlinreg._report.loss_curve import REASONS, X_LABELS
+from sklearn_gdlinreg._report.display import X_LABELS
+from sklearn_gdlinreg._report.loss_curve import REASONS
 
 matplotlib = pytest.importorskip("matplotlib")
 pytest.importorskip("dask.array")

@@ -85,7 +85,8 @@ BEYOND_MERGING = {
         )
         for name, value in [
             ("alpha", 0.1), ("l1_ratio", 0.5), ("fit_intercept", False), ("positive", True),
-            ("positive", [True] * 6), ("penalty_factor", [1.0, 2.0, 0.0, 1.0, 1.0, 1.0]),
+            ("positive", [True] * 6), ("alpha", [0.0, 0.0, 0.1]),
+            ("penalty_factor", [1.0, 2.0, 0.0, 1.0, 1.0, 1.0]),
         ]
     },
 }  # fmt: skip
@@ -113,6 +114,22 @@ def test_models_that_do_not_merge(data, begun_by, case):
         with pytest.raises(error, match=match.replace("model 0", "model 1")):
             model.merge(learnt(X, Y), *others)
     assert pickle.dumps((model, others)) == before
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"positive": True}, {"positive": [True] * 6}),
+        ({"positive": np.zeros(6, dtype=bool)}, {}),
+        ({"alpha": 0.5, "penalty_factor": np.ones(6)}, {"alpha": [0.5, 0.5, 0.5]}),
+    ],
+)
+def test_values_that_are_written_in_another_way_are_the_same(data, one, other):
+    X, Y = data
+    expected = GDLinearRegression(**one).fit(X, Y)
+    for options in ((one, other), (other, one)):
+        first, second = (GDLinearRegression(**own) for own in options)
+        assert_near(first.fit(X[::2], Y[::2]).merge(second.fit(X[1::2], Y[1::2])), expected, X)
 
 
 @pytest.mark.parametrize(

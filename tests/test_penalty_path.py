@@ -109,6 +109,10 @@ def test_the_picture_shows_what_was_fitted(data, l1_ratio, alphas, per_target):
         np.testing.assert_allclose(coefs, model.coef_[1], rtol=1e-3, atol=1e-5)
     else:
         assert display.error_line_.get_ydata()[at] == pytest.approx(-model.best_score_)
+    half = display.errors.std(axis=1, ddof=1) / np.sqrt(display.errors.shape[1])
+    low, high = display.error_band_.get_paths()[0].get_extents().intervaly
+    mean = display.errors.mean(axis=1)
+    assert (low, high) == pytest.approx(((mean - half).min(), (mean + half).max()))
     assert display.axes_[0].lines[-1].get_xdata() == [alpha, alpha]
     assert display.ax_.get_xscale() == "log"
     pyplot.close(display.figure_)

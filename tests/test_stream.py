@@ -12,6 +12,8 @@ from sklearn.exceptions import NotFittedError
 from sklearn_gdlinreg import GDLinearRegression
 from sklearn_gdlinreg import _partial_fit as partial_fit_module
 from sklearn_gdlinreg._mini_batch import epochs, sgd
+from sklearn_gdlinreg._mini_batch.csr import CSRSGD
+from sklearn_gdlinreg._mini_batch.dense import DenseSGD
 
 CONTAINERS = [np.asarray, sparse.csr_array]
 
@@ -465,3 +467,34 @@ def test_a_wide_stream_is_that_of_the_features_it_holds(rng, options):
     np.testing.assert_allclose(wide.coef_[:, held], dense.coef_, rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(wide.intercept_, dense.intercept_, rtol=1e-9, atol=1e-12)
     assert np.count_nonzero(wide.coef_) == np.count_nonzero(wide.coef_[:, held])
+
+
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize("average", [False, True])
+def test_the_model_of_the_last_update_is_worked_out_once_a_call(
+    monkeypatch, rng, container, average
+):
+    """In a wide sparse stream that takes longer than the updates."""
+    X, Y = rng.standard_normal((60, 4)), rng.standard_normal((60, 2))
+    model = GDLinearRegression(learning_rate=1e-3, batch_size=5, average=average, random_state=0)
+    model.partial_fit(container(X), Y)
+    seen = []
+    for kind in (DenseSGD, CSRSGD):
+        own = kind.model
+        monkeypatch.setattr(kind, "model", lambda sgd, own=own: seen.append(sgd) or own(sgd))
+    for _ in range(3):
+        model.partial_fit(container(X), Y)
+    assert len(seen) == 3
+
+
+@pytest.mark.parametrize("options", [{"batch_size": 5}, {"learning_rate": 1e-3}])
+@pytest.mark.parametrize("name", ["coef_", "intercept_"])
+def test_a_model_that_is_changed_in_place_is_the_new_start(rng, options, name):
+    X, Y = rng.standard_normal((60, 4)), rng.standard_normal((60, 2))
+    models = [GDLinearRegression(random_state=0, **options).partial_fit(X, Y) for _ in "ab"]
+    getattr(models[0], name)[:] = 100.0
+    setattr(models[1], name, np.full(getattr(models[1], name).shape, 100.0))
+    for model in models:
+        model.partial_fit(X, Y)
+    np.testing.assert_array_equal(models[0].coef_, models[1].coef_)
+    np.testing.assert_array_equal(models[0].intercept_, models[1].intercept_)

@@ -16,6 +16,8 @@ NUMPYS = np.ndarray, np.generic
 ITEMS_OF_A_BLOCK = 2**15
 # How many entries are copied between two checks for an interrupt.
 ENTRIES_OF_A_SPAN = 2**22
+# Arrays of so many rows of so few items are reduced column by column.
+MANY_ROWS, FEW_COLUMNS = 1_000, 16
 
 
 def is_numpy(A):
@@ -146,6 +148,10 @@ def weighted_square(weight, A):
 
 def largest_of(A):
     """Return the largest absolute value of each column, (D,), or nan if it has one."""
+    n, D = A.shape
+    if is_numpy(A) and n >= MANY_ROWS and D <= FEW_COLUMNS:
+        # NumPy takes ten times as long over rows that are so short.
+        return np.array([max(a.max(), -a.min()) for a in A.T], dtype=A.dtype)
     xp = namespace(A)
     return xp.maximum(xp.max(A, axis=0), -xp.min(A, axis=0))
 

@@ -21,9 +21,9 @@ SHARED_PRODUCT, LARGE_PRODUCT = 2**18, 2**26
 # It shares the solution of equations for so many right-hand sides much earlier.
 SHARED_SIDES, SHARED_SOLUTION = 8, 2**13
 # It shares sums over vectors from this many items on.
-SHARED_VECTOR = 10_000
-# Up to this many multiply-adds, two threads gain less than 0.1 ms over one.
-SMALL_PRODUCT = 2**22
+SHARED_VECTOR = 10_001
+# In a single product of fewer multiply-adds, two threads gain less than 0.1 ms over one.
+PAYING_PRODUCT = 2**22
 
 _alone = threading.local()
 
@@ -112,22 +112,18 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_blas.leave_all)
 
 
-def blas_of_one_thread(product):
-    """Return a context where BLAS has one thread, if it would share such a product.
+def blas_of_one_thread(work, *, shared=SHARED_PRODUCT, pays=None):
+    """Return a context in which BLAS has one thread, where it would share such work in vain.
 
-    The product is that of a block, in multiply-adds.
+    Parameters
+    ----------
+    work : float
+        The multiply-adds of the largest product, or the items of a sum.
+    shared : int, default=SHARED_PRODUCT
+        The work from which BLAS shares it.
+    pays : int, default=None
+        The work from which that is faster. For the products of block after block it never is,
+        which is None.
     """
-    return _blas if product >= SHARED_PRODUCT else nullcontext()
-
-
-def blas_for(product, *, shared=SHARED_PRODUCT):
-    """Return a context for one product that is no block's: small ones are made by one thread.
-
-    BLAS would share it from so many multiply-adds on as ``shared`` says.
-    """
-    return _blas if shared <= product < SMALL_PRODUCT else nullcontext()
-
-
-def blas_for_vectors(n_items):
-    """Return a context where BLAS has one thread, if it would share sums over such vectors."""
-    return _blas if n_items > SHARED_VECTOR else nullcontext()
+    in_vain = shared <= work and (pays is None or work < pays)
+    return _blas if in_vain else nullcontext()

@@ -99,15 +99,31 @@ def choose(paths, null_errors, *, per_target, rule, tol):
     columns = np.arange(mean.shape[2])
     best = chosen = np.argmin(mean[row], axis=0)
     if rule == "1se":
-        limit = mean[row][best, columns] + standard_error(losses)[row][best, columns]
+        _check_tested_twice(losses, "y" if len(columns) == 1 else "output {} of y")
+        limit = mean[row][best, columns] + standard_error(losses, 2)[row][best, columns]
         # The first one is the strongest penalty.
         chosen = np.argmax(mean[row] <= limit, axis=0)
     return Choice(row, best, chosen, mean_of(losses, 2)[row][chosen, columns])
 
 
-def standard_error(losses):
-    """Return the standard error of the mean over the folds, (R, A, K)."""
-    n_folds = np.count_nonzero(~np.isnan(losses), axis=2)
-    apart = losses - mean_of(losses, 2)[:, :, None, :]
-    variance = np.nansum(apart**2, axis=2) / np.maximum(n_folds - 1, 1)
-    return np.sqrt(variance / np.maximum(n_folds, 1))
+def _check_tested_twice(losses, of_what):
+    """Raise if losses of a column are known in a single fold: they have no standard error."""
+    once = np.flatnonzero((_count_of(losses, 2) < 2).any(axis=(0, 1)))
+    if len(once):
+        raise ValueError(
+            'alpha_rule="1se" needs the scores of two folds or more. Got one for '
+            f"{of_what.format(once[0])}. Use more folds, shuffle the rows, or set "
+            'alpha_rule="min".'
+        )
+
+
+def standard_error(losses, axis):
+    """Return the standard error of the mean over an axis of two or more that are not NaN."""
+    n = _count_of(losses, axis)
+    apart = losses - np.expand_dims(mean_of(losses, axis), axis)
+    return np.sqrt(np.nansum(apart**2, axis=axis) / (n - 1) / n)
+
+
+def _count_of(values, axis):
+    """Return how many along an axis are not NaN."""
+    return np.count_nonzero(~np.isnan(values), axis=axis)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from .._base.arrays import copied, inverse_of, is_numpy, placed_like, take, zeros
-from .._base.threads import blas_for_vectors, blas_of_one_thread
+from .._base.threads import SHARED_VECTOR, blas_of_one_thread
 from .._rows.base import constant_array
 from .coordinates import StepCoordinates, kept_density
 from .dense_epochs import descend_dense
@@ -43,8 +43,9 @@ class DenseSGD:
             # Curvature needs no targets.
             Y = constant_array(0.0, Y.shape, Y.dtype)
         filled = np.empty(self.density.shape[0])
-        one_thread = blas_of_one_thread(len(block) * self.W.size)
-        with one_thread, blas_for_vectors(len(self.W)):
+        for_products = blas_of_one_thread(len(block) * self.W.size)
+        for_sums = blas_of_one_thread(len(self.W), shared=SHARED_VECTOR)
+        with for_products, for_sums:
             descend_dense(
                 self.rule, self.X, Y, rows, weight, steps, self.running, self.centre,
                 self.inverse, self.proximal_scale, self.density, self.penalty,

@@ -50,14 +50,12 @@ class TailAverage:
     def __init__(self):
         self.older, self.newer = None, None
 
-    def _with(self, W, b, n):
-        if self.newer is None:
-            return W, b, n
-        return W + self.newer[0], b + self.newer[1], n + self.newer[2]
-
     def add(self, W, b, n):
         """Take in the sums of n iterates."""
-        self.newer = self._with(W, b, n)
+        sums = W, b, n
+        if self.newer is not None:
+            sums = tuple(A + B for A, B in zip(sums, self.newer, strict=True))
+        self.newer = sums
 
     def restart(self):
         """Begin a new window."""
@@ -65,21 +63,27 @@ class TailAverage:
 
     def mean(self, sgd=None):
         """Return the mean W and b; with the iterates that an SGD has summed, if given."""
+        n_summed = 0 if sgd is None else sgd.n_summed
+        kept, share = self._kept(n_summed)
+        if kept is not None and n_summed:
+            return sgd.mean_with(share, kept[:2], n_summed + share * kept[2])
+        W, b, n = sgd.sum() if kept is None else kept
+        return W / n, b / n
+
+    def _kept(self, n_summed):
+        """Return the sums that were taken in, or None, and the share of them that counts.
+
+        So many iterates have been summed since. One window alone is not multiplied by its share
+        here: in a wide stream of sparse rows that would take longer than a call.
+        """
         newer, older = self.newer, self.older
-        n_summed = sgd.n_summed if sgd is not None else 0
-        n = n_summed + (newer[2] if newer is not None else 0)
-        share = max(0.0, 1.0 - n / (2.0 * older[2])) if older is not None else 0.0
-        if newer is not None and older is not None:
-            sums, share = tuple(A + share * B for A, B in zip(newer, older, strict=True)), 1.0
-        else:
-            sums, share = (newer, 1.0) if older is None else (older, share)
-        if not n_summed:
-            W, b, n = sums
-            return W / n, b / n
-        if sums is None:
-            W, b, n = sgd.sum()
-            return W / n, b / n
-        return sgd.mean_with(share, sums[:2], n_summed + share * sums[2])
+        if older is None:
+            return newer, 1.0
+        n = n_summed + (0 if newer is None else newer[2])
+        share = max(0.0, 1.0 - n / (2.0 * older[2]))
+        if newer is None:
+            return older, share
+        return tuple(A + share * B for A, B in zip(newer, older, strict=True)), 1.0
 
 
 def mean_of_sums(sums, share, more, n):

@@ -81,7 +81,8 @@ class Stream:
             self.rule = textbook_rule(penalty, batch_size or 1, momentum, average=average)
         self._textbook = None if batch_size else {"momentum": momentum, "average": average}
         self.tail = TailAverage() if average else None
-        self.sgd = None
+        # Whether W and b are those of the last update of the SGD.
+        self.sgd, self._is_last = None, True
         self.running = running
         # Curvatures are at least 1, the intercept's, in coordinates that fit the data.
         self.t, self.curvature, self.length, self.renew_at = 0, 1.0, 1.0, 1
@@ -114,7 +115,7 @@ class Stream:
         if self.tail is not None:
             self.tail = TailAverage()
             self.tail.add(W * FEW_ROWS, b * FEW_ROWS, FEW_ROWS)
-        self.W, self.b, self.fresh = W, b, False
+        self.W, self.b, self.fresh, self._is_last = W, b, False, True
         self.watch.begin()
 
     def successor(self):
@@ -186,7 +187,7 @@ class Stream:
             running = zeros((M + 1, 3), self.W)
         if self.sgd is not None:
             running, velocity = self.sgd.running, self.sgd.velocity
-            self.W, self.b = self.last()
+            self.last()
             if self.tail is not None and self.sgd.n_summed:
                 self.tail.add(*self.sgd.sum())
         if self.fresh:
@@ -202,6 +203,7 @@ class Stream:
         self.sgd = sgd_of(
             self.rule, self.penalty, chunk, coordinates, self.W, self.b, running, raw=raw
         )
+        self._is_last = False
         if velocity is not None:
             self.sgd.velocity = velocity
 
@@ -245,6 +247,7 @@ class Stream:
             steps[float(self.sgd.running[-1, 0]) + ends < FEW_ROWS] = 0.0
         else:
             steps = 2.0 * self.schedule.updates(self.t, n_batches)
+        self._is_last = False
         self.sgd.visit(rows, weight * per_weight, steps)
         self.sgd.rule = self.rule
         self.t += n_batches
@@ -312,8 +315,11 @@ class Stream:
         )
 
     def last(self):
-        """Return the last W and b."""
-        return (self.W, self.b) if self.sgd is None else self.sgd.model()
+        """Return the last W and b, worked out once."""
+        if not self._is_last:
+            self.W, self.b = self.sgd.model()
+            self._is_last = True
+        return self.W, self.b
 
     def result(self):
         """Return W and b: the mean of the tail, or the last ones."""
@@ -331,11 +337,10 @@ class Stream:
         coordinates, xp = self.sgd.coordinates(some), namespace(W)
         penalty = self.penalty.of_columns(some).seen_from(coordinates.inverse**2)
         step = self.step_of(self.rule.batch_size)
-        if coordinates.density is not None:
+        density = coordinates.density
+        if density is not None:
             # A batch that holds a rare feature shrinks its coefficient for those that do not.
-            often = xp.where(
-                coordinates.density > 0, coordinates.density * self.rule.batch_size, 1.0
-            )
+            often = xp.where(density > 0, density * self.rule.batch_size, 1.0)
             step = step * inverse_of(often)[:, None]
         after, before = penalty.proximal_map(self.last()[0][some, ...], step), W[some, ...]
         kept = xp.where(after == 0, 0.0, penalty.proximal_map(before, 0.0))

@@ -51,16 +51,13 @@ class Anchor:
     ----------
     V, G, losses : array of shape (M, D), (M, D) and (D,)
         As in `_problem.certificate`.
-    optimality : array of shape (D,)
+    objective, optimality : array of shape (D,)
     """
 
     def __init__(self, group, W):
         self._group, self._c = group, group.coordinates
         self.V = self._c.penalty.proximal_map(self._c.from_model(W), 0.0)
         self.G, self.losses = group.passes.gradient(self.V)
-        self._measure()
-
-    def _measure(self):
         self.objective = self._c.objective(self.V, self.losses)
         self.optimality = optimality(
             self.V, self.G, self.losses, self._c, objective=self.objective
@@ -72,11 +69,8 @@ class Anchor:
         same = self.objective * (1.0 + ROUNDING)
         closer = (other.objective <= same) & (other.optimality < self.optimality)
         better = open_outputs & ((other.objective < self.objective) | closer)
-        self.V, self.G, self.losses = (
-            xp.where(better, getattr(other, name), getattr(self, name))
-            for name in ("V", "G", "losses")
-        )
-        self._measure()
+        for name in ("V", "G", "losses", "objective", "optimality"):
+            setattr(self, name, xp.where(better, getattr(other, name), getattr(self, name)))
         return better
 
     def nearly_exact(self, tol):

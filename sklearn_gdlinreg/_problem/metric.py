@@ -11,7 +11,13 @@ from scipy.linalg import blas, lapack
 
 from .._base.arrays import dot, namespace, placed_like, to_host, weighted_square
 from .._base.rounding import EPS
-from .._base.threads import SHARED_PRODUCT, SHARED_SIDES, SHARED_SOLUTION, blas_for
+from .._base.threads import (
+    PAYING_PRODUCT,
+    SHARED_PRODUCT,
+    SHARED_SIDES,
+    SHARED_SOLUTION,
+    blas_of_one_thread,
+)
 
 # A pivot below this, relative to its diagonal entry, may be rounding, if features are nearly
 # collinear or there are few rows.
@@ -287,7 +293,7 @@ def _relative(coordinates):
 def solve(upper, B):
     """Return A^-1 B, (n, D), given the Cholesky factor of A."""
     shared = SHARED_SOLUTION if B.shape[1] >= SHARED_SIDES else SHARED_PRODUCT
-    with blas_for(len(upper) * B.size, shared=shared):
+    with blas_of_one_thread(len(upper) * B.size, shared=shared, pays=PAYING_PRODUCT):
         return lapack.dpotrs(upper, B, lower=False)[0]
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from .._base.arrays import dot, is_numpy, namespace
 from .._base.fused import scaled, standardised
 from .._base.rounding import EPS
-from .._base.threads import blas_for
+from .._base.threads import PAYING_PRODUCT, blas_of_one_thread
 from .gram import Gram
 from .metric import LEAST_PIVOT, SHIFT, Factor, FactorOfEach
 
@@ -108,7 +108,8 @@ class ByMoments:
         return FactorOfEach([Factor.of(self.H, ridges[:, d], *arguments) for d in outputs])
 
     def _times(self, V):
-        with blas_for(self.H.shape[0] * math.prod(V.shape)):
+        product = self.H.shape[0] * math.prod(V.shape)
+        with blas_of_one_thread(product, pays=PAYING_PRODUCT):
             HV = self.H @ V
         if self.penalty.has_l2:
             HV += self.penalty.half_gradient(V)

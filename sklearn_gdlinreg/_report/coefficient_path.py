@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.preprocessing import StandardScaler
 
-from .loss_curve import X_LABELS, Display
+from .display import X_LABELS, Display, names_of_features, plot_coefficients
 
 
 class CoefficientPathDisplay(Display):
@@ -83,11 +83,9 @@ class CoefficientPathDisplay(Display):
         if standardize:
             path *= StandardScaler(with_mean=False).fit(X).scale_
             y_label = "Coefficient times standard deviation (units of y)"
-        names = getattr(model, "feature_names_in_", range(path.shape[1]))
+        names = names_of_features(model, path.shape[1])
         x_label = X_LABELS.get(model.engine_, "Iteration")
-        display = cls(
-            path=path, feature_names=list(map(str, names)), x_label=x_label, y_label=y_label
-        )
+        display = cls(path=path, feature_names=names, x_label=x_label, y_label=y_label)
         return display.plot(ax, **kwargs)
 
     def plot(self, ax=None, **kwargs):
@@ -111,13 +109,9 @@ class CoefficientPathDisplay(Display):
             If matplotlib is not installed.
         """
         self._set_axes(ax)
-        self.lines_ = self.ax_.plot(np.arange(len(self.path)), self.path, **kwargs)
-        for line, name in zip(self.lines_, self.feature_names, strict=True):
-            line.set_label(name)
-        self.ax_.axhline(0.0, color="0.7", linewidth=0.8, zorder=0)
-        shown = self.lines_ if len(self.lines_) <= 10 else self.lines_[:0]
-        beside = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)}
-        self._finish(self.x_label, self.y_label, handles=shown, **beside)
+        x = np.arange(len(self.path))
+        self.lines_ = plot_coefficients(self.ax_, x, self.path, self.feature_names, kwargs)
+        self._label(self.x_label, self.y_label)
         return self
 
 

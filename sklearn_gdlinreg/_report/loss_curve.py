@@ -3,6 +3,8 @@
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from .display import X_LABELS, Display, pyplot
+
 REASONS = {
     "tol": "converged",
     "no_change": "the loss no longer improves",
@@ -12,22 +14,6 @@ REASONS = {
     "early_stopping": "early stopping",
     "callback": "a callback asked for it",
 }
-X_LABELS = {"mini-batch": "Epoch", "stream": "Call of partial_fit"}
-
-
-class Display:
-    """Base class of the displays, with helpers for axes."""
-
-    def _set_axes(self, ax):
-        if ax is None:
-            _, ax = _pyplot(type(self).__name__).subplots(layout="constrained")
-        self.ax_, self.figure_ = ax, ax.figure
-
-    def _finish(self, x_label, y_label, **legend):
-        self.ax_.set(xlabel=x_label, ylabel=y_label)
-        if self.ax_.get_xscale() == "linear":
-            self.ax_.xaxis.get_major_locator().set_params(integer=True)
-        self.ax_.legend(frameon=False, **legend)
 
 
 class LossCurveDisplay(Display):
@@ -180,7 +166,8 @@ class LossCurveDisplay(Display):
         if log_scale:
             self.ax_.set_yscale("log")
             _label_less_than_a_decade(self.ax_)
-        self._finish(self.x_label, "Loss (squared units of y)")
+        self._label(self.x_label, "Loss (squared units of y)")
+        self.ax_.legend(frameon=False)
         return self
 
     def _plot_curve(self, name, losses, validation_losses, reason, kwargs):
@@ -214,7 +201,7 @@ def _label_less_than_a_decade(ax):
     """
     low, high = ax.get_ylim()
     if high < 10.0 * low:
-        ax.yaxis.set_major_locator(_pyplot("LossCurveDisplay").MaxNLocator(5))
+        ax.yaxis.set_major_locator(pyplot("LossCurveDisplay").MaxNLocator(5))
         ax.yaxis.set_major_formatter("{x:g}")
         ax.yaxis.minorticks_off()
 
@@ -224,15 +211,3 @@ def _x_label(model):
     if vars(model).get("moments_", {}).get("n_calls"):
         return X_LABELS["stream"]
     return X_LABELS.get(getattr(model, "engine_", None), "Iteration")
-
-
-def _pyplot(display):
-    """Return matplotlib.pyplot; raise if it is not installed."""
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise ImportError(
-            f"{display}.plot requires matplotlib. You can install matplotlib with "
-            "`pip install matplotlib`."
-        ) from error
-    return plt

@@ -5,7 +5,8 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from .loss_curve import Display, _pyplot
+from .._cross_validation.choice import standard_error
+from .display import Display, names_of_features, plot_coefficients, pyplot
 
 
 class RegularizationPathDisplay(Display):
@@ -106,8 +107,7 @@ class RegularizationPathDisplay(Display):
                 penalty_factor=estimator.penalty_factor, max_iter=estimator.max_iter,
                 tol=estimator.tol, missing_targets=estimator.missing_targets,
             )  # fmt: skip
-            names = getattr(estimator, "feature_names_in_", range(len(coefs)))
-            names = list(map(str, names))
+            names = names_of_features(estimator, len(coefs))
         display = cls(
             alphas=alphas, errors=errors, alpha=alpha, coefs=coefs, feature_names=names
         )
@@ -135,7 +135,7 @@ class RegularizationPathDisplay(Display):
         """
         n_axes = 1 if self.coefs is None else 2
         if axes is None:
-            figure = _pyplot(type(self).__name__).figure(
+            figure = pyplot(type(self).__name__).figure(
                 figsize=(6.4, 3.4 * n_axes), layout="constrained"
             )
             axes = figure.subplots(n_axes, 1, sharex=True, squeeze=False)[:, 0]
@@ -144,31 +144,23 @@ class RegularizationPathDisplay(Display):
             raise ValueError(f"axes must have {n_axes} Axes. Got {len(self.axes_)}.")
         self.lines_ = None
         if n_axes == 2:
-            self._plot_coefficients(self.axes_[0], kwargs)
+            lines = self.alphas, self.coefs.T, self.feature_names, kwargs
+            self.lines_ = plot_coefficients(self.axes_[0], *lines)
+            self.axes_[0].set(ylabel="Coefficient")
         self._set_axes(self.axes_[-1])
         self._plot_errors()
         for ax in self.axes_:
             label = f"alpha chosen: {self.alpha:.3g}" if ax is self.ax_ else None
             ax.axvline(self.alpha, color="0.3", linestyle="--", linewidth=1.0, label=label)
-        self._finish("alpha", "Mean squared error")
+        self._label("alpha", "Mean squared error")
+        self.ax_.legend(frameon=False)
         return self
-
-    def _plot_coefficients(self, ax, options):
-        self.lines_ = ax.plot(self.alphas, self.coefs.T, **options)
-        ax.axhline(0.0, color="0.7", linewidth=0.8, zorder=0)
-        ax.set(ylabel="Coefficient")
-        if len(self.lines_) <= 10 and self.feature_names is not None:
-            for line, name in zip(self.lines_, self.feature_names, strict=True):
-                line.set_label(name)
-            beside = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)}
-            ax.legend(handles=self.lines_, frameon=False, **beside)
 
     def _plot_errors(self):
         mean, self.error_band_ = np.nanmean(self.errors, axis=1), None
         (self.error_line_,) = self.ax_.plot(self.alphas, mean, label="mean over the folds")
-        n_folds = np.count_nonzero(~np.isnan(self.errors[0]))
-        if n_folds > 1:
-            error = np.nanstd(self.errors, axis=1, ddof=1) / np.sqrt(n_folds)
+        if np.count_nonzero(~np.isnan(self.errors[0])) > 1:
+            error = standard_error(self.errors, 1)
             self.error_band_ = self.ax_.fill_between(
                 self.alphas, mean - error, mean + error, alpha=0.2, label="one standard error"
             )

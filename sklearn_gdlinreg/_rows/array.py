@@ -97,19 +97,22 @@ class ArrayRows(DenseRows):
             yield rows, x - self.shift[: self.n_features]
 
     # The sums show whether values are finite: NumPy beneath a library need not warn.
-    _all_pairs = True
-
     @np.errstate(over="ignore", invalid="ignore")
     def _gram(self, dtype):
-        """Return the sums of products of [z_x, z_y, 1], in float64."""
-        size = self.n_features + self.n_outputs + 1
-        gram = zeros((size, size), self.X)
-        for z_x, z_y, weight in self._blocks(self._xp.float64, at_least=size):
-            root = self._xp.sqrt(weight)[:, None]
+        """Return the sums of products of [z_x, z_y, 1], as `_gram_shape` says, in float64."""
+        xp, (height, size) = self._xp, self._gram_shape
+        gram = zeros((height, size), self.X)
+        for z_x, z_y, weight in self._blocks(xp.float64, at_least=height):
+            root = xp.sqrt(weight)[:, None]
             if self.weighted:
                 z_x, z_y = z_x * root, z_y * root
-            block = self._xp.concat([z_x, z_y, root], axis=1)
-            gram += block.T @ block
+            block = xp.concat([z_x, z_y, root], axis=1)
+            if self._all_pairs:
+                gram += block.T @ block
+                continue
+            gram[:-2, :] += z_x.T @ block
+            gram[-2, :] += xp.sum(block * block, axis=0)
+            gram[-1:, :] += root.T @ block
         return gram
 
     @np.errstate(over="ignore", invalid="ignore")

@@ -102,6 +102,16 @@ class Rows:
         """Whether products of outputs are computed, too, which is faster for few outputs."""
         return self.n_outputs <= self.n_features
 
+    @property
+    def _gram_shape(self):
+        """The shape of the products of [z_x, z_y, 1], or of all that is made of them.
+
+        Without those of two outputs there are the products with z_x, the squares of all columns
+        and their sums.
+        """
+        size = self.n_features + self.n_outputs + 1
+        return (size if self._all_pairs else self.n_features + 2), size
+
     def _no_targets(self):
         """Return a Y of zeros."""
         return constant_array(0.0, self.Y.shape, self.Y.dtype)

@@ -167,8 +167,7 @@ class DenseRows(Rows):
 
     def _gram(self, dtype):
         """Return the sums of `add_moments_dense`, computed block by block in a dtype."""
-        size, all_pairs = self.n_features + self.n_outputs + 1, self._all_pairs
-        height = size if all_pairs else self.n_features + 2
+        (height, size), all_pairs = self._gram_shape, self._all_pairs
         n_block = self._n_block(at_least=height)
         root_weight = self.weight
         if self.weighted:

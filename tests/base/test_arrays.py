@@ -136,3 +136,17 @@ def test_derivatives_are_not_recorded():
     assert not arrays.detached(torch.ones(2, requires_grad=True)).requires_grad
     A = np.ones(2)
     assert arrays.detached(A) is A
+
+
+@pytest.mark.parametrize("name", ["numpy", "strict", "torch"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(1, 3), (arrays.MANY_ROWS, 1), (arrays.MANY_ROWS, 4)])
+def test_the_largest_of_each_column(rng, name, dtype, shape):
+    A = rng.standard_normal(shape).astype(dtype)
+    A[0, -1] = -9.0
+    found = arrays.largest_of(library(name)(A))
+    np.testing.assert_array_equal(arrays.to_host(found), np.abs(A).max(axis=0))
+    assert arrays.to_host(found).dtype == dtype
+    A[-1, 0] = np.nan
+    found = arrays.to_host(arrays.largest_of(library(name)(A)))
+    np.testing.assert_array_equal(found, np.abs(A).max(axis=0))

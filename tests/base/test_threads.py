@@ -73,7 +73,7 @@ def test_blas_has_one_thread_for_blocks(
 
 def test_blas_has_one_thread_for_a_wide_stream(two_threads, monkeypatch, rng):
     """It would share sums over that many features, and wait longer than they take."""
-    X, y = rng.standard_normal((20, gd_threads.SHARED_VECTOR + 1)), rng.standard_normal(20)
+    X, y = rng.standard_normal((20, gd_threads.SHARED_VECTOR)), rng.standard_normal(20)
     seen, result = [], Streams.result
 
     def watched(streams):
@@ -88,8 +88,9 @@ def test_blas_has_one_thread_for_a_wide_stream(two_threads, monkeypatch, rng):
 
 
 def test_blas_has_one_thread_for_small_products(two_threads):
-    for product, expected in [(2**10, 2), (2**20, 1), (gd_threads.SMALL_PRODUCT, 2)]:
-        with gd_threads.blas_for(product):
+    pays = gd_threads.PAYING_PRODUCT
+    for product, expected in [(2**10, 2), (2**18 - 1, 2), (2**18, 1), (pays - 1, 1), (pays, 2)]:
+        with gd_threads.blas_of_one_thread(product, pays=pays):
             assert blas_threads() == {expected}
     assert blas_threads() == {2}
 

@@ -5,6 +5,10 @@ import pytest
 from scipy import sparse
 
 from sklearn_gdlinreg import GDLinearRegression
+from sklearn_gdlinreg._input.dataset import Data
+from sklearn_gdlinreg._mini_batch.variance_reduction import Anchor
+from sklearn_gdlinreg._problem.penalty import Penalty
+from sklearn_gdlinreg._problem.reading import read_groups
 
 containers = pytest.mark.parametrize(
     "container", [np.asarray, sparse.csr_array], ids=["dense", "csr"]
@@ -176,3 +180,21 @@ def test_plain_epochs_stay_plain(rng, options, n_features):
     # The loss of plain epochs is that of each row before it was learnt from.
     assert model.loss_curve_[:2] == short.loss_curve_[:2]
     assert model.loss_curve_[-2] > objective(model, X, y) * (1 + 1e-4)
+
+
+@pytest.mark.parametrize("l1_ratio", [0.0, 0.5])
+def test_an_anchor_goes_to_the_better_of_two_output_by_output(make_data, l1_ratio):
+    X, Y = make_data(60, 4, 3)
+    (group,) = read_groups(
+        Data(X, Y, None, None), Penalty.of(0.1, l1_ratio, False, 3, n_features=4),
+        fit_intercept=True, raw=False, n_steps=10,
+    )  # fmt: skip
+    W = GDLinearRegression(alpha=0.1, l1_ratio=l1_ratio, tol=1e-12).fit(X, Y).coef_.T
+    far, near = (W + np.array(off) for off in ([0.0, 1.0, 2.0], [1.0, 0.0, 0.0]))
+    anchor, other = Anchor(group, far), Anchor(group, near)
+    better = anchor.take_better(other, np.array([True, True, False]))
+    assert list(better) == [False, True, False]
+    expected = Anchor(group, np.where(better, near, far))
+    for name in ("V", "G", "losses", "objective", "optimality"):
+        found = getattr(anchor, name)
+        np.testing.assert_allclose(found, getattr(expected, name), rtol=1e-10, atol=1e-13)

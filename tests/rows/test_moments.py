@@ -2,9 +2,13 @@
 
 import numpy as np
 import pytest
+from libraries import dispatch, in_each_library
 from scipy import sparse
 
+from sklearn_gdlinreg._base.arrays import to_host
 from sklearn_gdlinreg._base.rounding import EPS
+from sklearn_gdlinreg._rows import array as array_rows
+from sklearn_gdlinreg._rows import dense as dense_rows
 from sklearn_gdlinreg._rows.containers import rows_of
 from sklearn_gdlinreg._rows.moments import FAR_OFF_ZERO, FLOAT32_SUMS, Moments
 
@@ -68,6 +72,25 @@ def test_rows_gather_them(data, container, centred):
     for gather in (rows.moments, rows.column_moments):
         assert_same(gather(), expected)
     assert rows.column_moments().products is None
+
+
+@in_each_library
+@each_centring
+@pytest.mark.parametrize("n_features", [1, 2, 3, 4])
+def test_products_of_two_outputs_are_left_out_where_there_are_many(
+    data, monkeypatch, container, centred, n_features
+):
+    A, weight = data
+    for module in (dense_rows, array_rows):
+        monkeypatch.setattr(module, "BLOCK_ITEMS", 50)
+    with dispatch():
+        parts = (container(part) for part in (A[:, :n_features], A[:, n_features:], weight))
+        rows = rows_of(*parts, centred=centred)
+        found, made = rows.moments().on_host(), to_host(rows._gram(np.float64))
+    factor = weight[0] / float(rows.weight[0])
+    expected = moments_of(A, weight / factor, centred, found.shift, found.unit, n_features)
+    assert_same(found, expected)
+    assert len(made) == (n_features + 2 if n_features < 3 else 7)
 
 
 @each_centring
