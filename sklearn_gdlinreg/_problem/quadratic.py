@@ -187,12 +187,11 @@ class ByPasses:
     @cached_property
     def gram(self):
         """The Gram of features that are met; None where products of columns cannot be made."""
-        return Gram(self._products, self.shape[0]) if self.rows.has_columns else None
-
-    def _products(self, columns, others, out):
-        """Write H of some features with others and with each other, as Gram asks for it."""
+        if not self.rows.has_columns:
+            return None
         scale = self.inverse_scale[:, 0] / math.sqrt(self.coordinates.weight)
-        self.rows.products_of_columns(columns, others, self.coordinates.centre, scale, out)
+        products = self.rows.column_products(self.coordinates.centre, scale)
+        return Gram(products, self.shape[0])
 
     @cached_property
     def floor(self):
