@@ -6,10 +6,9 @@ multiplied, so that a set of features that grows step by step reads only what is
 
 import numpy as np
 
-# Items of columns that are kept, 128 MB at most; others are gathered again for each product.
-KEPT_ITEMS = 2**24
-# Items of the columns that are gathered at once where they are not kept: 8 MB.
-PRODUCT_ITEMS = 2**20
+# Columns are kept up to so many items, 8 MB, or up to this part of all items. Where a set has
+# more, so many items of them are gathered at once, again for each product.
+ITEMS, PART = 2**20, 8
 # Room is made for so many columns at first, and for so many times those that are there.
 ROOM, GROWTH = 128, 2
 
@@ -27,6 +26,7 @@ class KeptColumns:
         M = rows.n_features
         self._rows, unit = rows, rows.unit[:M]
         self._mean, self._scale = rows.shift[:M] + centre / unit, scale * unit
+        self._n_items = max(ITEMS, rows.n_entries // PART)
         # Those that are kept are the first rows of it, (at least n, N).
         self._kept = np.empty((0, rows.n_rows))
 
@@ -40,14 +40,14 @@ class KeptColumns:
         out : ndarray of shape (n, n_others + n), with the others first
         """
         n_others, n = len(others), len(others) + len(columns)
-        if n * self._rows.n_rows <= KEPT_ITEMS:
+        if n * self._rows.n_rows <= self._n_items:
             self._make_room(n_others, n)
             self._kept[n_others:n] = self._gather(columns, slice(None)).T
             np.matmul(self._kept[n_others:n], self._kept[:n].T, out=out)
             return
         self._kept = self._kept[:0]
         both, out[:] = np.concatenate([others, columns]), 0.0
-        n_block = max(1, PRODUCT_ITEMS // n)
+        n_block = max(1, ITEMS // n)
         for start in range(0, self._rows.n_rows, n_block):
             z = self._gather(both, slice(start, start + n_block))
             out += z[:, n_others:].T @ z
@@ -56,7 +56,7 @@ class KeptColumns:
         """Make sure that there is room for n columns, of which so many are there."""
         if n > len(self._kept):
             N = self._rows.n_rows
-            size = min(max(n, ROOM, GROWTH * n_before), max(n, KEPT_ITEMS // N))
+            size = min(max(n, ROOM, GROWTH * n_before), max(n, self._n_items // N))
             kept = np.empty((size, N))
             kept[:n_before] = self._kept[:n_before]
             self._kept = kept

@@ -129,9 +129,8 @@ def test_a_path_of_lassos_keeps_the_factor_of_its_face(make_data, monkeypatch):
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("n_kept", [9, 4, 0])
 def test_gram_grows(rng, container, weighted, n_kept, monkeypatch):
-    monkeypatch.setattr(kept_columns, "KEPT_ITEMS", 30 * n_kept)
-    monkeypatch.setattr(kept_columns, "PRODUCT_ITEMS", 50)
-    monkeypatch.setattr(kept_columns, "ROOM", 1)
+    for name, value in {"ITEMS": 30 * n_kept, "PART": 300, "ROOM": 1}.items():
+        monkeypatch.setattr(kept_columns, name, value)
     X = rng.standard_normal((30, 9)) * (rng.random((30, 9)) < 0.7) + 3.0
     weight = rng.integers(0, 3, 30).astype(float) if weighted else np.ones(30)
     rows = rows_of(container(X), np.zeros((30, 1)), weight, centred=True)
