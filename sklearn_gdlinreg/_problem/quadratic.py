@@ -192,12 +192,11 @@ class ByPasses:
     @cached_property
     def gram(self):
         """The Gram of the used features; None if products of columns cannot be computed."""
-        return Gram(self._products, self.shape[0]) if self.rows.has_columns else None
-
-    def _products(self, columns, others, out):
-        """Write H of some features with others and with each other, as Gram asks for it."""
+        if not self.rows.has_columns:
+            return None
         scale = self._scale / math.sqrt(self.coordinates.weight)
-        self.rows.products_of_columns(columns, others, self.coordinates.centre, scale, out)
+        products = self.rows.column_products(self.coordinates.centre, scale)
+        return Gram(products, self.shape[0])
 
     @cached_property
     def floor(self):

@@ -5,7 +5,7 @@ Targets far off zero are shifted, and so are features that are far off zero in a
 Conventions are those of `base`.
 """
 
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 from scipy import sparse
@@ -246,8 +246,11 @@ class CSRRows(Rows):
 
     precise_residual = residual
 
-    def products_of_columns(self, columns, others, centre, scale, out):
-        """Write what that of DenseRows does."""
+    def column_products(self, centre, scale):
+        """Return what that of DenseRows does."""
+        return partial(self._write_products, centre, scale)
+
+    def _write_products(self, centre, scale, columns, others, out):
         both, X = np.concatenate([others, columns]), self._by_column
         n_entries = int((X.indptr[both + 1] - X.indptr[both]).sum())
         total = self.weight.sum() if self.centred else 0.0

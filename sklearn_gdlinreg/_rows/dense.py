@@ -13,6 +13,7 @@ from .._base.rounding import rounded_to_20_bits
 from .._base.threads import LARGE_PRODUCT, count_threads
 from .base import Rows, with_whole_strides
 from .columns import add_columns_dense
+from .kept_columns import KeptColumns
 from .kernels import (
     add_moments_dense,
     add_residual_dense,
@@ -27,17 +28,8 @@ BLOCK_ITEMS = 2**16
 SAMPLE_ITEMS = 2**14
 # A multiply-add of a matrix product is this many times cheaper than one of a pass.
 PRODUCT_ADVANTAGE = 8
-# How many items of columns are multiplied by each other at once: 8 MB.
-PRODUCT_ITEMS = 2**20
 # Columns of a block whose rows are multiplied by each other.
 COLUMNS = 256
-
-
-def columns_of(X, columns):
-    """Return some columns of X in a copy, in its memory layout."""
-    if abs(X.strides[0]) < abs(X.strides[1]):
-        return X.T.take(columns, axis=0).T
-    return X.take(columns, axis=1)
 
 
 class DenseRows(Rows):
@@ -252,29 +244,16 @@ class DenseRows(Rows):
         # The columns of LAPACK are rows here.
         return upper.T
 
-    def products_of_columns(self, columns, others, centre, scale, out):
-        """Write the products of columns ``root_weight * (z_x - centre) * scale`` with others.
+    def column_products(self, centre, scale):
+        """Return what writes products of columns, as `Gram` asks for them.
+
+        Columns are ``root_weight * (z_x - centre) * scale``.
 
         Parameters
         ----------
-        columns, others : ndarray of int, of shape (n,) and (n_others,)
         centre, scale : array of shape (M,)
-        out : ndarray of shape (n, n_others + n), with the others first
         """
-        both, unit = np.concatenate([others, columns]), self.unit
-        mean, scale = self.shift[both] + centre[both] / unit[both], scale[both] * unit[both]
-        n_block = max(1, PRODUCT_ITEMS // len(both))
-        for start in range(0, self.n_rows, n_block):
-            rows = slice(start, start + n_block)
-            z = columns_of(self.X[rows], both).astype(np.float64, copy=False)
-            z -= mean
-            z *= scale
-            if self.weighted:
-                z *= np.sqrt(self.weight[rows])[:, None]
-            product = z[:, len(others) :].T @ z
-            if start:
-                product += out
-            out[:] = product
+        return KeptColumns(self, centre, scale).products
 
     def targets(self):
         """Return z_y, (N, D), float64."""

@@ -11,6 +11,7 @@ from sklearn.linear_model import Lasso
 from sklearn_gdlinreg import GDLinearRegression, GDLinearRegressionCV
 from sklearn_gdlinreg._problem.gram import Gram
 from sklearn_gdlinreg._problem.penalty import soft_threshold
+from sklearn_gdlinreg._rows import kept_columns
 from sklearn_gdlinreg._rows.containers import rows_of
 from sklearn_gdlinreg._solvers import face, working_set
 from sklearn_gdlinreg._solvers.face import Face, Subproblem
@@ -126,13 +127,16 @@ def test_a_path_of_lassos_keeps_the_factor_of_its_face(make_data, monkeypatch):
 
 @pytest.mark.parametrize("container", [np.asarray, np.asfortranarray, sparse.csr_array])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_gram_grows(rng, container, weighted):
+@pytest.mark.parametrize("n_kept", [9, 4, 0])
+def test_gram_grows(rng, container, weighted, n_kept, monkeypatch):
+    for name, value in {"ITEMS": 30 * n_kept, "PART": 300, "ROOM": 1}.items():
+        monkeypatch.setattr(kept_columns, name, value)
     X = rng.standard_normal((30, 9)) * (rng.random((30, 9)) < 0.7) + 3.0
     weight = rng.integers(0, 3, 30).astype(float) if weighted else np.ones(30)
     rows = rows_of(container(X), np.zeros((30, 1)), weight, centred=True)
     moments = rows.column_moments()
     about = moments.mean[:9], np.full(9, 1.0 / np.sqrt(moments.weight))
-    gram = Gram(lambda new, old, out: rows.products_of_columns(new, old, *about, out), 9)
+    gram = Gram(rows.column_products(*about), 9)
     mean = weight @ X / weight.sum()
     Z = (X - mean) * rows.unit[:9]
     H = Z.T @ (weight[:, None] * Z) / weight.sum()
