@@ -295,10 +295,9 @@ def _cycle(supplier, state, target, coordinates, limits, metric, directions=None
     to the moves before it: those of ``directions`` too, where a cycle is gone on with. The
     gradient is carried along, not asked for again. Yields iterates; returns the last State.
     """
-    xp, V, G = namespace(state.V), copied(state.V), copied(state.G)
+    (M, D), xp, V, G = state.V.shape, namespace(state.V), copied(state.V), copied(state.G)
     losses, step, longest = state.losses, state.step, max(state.longest, metric.longest)
-    (M, D), loss_unit = V.shape, coordinates.loss_unit
-    summed = losses if supplier.by_passes else coordinates.null_loss
+    unit, summed = coordinates.loss_unit, losses if supplier.by_passes else coordinates.null_loss
     directions = directions or directions_for(V, curved=coordinates.is_curved)
     n_steps = min(limits.n_left, M) if directions.room == M else limits.n_left
     goal, square = Goal(target, coordinates), dot(G, G)
@@ -325,7 +324,7 @@ def _cycle(supplier, state, target, coordinates, limits, metric, directions=None
         live = along.curved & unfinished(losses, square, xp.maximum(furthest, longest))
         live = live & ~_is_stuck(square, before, negligible)
         # All that the host wants to know of this step, in one transfer.
-        loss, furthest, n_live = to_floats(losses @ loss_unit, furthest, xp.count_nonzero(live))
+        loss, furthest, n_live = to_floats(losses @ unit, furthest, xp.count_nonzero(live))
         if furthest == 0.0:
             break
         longest = max(longest, furthest)
