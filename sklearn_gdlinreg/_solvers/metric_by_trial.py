@@ -19,9 +19,10 @@ from .iterates import Iterate
 # until its squared gradient is this share of the loss. It is slow where that of half of the
 # outputs has not been halved since the last look.
 FIRST, AGAIN, NEAR = 12, 4, 1e-4
-# The other metric has so many iterations, twice. It is given up where its loss is above so many
-# times the one of the first descent, after the first and after the second half.
-HALF_TRIAL, HOPELESS = 8, (4.0, 1.0)
+# The rounds of a trial: how many iterations are made in the first metric and in the other one;
+# above how many times the loss of the first one the other is given up, and up to how many times
+# it is taken. The last round is for two that are close to each other.
+ROUNDS = (0, 8, 4.0, 0.0), (0, 8, 1.5, 1.0), (16, 16, 1.0, 1.0)
 
 
 class MetricByTrial:
@@ -61,29 +62,38 @@ class MetricByTrial:
                 break
         if far.any():
             run_of_other = in_metric(other)
-            found = yield from _catch_up(run_of_other, begin, state, coordinates, limits)
-            if found is not None:
-                self._metric, run, state = other, run_of_other, found
+            runs, states = (run, run_of_other), (state, begin)
+            taken, state = yield from _compare(runs, states, coordinates, limits)
+            if taken:
+                self._metric, run = other, run_of_other
         return (yield from run(state, limits=limits)) if limits.n_left else state
 
 
-def _catch_up(run, state, best, coordinates, limits):
-    """Return the State that a run leads to in a trial; None where its loss is above the best.
+def _compare(runs, states, coordinates, limits):
+    """Return whether the second of two runs is the faster one, and the State of the faster.
 
-    Meanwhile the iterate is the best State.
+    While the second one is on trial, the iterate is the State of the first.
     """
-    unit = coordinates.loss_unit
-    least = float(best.losses @ unit)
-    iterate = Iterate(least, functools.partial(coordinates.to_model, best.V))
-    for factor in HOPELESS:
-        steps = run(state, limits=limits.within(HALF_TRIAL))
+    (first, second), (best, rival), unit = runs, states, coordinates.loss_unit
+    for n_first, n_second, hopeless, enough in ROUNDS:
+        if n_first:
+            look = limits.within(min(n_first, limits.n_left))
+            best = yield from first(best, limits=look)
+            if look.n_left:
+                break
+        least = float(best.losses @ unit)
+        iterate = Iterate(least, functools.partial(coordinates.to_model, best.V))
+        steps = second(rival, limits=limits.within(n_second))
         while True:
             try:
                 next(steps)
             except StopIteration as end:
-                state = end.value
+                rival = end.value
                 break
             yield iterate
-        if float(state.losses @ unit) > factor * least:
-            return None
-    return state
+        loss = float(rival.losses @ unit)
+        if loss <= enough * least:
+            return True, rival
+        if loss > hopeless * least:
+            break
+    return False, best

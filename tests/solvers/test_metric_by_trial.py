@@ -28,14 +28,14 @@ def texts():
 @pytest.fixture
 def trials(monkeypatch):
     """Return a list to which each trial adds whether the other metric has won."""
-    found, catch_up = [], metric_by_trial._catch_up
+    found, compare = [], metric_by_trial._compare
 
     def seen(*arguments):
-        state = yield from catch_up(*arguments)
-        found.append(state is not None)
-        return state
+        taken, state = yield from compare(*arguments)
+        found.append(taken)
+        return taken, state
 
-    monkeypatch.setattr(metric_by_trial, "_catch_up", seen)
+    monkeypatch.setattr(metric_by_trial, "_compare", seen)
     return found
 
 
@@ -70,9 +70,17 @@ def test_the_answer_is_that_of_the_other_metric(texts, trials, monkeypatch, tol)
     np.testing.assert_allclose(mean, 0.0, atol=1e-12)
 
 
-@pytest.mark.parametrize("max_iter", [1, 11, 12, 13, 16, 17, 20, 24, 30, 33])
-def test_iterations_are_counted_and_no_loss_is_above_the_last(texts, max_iter):
+@pytest.mark.parametrize("close", [False, True])
+@pytest.mark.parametrize("max_iter", [1, 11, 12, 13, 16, 17, 20, 24, 30, 33, 50, 65])
+def test_iterations_are_counted_and_no_loss_is_above_the_last(
+    texts, max_iter, close, monkeypatch
+):
     X, Y = texts
+    if close:
+        # Neither is ahead after two rounds: all three are made.
+        first, second, last = metric_by_trial.ROUNDS
+        rounds = (*first[:2], np.inf, 0.0), (*second[:2], np.inf, 0.0), last
+        monkeypatch.setattr(metric_by_trial, "ROUNDS", rounds)
     with pytest.warns(match="max_iter"):
         model = GDLinearRegression(alpha=ALPHA, tol=1e-10, max_iter=max_iter).fit(X, Y)
     assert model.n_iter_ == len(model.loss_curve_) == max_iter
@@ -82,16 +90,17 @@ def test_iterations_are_counted_and_no_loss_is_above_the_last(texts, max_iter):
 
 
 def test_a_hopeless_metric_is_given_up(texts, trials, monkeypatch):
-    """It has half of the iterations of a trial, and the first descent goes on where it was."""
+    """It has the first round of a trial, and the first descent goes on where it was."""
     X, Y = texts
     alone = GDLinearRegression(alpha=ALPHA, tol=1e-6, max_iter=2000)
     monkeypatch.setattr(InverseRidge, "of", lambda _: None)
     alone.fit(X, Y)
     monkeypatch.undo()
-    monkeypatch.setattr(metric_by_trial, "HOPELESS", (0.0, 0.0))
+    n = metric_by_trial.ROUNDS[0][1]
+    monkeypatch.setattr(metric_by_trial, "ROUNDS", ((0, n, 0.0, 0.0), *metric_by_trial.ROUNDS))
     model = GDLinearRegression(alpha=ALPHA, tol=1e-6, max_iter=2000).fit(X, Y)
     assert model.stop_reason_ == alone.stop_reason_ == "tol"
-    losses, n = np.array(model.loss_curve_), metric_by_trial.HALF_TRIAL
+    losses = np.array(model.loss_curve_)
     waited = np.flatnonzero(np.diff(losses) == 0.0)
     np.testing.assert_array_equal(waited[:n], waited[0] + np.arange(n))
     losses = np.delete(losses, waited[:n])
