@@ -168,7 +168,7 @@ class ByPasses:
         self.rows, self.coordinates = rows, coordinates
         # By feature, (M,); the last two are those of sums over rows.
         scale, weight = coordinates.inverse_scale[:, 0], coordinates.weight
-        self._scale, self._centre = scale, coordinates.centre
+        self._inverse_scale, self._centre = scale, coordinates.centre
         self._scale_of_sums, self._centre_of_sums = scale / weight, self._centre * weight
         # The curvature is a squared length, and X p itself is known to eps.
         self.flat = EPS
@@ -194,7 +194,7 @@ class ByPasses:
         """The Gram of the used features; None if products of columns cannot be computed."""
         if not self.rows.has_columns:
             return None
-        scale = self._scale / math.sqrt(self.coordinates.weight)
+        scale = self._inverse_scale / math.sqrt(self.coordinates.weight)
         products = self.rows.column_products(self.coordinates.centre, scale)
         return Gram(products, self.shape[0])
 
@@ -209,10 +209,11 @@ class ByPasses:
     def _pass(self, residual, V, y_centre, sign):
         """Return the sums of a pass centred and scaled, with the penalty, and times the sign.
 
-        Also what the second one is of, (D,): the losses, or curvatures.
+        Also the weighted mean squares of the residuals with the penalty, (D,). They are the
+        losses, or the curvatures where y is zero.
         """
         c, xp = self.coordinates, self._xp
-        w, mean = scaled(V, self._scale, self._centre, out=self._scratch)
+        w, mean = scaled(V, self._inverse_scale, self._centre, out=self._scratch)
         sums, first, second = residual(w, y_centre - mean)
         first, second = first / c.weight, second / c.weight
         if c.centred:

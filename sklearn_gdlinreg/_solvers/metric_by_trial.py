@@ -77,7 +77,7 @@ def _compare(runs, states, coordinates, limits):
     (first, second), (best, rival), unit = runs, states, coordinates.loss_unit
     for n_first, n_second, hopeless, enough in ROUNDS:
         if n_first:
-            look = limits.within(min(n_first, limits.n_left))
+            look = limits.within(n_first)
             best = yield from first(best, limits=look)
             if look.n_left:
                 break
