@@ -13,26 +13,13 @@ import numpy as np
 from . import fused_kernels
 from .arrays import dot, is_numpy, weighted_square
 
-# A single output is summed in so many parts at once.
-PARTS = 8
-
 
 def _are_whole(*arrays):
     """Whether kernels can take these arrays, (M, D)."""
-    return all(
-        is_numpy(A) and A.dtype == np.float64 and A.flags.c_contiguous and A.size for A in arrays
-    )
-
-
-def _sums_for(like):
-    """Return zeros for the sums of the strips that kernels make of an array, (n,)."""
-    D = like.shape[1]
-    return np.zeros(PARTS if D == 1 else D)
-
-
-def _sums_of_outputs(parts, like):
-    """Return the sums of each output, (D,), given those of a strip, (n,)."""
-    return parts.sum(keepdims=True) if like.shape[1] == 1 else parts
+    for A in arrays:
+        if type(A) is not np.ndarray or A.dtype != np.float64 or not A.flags.c_contiguous:
+            return False
+    return arrays[0].size > 0
 
 
 def advance(V, G, P, HP, length):
@@ -41,9 +28,9 @@ def advance(V, G, P, HP, length):
     Return the squares of the columns of G, (D,).
     """
     if _are_whole(V, G, P, HP):
-        squares = _sums_for(V)
+        squares = np.empty(V.shape[1])
         fused_kernels.advance(V, G, P, HP, length, squares)
-        return _sums_of_outputs(squares, V)
+        return squares
     V += length * P
     G -= length * HP
     return dot(G, G)
@@ -55,9 +42,9 @@ def slopes(P, G, floor):
     The floor is (M,).
     """
     if _are_whole(P, G):
-        slope, flat = _sums_for(P), _sums_for(P)
-        fused_kernels.add_slopes(P, G, floor, slope, flat)
-        return _sums_of_outputs(slope, P), _sums_of_outputs(flat, P)
+        slope, flat = np.empty((2, P.shape[1]))
+        fused_kernels.slopes(P, G, floor, slope, flat)
+        return slope, flat
     return dot(P, G), weighted_square(floor, P)
 
 
@@ -67,9 +54,9 @@ def scaled(V, scale, centre, out):
     Scale and centre are (M,). With NumPy W is written to ``out``.
     """
     if _are_whole(V, out):
-        mean = _sums_for(V)
+        mean = np.empty(V.shape[1])
         fused_kernels.scale_rows(V, scale, centre, out, mean)
-        return out, _sums_of_outputs(mean, V)
+        return out, mean
     scale = scale[:, None]
     W = np.multiply(V, scale, out=out) if is_numpy(V) else V * scale
     return W, dot(centre[:, None], W)
@@ -82,9 +69,9 @@ def standardised(sums, first, centre, scale, l2, V, sign):
     (D,), and l2 is (M, D), or has one row or column for all.
     """
     if _are_whole(sums, V):
-        G, penalty = np.empty(V.shape), _sums_for(V)
+        G, penalty = np.empty(V.shape), np.empty(V.shape[1])
         fused_kernels.standardise_sums(sums, first, centre, scale, l2, V, sign, G, penalty)
-        return G, _sums_of_outputs(penalty, V)
+        return G, penalty
     of_penalty = l2 * V
     G = sign * ((sums - centre[:, None] * first) * scale[:, None] - of_penalty)
     return G, dot(of_penalty, V)

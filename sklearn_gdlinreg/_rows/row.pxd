@@ -108,14 +108,9 @@ cdef inline void subtract_product(
     double* r,                                                   # I/O  (D,)
 ) noexcept nogil:
     """r -= x V."""
-    cdef Py_ssize_t a, d = 0
-    cdef double value
-    # One output is spelt out: a loop within the loop takes twice as long.
+    cdef Py_ssize_t d = 0
     if D == 1:
-        value = r[0]
-        for a in range(nnz):
-            value -= x[a] * V[indices[a]]
-        r[0] = value
+        r[0] -= product_of_entries(x, indices, nnz, V)
         return
     while d < D:
         if D - d >= 12:
@@ -136,6 +131,29 @@ cdef inline void subtract_product(
         else:
             subtract_some(x, indices, nnz, V, D, r, d, 1)
             d += 1
+
+
+cdef inline double product_of_entries(
+    const floating* x, const index_t* indices, Py_ssize_t nnz,   # IN   one row
+    const double* w,                                             # IN   (M,)
+) noexcept nogil:
+    """Return x times w."""
+    cdef Py_ssize_t a = 0, k
+    # A single sum would wait for each addition.
+    cdef double[4] sums
+    cdef double total = 0
+    for k in range(4):
+        sums[k] = 0
+    while a + 4 <= nnz:
+        for k in range(4):
+            sums[k] += x[a + k] * w[indices[a + k]]
+        a += 4
+    while a < nnz:
+        total += x[a] * w[indices[a]]
+        a += 1
+    for k in range(4):
+        total += sums[k]
+    return total
 
 
 cdef inline void subtract_some(
@@ -167,13 +185,10 @@ cdef inline void add_outer(
     const double* r, Py_ssize_t D,                               # IN   (D,)
     double* G,                                                   # I/O  (M, D)
 ) noexcept nogil:
-    """G += x' r."""
-    cdef Py_ssize_t a, d = 0
-    cdef double value
+    """G += x' r; the indices of a row differ."""
+    cdef Py_ssize_t d = 0
     if D == 1:
-        value = r[0]
-        for a in range(nnz):
-            G[indices[a]] += x[a] * value
+        add_entries(x, indices, nnz, r[0], G)
         return
     while d < D:
         if D - d >= 12:
@@ -194,6 +209,26 @@ cdef inline void add_outer(
         else:
             add_some(x, indices, nnz, r, D, G, d, 1)
             d += 1
+
+
+cdef inline void add_entries(
+    const floating* x, const index_t* indices, Py_ssize_t nnz,   # IN   one row
+    double r,                                                    # IN
+    double* g,                                                   # I/O  (M,)
+) noexcept nogil:
+    """g += r x; the indices of a row differ."""
+    cdef Py_ssize_t a = 0, k
+    cdef double[4] sums
+    # Entries that are read before others are written need not wait for them.
+    while a + 4 <= nnz:
+        for k in range(4):
+            sums[k] = g[indices[a + k]] + r * x[a + k]
+        for k in range(4):
+            g[indices[a + k]] = sums[k]
+        a += 4
+    while a < nnz:
+        g[indices[a]] += r * x[a]
+        a += 1
 
 
 cdef inline void add_some(
