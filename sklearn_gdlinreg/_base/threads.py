@@ -15,6 +15,7 @@ from threadpoolctl import ThreadpoolController
 
 # Below this many multiply-adds, starting a thread costs more than it saves.
 WORK_OF_A_THREAD = 2**21
+MOST_THREADS = 16
 # OpenBLAS shares products from this many multiply-adds on; from the second number on, waiting
 # for each other is little beside what its threads do.
 SHARED_PRODUCT, LARGE_PRODUCT = 2**18, 2**26
@@ -40,7 +41,7 @@ def count_threads(work):
         n_cores = len(os.sched_getaffinity(0))
     else:
         n_cores = os.cpu_count() or 1
-    return max(1, min(n_cores, 16, wanted))
+    return max(1, min(n_cores, MOST_THREADS, wanted))
 
 
 @contextmanager

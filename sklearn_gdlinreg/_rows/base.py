@@ -7,13 +7,14 @@ weighted; V is (M, D).
 """
 
 import copy
-from concurrent.futures import ThreadPoolExecutor
+import itertools
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cached_property
 
 import numpy as np
 
-from .._base.arrays import namespace, stored, take
-from .._base.threads import blas_of_one_thread, count_threads
+from .._base.arrays import ENTRIES_OF_A_SPAN, namespace, stored, take
+from .._base.threads import MOST_THREADS, blas_of_one_thread, count_threads
 from .._input.containers import assert_finite_features, assert_finite_targets
 from .moments import columns_of
 
@@ -119,6 +120,8 @@ class Rows:
     def _sum(self, add, parts, product=0, bounds=None):
         """Sum ``add(outputs, start, stop)`` over spans of rows, with one thread per part.
 
+        The first part is that of the thread that calls. An interrupt is heard between spans.
+
         Parameters
         ----------
         add : callable
@@ -128,24 +131,36 @@ class Rows:
         product : int
             Multiply-adds of the largest product that BLAS computes.
         bounds : sequence of int, of length n_parts + 1, optional
-            Where the spans begin and end; by default they are equally long.
+            Where the parts begin and end; by default they are equally long.
         """
+        n_parts, ended = len(parts), False
         if bounds is None:
-            bounds = [k * self.n_rows // len(parts) for k in range(len(parts) + 1)]
+            bounds = [k * self.n_rows // n_parts for k in range(n_parts + 1)]
+        n_spans = 1 + self.n_entries // (n_parts * ENTRIES_OF_A_SPAN)
 
         def run(outputs, start, stop):
             for output in outputs:
                 output.fill(0.0)
-            add(outputs, start, stop)
+            ends = [start + k * (stop - start) // n_spans for k in range(n_spans + 1)]
+            for here, end in itertools.pairwise(ends):
+                if ended:
+                    break
+                add(outputs, here, end)
 
         with blas_of_one_thread(product):
-            if len(parts) == 1:
-                run(parts[0], *bounds)
-                return parts[0]
-            if self._pool is None:
+            if n_parts > 1 and self._pool is None:
                 # Starting threads takes longer than a pass, so they live as long as these rows.
-                self._pool = ThreadPoolExecutor(len(parts))
-            list(self._pool.map(run, parts, bounds[:-1], bounds[1:]))
+                self._pool = ThreadPoolExecutor(MOST_THREADS)
+            helped = zip(parts[1:], bounds[1:-1], bounds[2:], strict=True)
+            helpers = [self._pool.submit(run, *part) for part in helped]
+            try:
+                run(parts[0], *bounds[:2])
+                for helper in helpers:
+                    helper.result()
+            finally:
+                # What a helper writes to is no longer written to after this.
+                ended = True
+                wait(helpers)
         for part in parts[1:]:
             for total, term in zip(parts[0], part, strict=True):
                 total += term

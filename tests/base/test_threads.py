@@ -1,6 +1,8 @@
 """Threads on rows: those of BLAS keep out of the way, and are as they were afterwards."""
 
 import threading
+import time
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -203,3 +205,30 @@ def test_threads_add_up(monkeypatch, make_data, container, shape, parameters, ke
         answers.append(model.fit(X, Y, weight).coef_)
         assert {n_parts[name] for name in threaded} == {n_threads}
     np.testing.assert_allclose(*answers, rtol=1e-8)
+
+
+@pytest.mark.parametrize("n_parts", [1, 3])
+def test_an_interrupt_ends_a_pass(monkeypatch, rng, n_parts):
+    # Planted: a part is one span; helpers are not told that it has ended, or not waited for.
+    monkeypatch.setattr(all_rows, "ENTRIES_OF_A_SPAN", 100)
+    X, y = rng.standard_normal((1200, 5)), rng.standard_normal((1200, 1))
+    rows, caller = rows_of(X, y, None, centred=True), threading.current_thread()
+    begun, at_work, n_spans = threading.Barrier(n_parts), set(), Counter()
+
+    def add(outputs, start, stop):
+        here = threading.current_thread()
+        n_spans[here] += 1
+        assert 5 * (stop - start) <= 100
+        if n_spans[here] == 1:
+            begun.wait(10)
+        elif here is caller:
+            raise KeyboardInterrupt
+        at_work.add(here)
+        time.sleep(0.02)
+        at_work.remove(here)
+
+    with pytest.raises(KeyboardInterrupt):
+        rows._sum(add, [[np.empty(1)] for _ in range(n_parts)])
+    assert not at_work
+    assert len(n_spans) == n_parts
+    assert max(n_spans.values()) < 5
