@@ -120,7 +120,7 @@ class Rows:
     def _sum(self, add, parts, product=0, bounds=None):
         """Sum ``add(outputs, start, stop)`` over spans of rows, with one thread per part.
 
-        The first part is that of the thread that calls. An interrupt is heard between spans.
+        An interrupt is heard between the spans of a part.
 
         Parameters
         ----------
@@ -148,19 +148,22 @@ class Rows:
                 add(outputs, here, end)
 
         with blas_of_one_thread(product):
-            if n_parts > 1 and self._pool is None:
+            if n_parts == 1:
+                run(parts[0], *bounds)
+                return parts[0]
+            if self._pool is None:
                 # Starting threads takes longer than a pass, so they live as long as these rows.
                 self._pool = ThreadPoolExecutor(MOST_THREADS)
-            helped = zip(parts[1:], bounds[1:-1], bounds[2:], strict=True)
-            helpers = [self._pool.submit(run, *part) for part in helped]
+            # All parts go to threads: one beside a thread that works itself may share its core.
+            work = zip(parts, bounds[:-1], bounds[1:], strict=True)
+            threads = [self._pool.submit(run, *part) for part in work]
             try:
-                run(parts[0], *bounds[:2])
-                for helper in helpers:
-                    helper.result()
+                for thread in threads:
+                    thread.result()
             finally:
-                # What a helper writes to is no longer written to after this.
+                # After an error no thread goes on to write to its part.
                 ended = True
-                wait(helpers)
+                wait(threads)
         for part in parts[1:]:
             for total, term in zip(parts[0], part, strict=True):
                 total += term

@@ -26,6 +26,7 @@ def add_columns_dense(
     start: int,
     stop: int,
 ) -> None: ...
+def has_repeated_entries(indices: NDArray, indptr: NDArray, last: NDArray) -> bool: ...
 def add_filled_sparse(
     data: NDArray,
     indices: NDArray,

@@ -114,6 +114,24 @@ cdef inline void add_filled(
             filled[j] += weight if x[j * stride] != 0 else 0.0
 
 
+def has_repeated_entries(
+    const index_t[::1] indices,     # IN   (nnz,)
+    const index_t[::1] indptr,      # IN   (N + 1,)
+    Py_ssize_t[::1] last,           # TMP  (M,), -1; the last row with an entry in a column
+):
+    """Return whether a CSR row has several entries in one column."""
+    cdef Py_ssize_t i, a
+    cdef bint found = False
+    with nogil:
+        for i in range(indptr.shape[0] - 1):
+            for a in range(indptr[i], indptr[i + 1]):
+                found |= last[indices[a]] == i
+                last[indices[a]] = i
+            if found:
+                break
+    return found
+
+
 def add_filled_sparse(
     const floating[::1] data,      # IN   (nnz,)
     const index_t[::1] indices,    # IN   (nnz,)
