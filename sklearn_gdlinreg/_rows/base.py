@@ -7,7 +7,7 @@ weighted; V is (M, D).
 """
 
 import copy
-import itertools
+import math
 from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cached_property
 
@@ -117,7 +117,7 @@ class Rows:
         """Return a Y of zeros."""
         return constant_array(0.0, self.Y.shape, self.Y.dtype)
 
-    def _sum(self, add, parts, product=0, bounds=None):
+    def _sum(self, add, parts, product=0, bounds=None, n_block=1):
         """Sum ``add(outputs, start, stop)`` over spans of rows, with one thread per part.
 
         An interrupt is heard between the spans of a part.
@@ -132,6 +132,8 @@ class Rows:
             Multiply-adds of the largest product that BLAS computes.
         bounds : sequence of int, of length n_parts + 1, optional
             Where the parts begin and end; by default they are equally long.
+        n_block : int
+            How many rows a kernel reads at a time; spans are multiples of that.
         """
         n_parts, ended = len(parts), False
         if bounds is None:
@@ -141,11 +143,12 @@ class Rows:
         def run(outputs, start, stop):
             for output in outputs:
                 output.fill(0.0)
-            ends = [start + k * (stop - start) // n_spans for k in range(n_spans + 1)]
-            for here, end in itertools.pairwise(ends):
+            n_blocks = math.ceil((stop - start) / (n_spans * n_block))
+            length = max(1, n_blocks) * n_block
+            for here in range(start, stop, length):
                 if ended:
                     break
-                add(outputs, here, end)
+                add(outputs, here, min(here + length, stop))
 
         with blas_of_one_thread(product):
             if n_parts == 1:

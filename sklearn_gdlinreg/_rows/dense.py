@@ -178,7 +178,7 @@ class DenseRows(Rows):
             # BLAS uses its own threads for each block.
             n_threads, product = 1, 0
         parts = [[np.empty((height, size))] for _ in range(n_threads)]
-        (gram,) = self._sum(add, parts, product)
+        (gram,) = self._sum(add, parts, product, n_block=n_block)
         if all_pairs:
             if dtype == np.float32:
                 gram[:-1, -1] = gram[-1, :-1]
@@ -308,7 +308,8 @@ class DenseRows(Rows):
             )
 
         product = n_block * M * self.n_outputs
-        gradient, sums = self._sum(add, self._sums_of_threads(self.X.size), product)
+        parts = self._sums_of_threads(self.X.size)
+        gradient, sums = self._sum(add, parts, product, n_block=n_block)
         gradient *= unit * y_unit
         return gradient, sums[0] * y_unit, sums[1] * y_unit**2
 
