@@ -384,7 +384,7 @@ CASES = {  # what is measured, its sizes, and quick ones
     "lasso-wide": (lasso_of(0.1), (100, 10_000), (20, 100)),
     "lasso-wider": (lasso_of(0.01, slow=SLOW_WIDE), (300, 20_000), (20, 100)),
     "lasso-collinear": (lasso_of(1e-3, 0.9, slow=SLOW_COLLINEAR), (1_000, 2_000), (50, 60)),
-    "lasso-flat": (lasso_of(1e-4, 0.9, slow=SLOW_COLLINEAR), (1_000, 2_000), (50, 60)),
+    "lasso-collinear-weak": (lasso_of(1e-4, 0.9, slow=SLOW_COLLINEAR), (1_000, 2_000), (50, 60)),
     "lasso-spikes": (lasso_spikes, (10_000, 10_000), (100, 60)),
     "lasso-text": (lasso_text, (1_200, 9_600), (200, 400)),
     "lasso-10": (lasso_10, (500, 600), (50, 60)),
