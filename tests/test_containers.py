@@ -9,6 +9,7 @@ import pytest
 from scipy import sparse
 
 from sklearn_gdlinreg import GDLinearRegression, GDLinearRegressionCV
+from sklearn_gdlinreg._rows.containers import rows_of
 
 N_ROWS, N_FEATURES = 90, 5
 
@@ -340,3 +341,12 @@ def test_every_container_of_one_output_gives_the_same_answer(values, name, metho
     y = np.round(Y[:, 1])
     expected = method(np.asarray, X, y)
     assert_same(method(np.asarray, X, y, VECTORS[name]), expected, X, 1e-12)
+
+
+def test_csr_rows_are_read_in_any_order_without_a_copy(rng):
+    # Planted: rows that are not in order are sorted in a copy, or repeated entries are left.
+    X, y = np.abs(rng.standard_normal((9, 4))) + 1.0, np.ones((9, 1))
+    disordered, twice = unsorted(X), repeated(X)
+    assert np.shares_memory(rows_of(disordered, y, None, centred=True).X.data, disordered.data)
+    assert not disordered.has_sorted_indices
+    assert rows_of(twice, y, None, centred=True).X.nnz == X.size < twice.nnz

@@ -232,3 +232,15 @@ def test_an_error_or_an_interrupt_ends_a_pass(monkeypatch, rng, n_parts):
     assert not at_work
     assert len(n_spans) == n_parts
     assert max(n_spans.values()) < 5
+
+
+def test_spans_end_where_blocks_do(monkeypatch, rng):
+    # Planted: spans of equal length, whose last blocks are short and cost as much as whole ones.
+    monkeypatch.setattr(all_rows, "ENTRIES_OF_A_SPAN", 100)
+    rows = rows_of(rng.standard_normal((1205, 5)), np.ones((1205, 1)), None, centred=True)
+    spans = []
+    rows._sum(lambda outputs, *span: spans.append(span), [[]], n_block=32)
+    starts, ends = zip(*spans, strict=True)
+    assert len(spans) > 1
+    assert (starts[0], *ends) == (*starts, 1205)
+    assert {stop - start for start, stop in spans[:-1]} == {32}
